@@ -1,1 +1,63 @@
-//! x
+#![doc = include_str!("../README.md")]
+//!
+//! # How it works
+//!
+//! A pruned weight is a parameter with a mask attached ([`WeightMask`], a Burn
+//! *reparameterization*): what is read is `weight where kept, else 0`. The mask belongs to the
+//! parameter, so the model keeps its type, and no training loop, optimizer, checkpoint or device
+//! move can forget it. Everything else chooses masks, by four independent questions:
+//!
+//! | question | type | values |
+//! |---|---|---|
+//! | what is scored | [`Criterion`] | [`Magnitude`], [`Random`], your own; [importance](Pruner::importance) in the place of the weights |
+//! | what goes together | [`Pattern`] | single weights, channels along an [`Axis`] |
+//! | how much goes where | [`Allocation`] | uniform, global, by layer |
+//! | which parameters | [`Pruner`] | Linear and Conv weights; `include`, `only`, `exclude` |
+//!
+//! # What counts
+//!
+//! A fraction is of the units that are *still unpruned*, rounded half to even; a sparsity
+//! ([`Pruner::to_sparsity`]) is of all of them. Exactly that many go, also among ties: of equal
+//! scores the one with the lower index is kept. Masks only shrink. See [`Amount`], [`Target`].
+//!
+//! # Training
+//!
+//! Nothing is to be done: a pruned weight reads as exactly 0.0 at every step of any loop. What is
+//! *stored* under the mask may drift, as momentum and weight decay still reach it. So read weights
+//! with [`Param::val`](burn::module::Param::val), and save with
+//! [`Prunable::save_masked`] or after [`Prunable::make_permanent`], both of which write zeros.
+//!
+//! Each read masks the weight anew, which costs a step some time; see the README.
+//!
+//! A parameter that is shared in two places gets the same mask in both and is counted once. Burn's
+//! optimizers update only one of the copies, so training tied weights is not promised.
+//!
+//! # Channels
+//!
+//! A pruned output channel gives its bias instead of 0, and the BatchNorm after it gives its beta,
+//! or what its statistics make of a constant. Pruning channels of weights makes them cheap to
+//! remove later; it does not remove them.
+
+mod allocation;
+mod amount;
+mod criterion;
+mod error;
+mod mask;
+mod model;
+mod pattern;
+mod prunable;
+mod pruner;
+mod record;
+mod report;
+mod select;
+mod target;
+
+pub use allocation::Allocation;
+pub use amount::{Amount, Target};
+pub use criterion::{Criterion, Magnitude, Random, Scores, Weight};
+pub use error::{PruneError, Rejected};
+pub use mask::{Mask, MaskSet, WeightMask};
+pub use pattern::{Axis, Pattern, Units, WeightAxes};
+pub use prunable::Prunable;
+pub use pruner::Pruner;
+pub use report::{Channels, ParameterSparsity, SparsityReport};

@@ -1,0 +1,160 @@
+use super::{Criterion, Scores, Weight};
+use crate::{PruneError, Units, model::Values};
+
+/// Small weights go first (Han et al. 2015, "Learning both Weights and Connections").
+///
+/// A single weight scores its absolute value. A channel scores the norm of its weights,
+/// `(Σ |w|ⁿ)^(1/n)`, or the largest and smallest `|w|` for n = inf and -inf; sums are in f64.
+///
+/// ```
+/// use burn::{module::Param, nn::LinearConfig, tensor::{Device, Tensor}};
+/// use burn_prune::{Axis, Magnitude, Pattern, Prunable, Pruner};
+///
+/// let device = Device::flex();
+/// let mut layer = LinearConfig::new(2, 3).init(&device);
+/// layer.weight = Param::from_tensor(Tensor::from_floats(
+///     [[3.0, -2.0, 0.0], [-3.0, 2.0, 5.0]],
+///     &device,
+/// ));
+///
+/// // By L1 the outputs are 6, 4 and 5; by L2 they are √18, √8 and 5.
+/// let outputs = Pattern::Channels(Axis::Output);
+/// let pruner = Pruner::new(Magnitude::l1()).pattern(outputs).amount(2);
+/// let mask = pruner.masks(&layer)?.get("weight").unwrap().clone();
+/// assert_eq!(mask.iter().collect::<Vec<_>>(), [true, false, false, true, false, false]);
+/// # Ok::<(), burn_prune::PruneError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Magnitude {
+    n: f64,
+}
+
+impl Magnitude {
+    /// Sum of absolute values.
+    pub fn l1() -> Self {
+        Self { n: 1.0 }
+    }
+
+    /// Euclidean norm.
+    pub fn l2() -> Self {
+        Self { n: 2.0 }
+    }
+
+    /// `L_n` norm for a positive `n`, or for `f64::INFINITY` and `f64::NEG_INFINITY`.
+    ///
+    /// Single weights are ranked by their absolute value whatever `n` is. Other values of `n` are
+    /// an error when the criterion is used.
+    pub fn ln(n: f64) -> Self {
+        Self { n }
+    }
+}
+
+impl Criterion for Magnitude {
+    fn scores(&self, weight: &Weight<'_>, units: &Units) -> Result<Scores, PruneError> {
+        let n = self.n;
+        if n.is_nan() || (n <= 0.0 && n != f64::NEG_INFINITY) {
+            return Err(PruneError::InvalidNorm { found: n });
+        }
+        if units.are_single_weights() {
+            return Ok(match weight.values {
+                Values::F32(values) => values.iter().map(|w| w.abs()).collect::<Vec<_>>().into(),
+                Values::F64(values) => values.iter().map(|w| w.abs()).collect::<Vec<_>>().into(),
+            });
+        }
+        Ok(norms(n, weight, units).into())
+    }
+}
+
+fn norms(n: f64, weight: &Weight<'_>, units: &Units) -> Vec<f64> {
+    let magnitudes = || weight.iter().map(f64::abs);
+    if n == 1.0 {
+        return units.sum(magnitudes());
+    }
+    if n == 2.0 {
+        let squares = units.sum(magnitudes().map(|w| w * w));
+        return squares.into_iter().map(f64::sqrt).collect();
+    }
+    // `f64::max` and `min` pass over a NaN; it has to come out and be refused.
+    let pick = |keep: fn(f64, f64) -> bool| {
+        move |best: &mut f64, w: f64| {
+            if w.is_nan() || keep(w, *best) {
+                *best = w;
+            }
+        }
+    };
+    if n == f64::NEG_INFINITY {
+        return units.fold(magnitudes(), f64::INFINITY, pick(|w, best| w < best));
+    }
+    let largest = units.fold(magnitudes(), 0.0, pick(|w, best| w > best));
+    if n == f64::INFINITY {
+        return largest;
+    }
+    // Scaled by the largest weight, so that no power overflows or vanishes.
+    let mut sums = vec![0.0; units.count()];
+    for (index, w) in magnitudes().enumerate() {
+        let unit = units.unit_of(index);
+        if largest[unit] != 0.0 {
+            sums[unit] += (w / largest[unit]).powf(n);
+        }
+    }
+    let roots = sums.iter().map(|sum: &f64| sum.powf(n.recip()));
+    roots
+        .zip(&largest)
+        .map(|(root, scale)| root * scale)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scores(n: f64, values: Vec<f32>) -> Vec<f64> {
+        let shape = [2, values.len() / 2];
+        let values = Values::F32(values);
+        let weight = Weight::new("w", &shape, &values);
+        let units = Units::slices(&shape, 0);
+        let scores = Magnitude::ln(n).scores(&weight, &units).unwrap();
+        (0..2).map(|unit| scores.get(unit)).collect()
+    }
+
+    #[test]
+    fn norms_by_hand() {
+        let rows = vec![3.0, -4.0, 0.0, 1.0, 1.0, 1.0];
+        assert_eq!(scores(1.0, rows.clone()), [7.0, 3.0]);
+        assert_eq!(scores(2.0, rows.clone()), [5.0, 3f64.sqrt()]);
+        assert_eq!(scores(f64::INFINITY, rows.clone()), [4.0, 1.0]);
+        assert_eq!(scores(f64::NEG_INFINITY, rows.clone()), [0.0, 1.0]);
+        let cubic = scores(3.0, rows);
+        assert!((cubic[0] - 91f64.cbrt()).abs() < 1e-12);
+        assert!((cubic[1] - 3f64.cbrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn high_norms_neither_overflow_nor_vanish() {
+        let found = scores(300.0, vec![1e30, 1e30, 1e-30, 1e-30]);
+        assert!(found[0].is_finite() && found[0] > found[1] && found[1] > 0.0);
+    }
+
+    #[test]
+    fn what_is_no_norm_is_refused() {
+        let values = Values::F32(vec![1.0, 2.0]);
+        let weight = Weight::new("w", &[2], &values);
+        for n in [0.0, -1.0, f64::NAN] {
+            let error = Magnitude::ln(n).scores(&weight, &Units::single(&[2]));
+            assert!(matches!(error, Err(PruneError::InvalidNorm { .. })));
+        }
+    }
+
+    #[test]
+    fn a_nan_reaches_the_score_under_every_norm() {
+        for n in [1.0, 2.0, 3.0, f64::INFINITY, f64::NEG_INFINITY] {
+            for at in 0..3 {
+                let mut rows = vec![1.0; 6];
+                rows[at] = f32::NAN;
+                let found = scores(n, rows);
+                assert!(found[0].is_nan(), "n = {n}, NaN at {at}: {found:?}");
+                assert!(found[1].is_finite());
+            }
+        }
+    }
+}

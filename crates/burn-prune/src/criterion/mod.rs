@@ -1,0 +1,150 @@
+//! What is scored: the units with the lowest scores go first.
+
+mod magnitude;
+mod random;
+
+pub use magnitude::Magnitude;
+pub use random::Random;
+
+use std::fmt::Debug;
+
+use crate::{PruneError, Units, model::Values};
+
+/// Gives every unit of a weight a score; the lowest are pruned.
+///
+/// Scores are computed on the host, in a fixed order, so that the same weights give the same
+/// masks on every backend. Among equal scores the lower index is kept.
+///
+/// A new criterion is one method. This one keeps weights by how far they have moved from where
+/// they started (the `movement` of Zhou et al. 2019, "Deconstructing Lottery Tickets"):
+///
+/// ```
+/// use std::collections::HashMap;
+/// use burn::{module::Param, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
+/// use burn_prune::{Criterion, Prunable, PruneError, Pruner, Scores, Units, Weight};
+///
+/// #[derive(Debug)]
+/// struct MovedFarthest {
+///     start: HashMap<String, Vec<f64>>,
+/// }
+///
+/// impl Criterion for MovedFarthest {
+///     fn scores(&self, weight: &Weight<'_>, units: &Units) -> Result<Scores, PruneError> {
+///         let start = self.start.get(weight.path()).ok_or_else(|| PruneError::Criterion {
+///             path: weight.path().to_string(),
+///             message: "no initial weights".to_string(),
+///         })?;
+///         let moved = weight.iter().zip(start).map(|(now, start)| (now - start).abs());
+///         Ok(units.sum(moved).into())
+///     }
+/// }
+///
+/// let device = Device::flex();
+/// let mut layer = LinearConfig::new(1, 4).init(&device);
+/// layer.weight = Param::from_tensor(Tensor::from_floats([[1.0, 2.0, 3.0, 4.0]], &device));
+/// let start = HashMap::from([("weight".to_string(), vec![1.0, 1.0, 3.5, 0.0])]);
+///
+/// let layer = layer.prune(&Pruner::new(MovedFarthest { start }).amount(0.5))?;
+/// // Moved by 0, 1, 0.5 and 4.
+/// let weights = layer.weight.val().try_into_vec_as::<f32>().unwrap();
+/// assert_eq!(weights, [0.0, 2.0, 0.0, 4.0]);
+/// # Ok::<(), PruneError>(())
+/// ```
+pub trait Criterion: Debug + Send + Sync {
+    /// One finite score for each unit.
+    ///
+    /// # Errors
+    /// Whatever makes the criterion unable to score this weight. Nothing is pruned then.
+    fn scores(&self, weight: &Weight<'_>, units: &Units) -> Result<Scores, PruneError>;
+}
+
+/// What a criterion sees of a parameter: the effective weight, 0 where it is pruned already.
+///
+/// Where the caller supplied importance scores, those are seen in the place of the weight, and no
+/// mask enters.
+#[derive(Debug)]
+pub struct Weight<'a> {
+    path: &'a str,
+    shape: &'a [usize],
+    values: &'a Values,
+}
+
+impl<'a> Weight<'a> {
+    pub(crate) fn new(path: &'a str, shape: &'a [usize], values: &'a Values) -> Self {
+        Self {
+            path,
+            shape,
+            values,
+        }
+    }
+
+    /// Dotted path of the parameter, `conv1.weight` for instance.
+    pub fn path(&self) -> &str {
+        self.path
+    }
+
+    /// Shape of the parameter.
+    pub fn shape(&self) -> &[usize] {
+        self.shape
+    }
+
+    /// Number of weights.
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "a tensor without entries is no case of its own"
+    )]
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The weight at a flat, row-major index.
+    pub fn get(&self, index: usize) -> f64 {
+        self.values.get(index)
+    }
+
+    /// The weights in flat, row-major order.
+    pub fn iter(&self) -> impl Iterator<Item = f64> + '_ {
+        self.values.iter()
+    }
+}
+
+/// The scores of the units of one weight.
+#[derive(Debug, Clone)]
+pub struct Scores(Values);
+
+impl Scores {
+    pub(crate) fn get(&self, unit: usize) -> f64 {
+        self.0.get(unit)
+    }
+
+    /// Refuses a wrong number of scores, and scores that are not finite.
+    pub(crate) fn validate(&self, path: &str, units: &Units) -> Result<(), PruneError> {
+        if self.0.len() != units.count() {
+            return Err(PruneError::ScoreCount {
+                path: path.to_string(),
+                expected: units.count(),
+                found: self.0.len(),
+            });
+        }
+        match self.0.iter().position(|score| !score.is_finite()) {
+            Some(unit) => Err(PruneError::NonFiniteScore {
+                path: path.to_string(),
+                unit,
+                found: self.0.get(unit),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<Vec<f32>> for Scores {
+    fn from(scores: Vec<f32>) -> Self {
+        Self(Values::F32(scores))
+    }
+}
+
+impl From<Vec<f64>> for Scores {
+    fn from(scores: Vec<f64>) -> Self {
+        Self(Values::F64(scores))
+    }
+}

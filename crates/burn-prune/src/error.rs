@@ -1,0 +1,287 @@
+//! What can go wrong, and how a refused operation gives the model back.
+
+use std::fmt;
+
+/// Why an operation was refused.
+///
+/// Every variant names the parameter or argument, what was expected and what was found. Nothing
+/// has been changed when one of these is returned.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PruneError {
+    /// A fraction outside of `[0, 1]`, or not a number.
+    #[error("the amount must be a fraction between 0 and 1, found {found}")]
+    InvalidFraction {
+        /// The value given.
+        found: f64,
+    },
+    /// A target sparsity outside of `[0, 1]`, or not a number.
+    #[error("the target sparsity must be between 0 and 1, found {found}")]
+    InvalidSparsity {
+        /// The value given.
+        found: f64,
+    },
+    /// A norm that is none: zero, negative or not a number.
+    #[error("the order n of an L_n norm must be positive, inf or -inf, found {found}")]
+    InvalidNorm {
+        /// The value given.
+        found: f64,
+    },
+    /// More units were asked for than are left.
+    #[error(
+        "cannot prune {requested} of `{parameter}`: only {available} are still unpruned; ask for \
+         {available} or fewer"
+    )]
+    CountTooLarge {
+        /// The parameter, or all of them under a global allocation.
+        parameter: String,
+        /// What was asked for.
+        requested: usize,
+        /// What is left.
+        available: usize,
+    },
+    /// The pruner was not told how much to prune.
+    #[error(
+        "the pruner has no amount: call `amount`, `to_sparsity`, or use `Allocation::per_layer`"
+    )]
+    NoAmount,
+    /// No parameter was selected.
+    #[error(
+        "nothing to prune: no Linear or Conv weight among [{found}]; select parameters with \
+         `include` or `only`"
+    )]
+    NothingToPrune {
+        /// The float parameters that the model has.
+        found: String,
+    },
+    /// A parameter group matches no prunable parameter.
+    #[error(
+        "the group given to `{method}` matches no prunable parameter: {group}; the model has [{found}]"
+    )]
+    GroupMatchesNothing {
+        /// The method of the pruner that received the group.
+        method: &'static str,
+        /// The group.
+        group: String,
+        /// The float parameters that the model has.
+        found: String,
+    },
+    /// It is not known which axis of this parameter is its output or input.
+    #[error(
+        "the {axis} axis of `{path}` with shape {shape:?} is not known: say it with \
+         `Pruner::weight_axes`, or name the dimension with `Axis::Dim`"
+    )]
+    UnknownAxis {
+        /// Path of the parameter.
+        path: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// "output" or "input".
+        axis: &'static str,
+    },
+    /// The tensor does not have this dimension.
+    #[error("`{path}` with shape {shape:?} has no dimension {dim}")]
+    NoSuchDimension {
+        /// Path of the parameter.
+        path: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// The dimension asked for.
+        dim: usize,
+    },
+    /// Channels of a tensor with fewer than two dimensions.
+    #[error("channels need at least 2 dimensions, but `{path}` has shape {shape:?}; exclude it")]
+    RankTooLow {
+        /// Path of the parameter.
+        path: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// A score is NaN or infinite.
+    #[error("the score of unit {unit} of `{path}` is {found}: scores must be finite")]
+    NonFiniteScore {
+        /// Path of the parameter.
+        path: String,
+        /// Flat index of the weight, or index of the channel.
+        unit: usize,
+        /// The score.
+        found: f64,
+    },
+    /// A criterion returned the wrong number of scores.
+    #[error("the criterion returned {found} scores for `{path}`, which has {expected} units")]
+    ScoreCount {
+        /// Path of the parameter.
+        path: String,
+        /// Number of units.
+        expected: usize,
+        /// Number of scores.
+        found: usize,
+    },
+    /// Importance scores of another shape than their parameter.
+    #[error("the importance scores of `{path}` have shape {found:?}, expected {expected:?}")]
+    ImportanceShape {
+        /// Path of the parameter.
+        path: String,
+        /// Shape of the parameter.
+        expected: Vec<usize>,
+        /// Shape of the scores.
+        found: Vec<usize>,
+    },
+    /// Importance scores for a parameter that is not pruned.
+    #[error("importance scores were given for `{path}`, but the pruner selects only [{selected}]")]
+    ImportanceUnused {
+        /// The path given.
+        path: String,
+        /// The parameters that are selected.
+        selected: String,
+    },
+    /// A mask of another shape than its parameter.
+    #[error("the mask of `{path}` has shape {found:?}, expected {expected:?}")]
+    MaskShape {
+        /// Path of the parameter.
+        path: String,
+        /// Shape of the parameter.
+        expected: Vec<usize>,
+        /// Shape of the mask.
+        found: Vec<usize>,
+    },
+    /// A mask without as many entries as its shape says.
+    #[error("a mask of shape {shape:?} needs {expected} entries, found {found}")]
+    MaskLength {
+        /// The shape given.
+        shape: Vec<usize>,
+        /// The product of the shape.
+        expected: usize,
+        /// Number of entries given.
+        found: usize,
+    },
+    /// A mask whose path no parameter has.
+    #[error("no parameter for the mask `{path}`: the model has [{found}]")]
+    MaskFitsNothing {
+        /// The path of the mask.
+        path: String,
+        /// The float parameters that the model has.
+        found: String,
+    },
+    /// A mask set without masks.
+    #[error("the mask set is empty: there is nothing to attach")]
+    NoMasks,
+    /// The parameter is quantized.
+    #[error(
+        "`{path}` is quantized ({dtype}): prune first, make it permanent, and quantize afterwards"
+    )]
+    Quantized {
+        /// Path of the parameter.
+        path: String,
+        /// Its data type.
+        dtype: String,
+    },
+    /// Another reparameterization, such as a LoRA adapter, is attached to the parameter.
+    #[error(
+        "`{path}` already carries the reparameterization `{name}`, and Burn allows one a \
+         parameter: merge it with `Module::materialize`, or exclude the parameter"
+    )]
+    Reparameterized {
+        /// Path of the parameter.
+        path: String,
+        /// Name of the reparameterization.
+        name: String,
+    },
+    /// Running statistics cannot be pruned.
+    #[error("`{path}` is a running statistic, not a weight: it cannot be pruned")]
+    RunningStatistic {
+        /// Path of the statistic.
+        path: String,
+    },
+    /// There are no masks to make permanent.
+    #[error("the model has no masks: there is nothing to make permanent")]
+    NotPruned,
+    /// A record or file could not be read, written or applied.
+    #[error("record: {message}")]
+    Record {
+        /// What Burn or the operating system said, with the parameter or file.
+        message: String,
+    },
+    /// A criterion failed for a reason of its own.
+    #[error("the criterion failed on `{path}`: {message}")]
+    Criterion {
+        /// Path of the parameter.
+        path: String,
+        /// What the criterion said.
+        message: String,
+    },
+}
+
+/// A refused operation: the reason, and the model as it was.
+///
+/// Methods that take a model by value return this as their error, so that a mistyped amount does
+/// not cost a trained model. `?` turns it into a [`PruneError`] where that is the error type.
+///
+/// ```
+/// use burn::{nn::LinearConfig, tensor::Device};
+/// use burn_prune::{Prunable, PruneError};
+///
+/// let layer = LinearConfig::new(4, 2).init(&Device::flex());
+/// let weights = layer.weight.val().into_data();
+///
+/// let rejected = layer.l1_unstructured(1.5).unwrap_err();
+/// assert_eq!(*rejected.error(), PruneError::InvalidFraction { found: 1.5 });
+///
+/// let layer = rejected.into_model();
+/// assert_eq!(layer.weight.val().into_data(), weights);
+/// assert!(!layer.is_pruned());
+/// ```
+pub struct Rejected<M> {
+    // Boxed, so that a `Result` of a model is not twice the size of the model.
+    model: Box<M>,
+    error: PruneError,
+}
+
+impl<M> Rejected<M> {
+    pub(crate) fn new(model: M, error: PruneError) -> Self {
+        Self {
+            model: Box::new(model),
+            error,
+        }
+    }
+
+    /// Why it was refused.
+    #[must_use]
+    pub fn error(&self) -> &PruneError {
+        &self.error
+    }
+
+    /// The model, as it was before the call.
+    #[must_use]
+    pub fn into_model(self) -> M {
+        *self.model
+    }
+
+    /// The model and the reason.
+    #[must_use]
+    pub fn into_parts(self) -> (M, PruneError) {
+        (*self.model, self.error)
+    }
+}
+
+impl<M> fmt::Debug for Rejected<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejected")
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<M> fmt::Display for Rejected<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<M> std::error::Error for Rejected<M> {}
+
+impl<M> From<Rejected<M>> for PruneError {
+    fn from(rejected: Rejected<M>) -> Self {
+        rejected.error
+    }
+}

@@ -1,0 +1,196 @@
+use burn::tensor::{Bool, Tensor};
+
+use crate::PruneError;
+
+/// Which weights of one tensor are kept: a bit a weight, on the host.
+///
+/// Flat indices are row-major, whatever the layout of the tensor in memory.
+///
+/// ```
+/// use burn_prune::Mask;
+///
+/// let mask = Mask::from_kept([2, 2], &[true, false, true, true])?;
+/// assert_eq!(mask.pruned(), 1);
+/// assert_eq!(mask.sparsity(), 0.25);
+/// assert!(!mask.is_kept(1));
+/// # Ok::<(), burn_prune::PruneError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mask {
+    shape: Vec<usize>,
+    /// Bit `i % 32` of word `i / 32` is 1 where weight `i` is kept; unused bits are 0.
+    words: Vec<u32>,
+    len: usize,
+}
+
+/// Weights in a word.
+pub(crate) const WORD_BITS: usize = u32::BITS as usize;
+
+impl Mask {
+    /// A mask that keeps everything.
+    pub fn all_kept(shape: impl Into<Vec<usize>>) -> Self {
+        let shape = shape.into();
+        let len = shape.iter().product();
+        let mut words = vec![u32::MAX; usize::div_ceil(len, WORD_BITS)];
+        if let (Some(last), used @ 1..) = (words.last_mut(), len % WORD_BITS) {
+            *last = (1 << used) - 1;
+        }
+        Self { shape, words, len }
+    }
+
+    /// A mask from one value a weight, `true` where it is kept.
+    ///
+    /// # Errors
+    /// When there are not as many values as the shape has entries.
+    pub fn from_kept(shape: impl Into<Vec<usize>>, kept: &[bool]) -> Result<Self, PruneError> {
+        let mut mask = Self::all_kept(shape);
+        if kept.len() != mask.len {
+            return Err(PruneError::MaskLength {
+                shape: mask.shape,
+                expected: mask.len,
+                found: kept.len(),
+            });
+        }
+        for (index, _) in kept.iter().enumerate().filter(|(_, kept)| !**kept) {
+            mask.prune(index);
+        }
+        Ok(mask)
+    }
+
+    /// A mask from a tensor of any shape, `true` where the weight is kept. Reads the tensor back.
+    pub fn from_tensor<const D: usize>(kept: Tensor<D, Bool>) -> Self {
+        let data = kept.into_data();
+        let mut mask = Self::all_kept(data.shape().to_vec());
+        for (index, _) in data.iter::<bool>().enumerate().filter(|(_, kept)| !kept) {
+            mask.prune(index);
+        }
+        mask
+    }
+
+    /// A mask from packed words; `None` when there are too few or too many for the shape.
+    pub(crate) fn from_words(shape: Vec<usize>, words: Vec<u32>) -> Option<Self> {
+        let full = Self::all_kept(shape);
+        if words.len() != full.words.len() {
+            return None;
+        }
+        let words = words
+            .iter()
+            .zip(&full.words)
+            .map(|(word, used)| word & used);
+        Some(Self {
+            words: words.collect(),
+            ..full
+        })
+    }
+
+    pub(crate) fn words(&self) -> &[u32] {
+        &self.words
+    }
+
+    /// Shape of the tensor that this masks.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Number of weights, kept and pruned.
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "a tensor without entries is no case of its own"
+    )]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Number of weights that are kept.
+    pub fn kept(&self) -> usize {
+        self.words
+            .iter()
+            .map(|word| word.count_ones() as usize)
+            .sum()
+    }
+
+    /// Number of weights that are pruned.
+    pub fn pruned(&self) -> usize {
+        self.len - self.kept()
+    }
+
+    /// Fraction of the weights that is pruned, in `[0, 1]`; 0 for an empty tensor.
+    pub fn sparsity(&self) -> f64 {
+        match self.len {
+            0 => 0.0,
+            len => self.pruned() as f64 / len as f64,
+        }
+    }
+
+    /// Whether the weight at this flat index is kept.
+    ///
+    /// # Panics
+    /// When the index is out of range.
+    pub fn is_kept(&self, index: usize) -> bool {
+        assert!(index < self.len, "index {index} of a mask of {}", self.len);
+        self.words[index / WORD_BITS] >> (index % WORD_BITS) & 1 == 1
+    }
+
+    /// Every weight in flat order: `true` where it is kept.
+    pub fn iter(&self) -> impl Iterator<Item = bool> + '_ {
+        (0..self.len).map(|index| self.words[index / WORD_BITS] >> (index % WORD_BITS) & 1 == 1)
+    }
+
+    pub(crate) fn prune(&mut self, index: usize) {
+        debug_assert!(index < self.len);
+        self.words[index / WORD_BITS] &= !(1 << (index % WORD_BITS));
+    }
+
+    /// Keeps what both masks keep.
+    ///
+    /// # Errors
+    /// When the shapes differ.
+    pub fn intersect(mut self, other: &Self) -> Result<Self, PruneError> {
+        if self.shape != other.shape {
+            return Err(PruneError::MaskShape {
+                path: String::new(),
+                expected: self.shape,
+                found: other.shape.clone(),
+            });
+        }
+        for (word, other) in self.words.iter_mut().zip(&other.words) {
+            *word &= other;
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_kept_has_no_bits_beyond_its_length() {
+        for len in [0, 1, 31, 32, 33, 64, 65] {
+            let mask = Mask::all_kept([len]);
+            assert_eq!((mask.kept(), mask.pruned()), (len, 0));
+        }
+    }
+
+    #[test]
+    fn stray_bits_beyond_the_length_do_not_count() {
+        let mask = Mask::from_words(vec![3], vec![u32::MAX]).unwrap();
+        assert_eq!(mask, Mask::all_kept([3]));
+        assert!(Mask::from_words(vec![3], vec![0, 0]).is_none());
+    }
+
+    #[test]
+    fn intersection_keeps_what_both_keep() {
+        let a = Mask::from_kept([4], &[true, true, false, false]).unwrap();
+        let b = Mask::from_kept([4], &[true, false, true, false]).unwrap();
+        let both = a.intersect(&b).unwrap();
+        assert_eq!(both.iter().collect::<Vec<_>>(), [true, false, false, false]);
+    }
+
+    #[test]
+    fn wrong_lengths_and_shapes_are_errors() {
+        assert!(Mask::from_kept([2, 2], &[true; 3]).is_err());
+        let a = Mask::all_kept([2, 3]);
+        assert!(a.intersect(&Mask::all_kept([3, 2])).is_err());
+    }
+}

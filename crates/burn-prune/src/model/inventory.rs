@@ -1,0 +1,243 @@
+//! The float parameters of a model, without reading them.
+
+use std::collections::{HashMap, HashSet};
+
+use burn::module::{
+    Module, ModuleVisitor, Param, ParamGroup, ParamId, Reparameterization, Reparameterizer,
+};
+use burn::tensor::{DType, Int, Tensor};
+
+use crate::{Mask, PruneError, WeightMask};
+
+/// The container type under which Burn presents the state of a reparameterization.
+pub(super) const REPARAMETERIZATION: &str = "Reparameterization";
+
+/// One float parameter, wherever it is used in the model.
+#[derive(Debug)]
+pub(crate) struct Parameter {
+    /// Dotted paths; more than one when it is shared. The first names it.
+    pub paths: Vec<String>,
+    pub id: ParamId,
+    pub shape: Vec<usize>,
+    /// Type name of the struct that holds it, `Linear` for instance.
+    layer: Option<String>,
+    /// Name of the reparameterization it carries, ours or another one.
+    reparameterization: Option<String>,
+    /// The packed mask it carries.
+    bits: Option<Tensor<1, Int>>,
+    /// Data type, when it is quantized.
+    quantized: Option<DType>,
+    /// Running statistics are presented as parameters, but cannot carry a mask.
+    statistic: bool,
+}
+
+impl Parameter {
+    pub(crate) fn path(&self) -> &str {
+        &self.paths[0]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Type name of the layer whose `weight` this is.
+    pub(crate) fn weight_of(&self) -> Option<&str> {
+        let name = self.path().rsplit('.').next();
+        self.layer.as_deref().filter(|_| name == Some("weight"))
+    }
+
+    pub(crate) fn matches(&self, group: &ParamGroup) -> bool {
+        let mut paths = self.paths.iter();
+        paths.any(|path| group.matches(&self.id, Some(path)))
+    }
+
+    pub(crate) fn is_masked(&self) -> bool {
+        self.bits.is_some()
+    }
+
+    /// The mask it carries. Reads it back from the device.
+    pub(crate) fn mask(&self) -> Option<Mask> {
+        let mask = WeightMask::from_bits(self.bits.clone()?).to_mask(self.shape.clone());
+        Some(mask.expect("an attached mask has the shape of its parameter"))
+    }
+
+    /// The mask it carries, on its device, with the id of the weight.
+    pub(super) fn into_weight_mask(self) -> Option<(ParamId, WeightMask)> {
+        Some((self.id, WeightMask::from_bits(self.bits?)))
+    }
+
+    /// Refuses a parameter that no mask can be attached to.
+    pub(crate) fn check_maskable(&self) -> Result<(), PruneError> {
+        let path = self.path().to_string();
+        if let (Some(name), None) = (&self.reparameterization, &self.bits) {
+            let name = name.clone();
+            return Err(PruneError::Reparameterized { path, name });
+        }
+        if let Some(dtype) = &self.quantized {
+            let dtype = format!("{dtype:?}");
+            return Err(PruneError::Quantized { path, dtype });
+        }
+        if self.statistic {
+            return Err(PruneError::RunningStatistic { path });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn foreign_reparameterization(&self) -> Option<&str> {
+        let name = self.reparameterization.as_deref();
+        name.filter(|_| self.bits.is_none())
+    }
+
+    pub(crate) fn is_statistic(&self) -> bool {
+        self.statistic
+    }
+}
+
+/// The float parameters of a model in module order, shared ones once.
+#[derive(Debug)]
+pub(crate) struct Inventory {
+    pub parameters: Vec<Parameter>,
+}
+
+impl Inventory {
+    pub(crate) fn of<M: Module>(model: &M) -> Self {
+        let statistics = running_statistics(model);
+        let mut parameters: Vec<Parameter> = Vec::new();
+        let mut by_id: HashMap<ParamId, usize> = HashMap::new();
+        for mut parameter in collect(model) {
+            parameter.statistic = statistics.contains(parameter.path());
+            match by_id.get(&parameter.id) {
+                Some(&known) => parameters[known].paths.append(&mut parameter.paths),
+                None => {
+                    by_id.insert(parameter.id, parameters.len());
+                    parameters.push(parameter);
+                }
+            }
+        }
+        Self { parameters }
+    }
+
+    /// The parameter at this path, by whichever of its paths.
+    pub(crate) fn find(&self, path: &str) -> Option<&Parameter> {
+        let mut parameters = self.parameters.iter();
+        parameters.find(|parameter| parameter.paths.iter().any(|known| known == path))
+    }
+
+    pub(crate) fn is_masked(&self) -> bool {
+        self.parameters.iter().any(Parameter::is_masked)
+    }
+
+    /// The paths of all weights, for messages.
+    pub(crate) fn paths(&self) -> String {
+        let weights = self.parameters.iter().filter(|known| !known.statistic);
+        weights.map(Parameter::path).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn collect<M: Module>(model: &M) -> Vec<Parameter> {
+    let mut collector = Collector::default();
+    model.visit(&mut collector);
+    collector.parameters
+}
+
+/// The paths of those float parameters that drop what is attached to them: running statistics.
+///
+/// Burn presents the statistics of a BatchNorm as parameters that look like any other. So a marker
+/// is attached to all float parameters of a clone, which leaves their values alone, and those that
+/// come out without one are none.
+fn running_statistics<M: Module>(model: &M) -> HashSet<String> {
+    let marked = collect(&model.clone().apply_reparameterization(Mark));
+    let unmarked = marked
+        .into_iter()
+        .filter(|known| known.reparameterization.is_none());
+    unmarked.flat_map(|known| known.paths).collect()
+}
+
+#[derive(Module, Debug)]
+struct Marker {}
+
+impl Reparameterization for Marker {
+    const NAME: &'static str = "marker";
+
+    fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+        base
+    }
+}
+
+struct Mark;
+
+impl Reparameterizer for Mark {
+    type Reparam = Marker;
+
+    fn reparameterize<const D: usize>(
+        &mut self,
+        _path: &str,
+        param: Param<Tensor<D>>,
+    ) -> (Param<Tensor<D>>, Option<Marker>) {
+        (param, Some(Marker {}))
+    }
+}
+
+#[derive(Default)]
+struct Collector {
+    path: Vec<String>,
+    containers: Vec<String>,
+    /// Above 0 inside the state of a reparameterization, whose floats are not weights.
+    nested: usize,
+    parameters: Vec<Parameter>,
+}
+
+impl ModuleVisitor for Collector {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        if container == REPARAMETERIZATION {
+            if let (0, Some(parameter)) = (self.nested, self.parameters.last_mut()) {
+                parameter.reparameterization = Some(name.to_string());
+            }
+            self.nested += 1;
+        }
+        self.path.push(name.to_string());
+        self.containers.push(container.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        if container == REPARAMETERIZATION {
+            self.nested -= 1;
+        }
+        self.path.pop();
+        self.containers.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.nested > 0 {
+            return;
+        }
+        let container = self.containers.last();
+        let layer = container.and_then(|container| container.strip_prefix("Struct:"));
+        // Asking a lazy parameter for its type would initialize it.
+        let dtype = param.is_initialized().then(|| param.base().dtype());
+        self.parameters.push(Parameter {
+            paths: vec![self.path.join(".")],
+            id: param.id,
+            shape: param.lazy_shape().to_vec(),
+            layer: layer.map(str::to_string),
+            reparameterization: None,
+            bits: None,
+            quantized: dtype.filter(|dtype| matches!(dtype, DType::QFloat(_))),
+            statistic: false,
+        });
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        let is_bits = self
+            .path
+            .last()
+            .is_some_and(|name| name == WeightMask::BITS);
+        let Some(parameter) = self.parameters.last_mut().filter(|_| self.nested == 1) else {
+            return;
+        };
+        if is_bits && parameter.reparameterization.as_deref() == Some(WeightMask::NAME) {
+            let words = param.lazy_shape().num_elements();
+            parameter.bits = Some(param.val().reshape([words]));
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The trait that puts pruning onto every Burn module.
+
+use std::{collections::HashMap, path::Path};
+
+use burn::{module::Module, store::ModuleRecord};
+
+use crate::{
+    Allocation, Amount, Axis, Criterion, Magnitude, MaskSet, Pattern, PruneError, Pruner, Random,
+    Rejected, SparsityReport,
+    model::{Inventory, Parameter, attach},
+    record,
+};
+
+/// Pruning for every Burn [`Module`]: a layer, a model, or any part of one.
+///
+/// Import it, and the methods are there. Those that take the module by value give it back in their
+/// error ([`Rejected`]), as it was.
+///
+/// ```
+/// use burn::{nn::conv::Conv2dConfig, tensor::Device};
+/// use burn_prune::Prunable;
+///
+/// let layer = Conv2dConfig::new([3, 32], [3, 3]).init(&Device::flex());
+/// let layer = layer.l1_unstructured(0.3)?;
+///
+/// let report = layer.sparsity_report();
+/// assert_eq!(format!("{:.2}%", 100.0 * report.sparsity()), "29.98%");
+/// # Ok::<(), burn_prune::PruneError>(())
+/// ```
+pub trait Prunable: Module {
+    /// Prunes the module: [`Pruner::masks`] and [`with_masks`](Self::with_masks) in one.
+    ///
+    /// A second call prunes further. What is pruned stays so.
+    ///
+    /// # Errors
+    /// As [`Pruner::masks`].
+    fn prune(self, pruner: &Pruner) -> Result<Self, Rejected<Self>> {
+        match pruner.masks(&self) {
+            Ok(masks) => self.with_masks(&masks),
+            Err(error) => Err(Rejected::new(self, error)),
+        }
+    }
+
+    /// Attaches masks: those a [`Pruner`] chose, or your own.
+    ///
+    /// Each is intersected with the mask that is there. A mask that keeps everything changes no
+    /// weight, but marks its parameter as pruned. Weights, parameter ids and lazily initialized
+    /// parameters stay as they are. Shared parameters get the mask at each of their places.
+    ///
+    /// # Errors
+    /// An empty set, a path that no parameter has, another shape, or a parameter that cannot carry
+    /// a mask because it is quantized, has a LoRA adapter or is a running statistic.
+    ///
+    /// ```
+    /// use burn::{nn::LinearConfig, tensor::Device};
+    /// use burn_prune::{Mask, MaskSet, Prunable};
+    ///
+    /// let mut masks = MaskSet::new();
+    /// masks.insert("weight", Mask::from_kept([1, 2], &[false, true])?);
+    /// let layer = LinearConfig::new(1, 2).init(&Device::flex()).with_masks(&masks)?;
+    ///
+    /// let weights = layer.weight.val().try_into_vec_as::<f32>().unwrap();
+    /// assert!(weights[0] == 0.0 && weights[1] != 0.0);
+    /// # Ok::<(), burn_prune::PruneError>(())
+    /// ```
+    fn with_masks(self, masks: &MaskSet) -> Result<Self, Rejected<Self>> {
+        let inventory = Inventory::of(&self);
+        let mut combined = HashMap::new();
+        let mut combine = || {
+            for (path, mask) in masks.iter() {
+                let parameter = fitting(&inventory, path, mask.shape())?;
+                let before = combined.remove(&parameter.id).or_else(|| parameter.mask());
+                let after = match before {
+                    Some(before) => mask.clone().intersect(&before)?,
+                    None => mask.clone(),
+                };
+                combined.insert(parameter.id, after);
+            }
+            if combined.is_empty() {
+                Err(PruneError::NoMasks)
+            } else {
+                Ok(())
+            }
+        };
+        match combine() {
+            Ok(()) => Ok(attach(self, &combined)),
+            Err(error) => Err(Rejected::new(self, error)),
+        }
+    }
+
+    /// The masks that are attached, in module order. Reads them back from the device.
+    fn masks(&self) -> MaskSet {
+        let inventory = Inventory::of(self);
+        let masks = inventory.parameters.iter();
+        let masks = masks.filter_map(|known| Some((known.path().to_string(), known.mask()?)));
+        masks.collect()
+    }
+
+    /// Whether a mask is attached anywhere below, also one that keeps everything.
+    ///
+    /// Reads nothing back. False again once made permanent.
+    fn is_pruned(&self) -> bool {
+        Inventory::of(self).is_masked()
+    }
+
+    /// Writes the zeros into the weights and takes the masks off. This cannot be undone.
+    ///
+    /// Parameter ids stay, so that an optimizer stays valid. The module is then an ordinary one:
+    /// training it further will move the zeros.
+    ///
+    /// # Errors
+    /// When there are no masks. When another parameter carries a LoRA adapter or any other
+    /// reparameterization, which Burn would merge along.
+    fn make_permanent(self) -> Result<Self, Rejected<Self>> {
+        let inventory = Inventory::of(&self);
+        let mut others = inventory.parameters.iter();
+        let foreign = others.find_map(|known| Some((known, known.foreign_reparameterization()?)));
+        let error = match foreign {
+            _ if !inventory.is_masked() => Some(PruneError::NotPruned),
+            Some((parameter, name)) => Some(PruneError::Reparameterized {
+                path: parameter.path().to_string(),
+                name: name.to_string(),
+            }),
+            None => None,
+        };
+        match error {
+            Some(error) => Err(Rejected::new(self, error)),
+            None => Ok(self.materialize()),
+        }
+    }
+
+    /// How sparse the module is, by parameter and in total. Reads its weights back.
+    fn sparsity_report(&self) -> SparsityReport {
+        SparsityReport::of(self)
+    }
+
+    /// Prunes the weights with the smallest absolute value, the same amount in each layer.
+    ///
+    /// # Errors
+    /// As [`Pruner::masks`].
+    fn l1_unstructured(self, amount: impl Into<Amount>) -> Result<Self, Rejected<Self>> {
+        self.prune(&Pruner::new(Magnitude::l1()).amount(amount))
+    }
+
+    /// Prunes weights at random, the same amount in each layer.
+    ///
+    /// # Errors
+    /// As [`Pruner::masks`].
+    fn random_unstructured(
+        self,
+        amount: impl Into<Amount>,
+        seed: u64,
+    ) -> Result<Self, Rejected<Self>> {
+        self.prune(&Pruner::new(Random::new(seed)).amount(amount))
+    }
+
+    /// Prunes the channels with the smallest `L_n` norm, the same amount in each layer.
+    ///
+    /// # Errors
+    /// As [`Pruner::masks`].
+    fn ln_structured(
+        self,
+        amount: impl Into<Amount>,
+        n: f64,
+        axis: Axis,
+    ) -> Result<Self, Rejected<Self>> {
+        let pruner = Pruner::new(Magnitude::ln(n)).pattern(Pattern::Channels(axis));
+        self.prune(&pruner.amount(amount))
+    }
+
+    /// Prunes channels at random, the same amount in each layer.
+    ///
+    /// # Errors
+    /// As [`Pruner::masks`].
+    fn random_structured(
+        self,
+        amount: impl Into<Amount>,
+        axis: Axis,
+        seed: u64,
+    ) -> Result<Self, Rejected<Self>> {
+        let pruner = Pruner::new(Random::new(seed)).pattern(Pattern::Channels(axis));
+        self.prune(&pruner.amount(amount))
+    }
+
+    /// Prunes the weights with the lowest scores of the whole module, ranked together.
+    ///
+    /// # Errors
+    /// As [`Pruner::masks`].
+    ///
+    /// ```
+    /// use burn::{nn::{Linear, LinearConfig}, tensor::Device};
+    /// use burn_prune::{Magnitude, Prunable};
+    ///
+    /// let device = Device::flex();
+    /// let layers = vec![LinearConfig::new(8, 8).init(&device), LinearConfig::new(8, 8).init(&device)];
+    /// let layers = layers.global_unstructured(Magnitude::l1(), 0.75)?;
+    /// assert_eq!(layers.masks().sparsity(), 0.75);
+    /// # Ok::<(), burn_prune::PruneError>(())
+    /// ```
+    fn global_unstructured(
+        self,
+        criterion: impl Criterion + 'static,
+        amount: impl Into<Amount>,
+    ) -> Result<Self, Rejected<Self>> {
+        let pruner = Pruner::new(criterion).allocation(Allocation::Global);
+        self.prune(&pruner.amount(amount))
+    }
+
+    /// A record of the weights and their masks, with exact zeros under the masks.
+    ///
+    /// Burn's own [`into_record`](Module::into_record) keeps what is stored under a mask, which
+    /// momentum or weight decay may have moved; here it is zero. The record loads into a module
+    /// of the same shape with [`load_masked_record`](Self::load_masked_record). Loaded with plain
+    /// Burn it is an error that lists the masks as unused, or, when unused tensors are allowed, a
+    /// dense module with the same outputs.
+    ///
+    /// ```
+    /// use burn::{nn::LinearConfig, tensor::Device};
+    /// use burn_prune::Prunable;
+    ///
+    /// let config = LinearConfig::new(8, 8);
+    /// let layer = config.init(&Device::flex()).l1_unstructured(0.5)?;
+    /// let loaded = config.init(&Device::flex()).load_masked_record(layer.masked_record())?;
+    /// assert_eq!(loaded.masks(), layer.masks());
+    /// assert_eq!(loaded.weight.val().into_data(), layer.weight.val().into_data());
+    /// # Ok::<(), burn_prune::PruneError>(())
+    /// ```
+    fn masked_record(&self) -> ModuleRecord {
+        record::masked(self)
+    }
+
+    /// Loads a record, attaching the masks that it holds.
+    ///
+    /// Also loads a record of a module without masks, and one that Burn made of a masked module (a
+    /// checkpoint of `Learner`). The backend and device may be others than those it was made on.
+    ///
+    /// # Errors
+    /// When the record does not fit: missing or unused tensors, other shapes, or a mask here that
+    /// the record does not have.
+    fn load_masked_record(self, record: ModuleRecord) -> Result<Self, Rejected<Self>> {
+        record::load(self, record)
+    }
+
+    /// Writes [`masked_record`](Self::masked_record) to a file, `.bpk` when the name has no
+    /// extension.
+    ///
+    /// # Errors
+    /// When the file cannot be written. A file that was there stays whole: the new one is written
+    /// beside it and renamed.
+    fn save_masked(&self, path: impl AsRef<Path>) -> Result<(), PruneError> {
+        record::save_file(self, path.as_ref())
+    }
+
+    /// Loads what [`save_masked`](Self::save_masked) wrote.
+    ///
+    /// # Errors
+    /// When the file cannot be read, and as
+    /// [`load_masked_record`](Self::load_masked_record).
+    fn load_masked(self, path: impl AsRef<Path>) -> Result<Self, Rejected<Self>> {
+        match record::read_file(path.as_ref()) {
+            Ok(record) => self.load_masked_record(record),
+            Err(error) => Err(Rejected::new(self, error)),
+        }
+    }
+}
+
+impl<M: Module> Prunable for M {}
+
+/// The parameter at this path, when a mask of this shape can be attached to it.
+fn fitting<'a>(
+    inventory: &'a Inventory,
+    path: &str,
+    shape: &[usize],
+) -> Result<&'a Parameter, PruneError> {
+    let parameter = inventory
+        .find(path)
+        .ok_or_else(|| PruneError::MaskFitsNothing {
+            path: path.to_string(),
+            found: inventory.paths(),
+        })?;
+    parameter.check_maskable()?;
+    if parameter.shape != shape {
+        return Err(PruneError::MaskShape {
+            path: path.to_string(),
+            expected: parameter.shape.clone(),
+            found: shape.to_vec(),
+        });
+    }
+    Ok(parameter)
+}

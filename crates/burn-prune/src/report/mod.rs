@@ -1,0 +1,170 @@
+//! How sparse a model is: plain data first, printing second.
+
+mod table;
+
+use burn::module::Module;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Axis, Pattern, WeightAxes,
+    model::{Inventory, Parameter, Values, visit_weights},
+    target::default_axes,
+};
+
+/// Zeros of a model, by parameter and in total.
+///
+/// Counts weights whose effective value is exactly 0, be it by a mask or because the mask has been
+/// made permanent. Prints as a table; serializes with serde.
+///
+/// A masked model is neither smaller nor faster: a sparsity of 90 % says that 90 % of the weights
+/// are zero, not that they are gone.
+///
+/// ```
+/// use burn::{nn::LinearConfig, tensor::Device};
+/// use burn_prune::Prunable;
+///
+/// let layer = LinearConfig::new(10, 10).init(&Device::flex()).l1_unstructured(0.25)?;
+/// let report = layer.sparsity_report();
+/// assert_eq!((report.zeros(), report.weights(), report.all_weights), (25, 100, 110));
+/// assert_eq!(report.sparsity(), 0.25);
+/// assert!(report.to_string().contains("25.00%"));
+/// # Ok::<(), burn_prune::PruneError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SparsityReport {
+    /// The prunable parameters in module order: weights of Linear and convolution layers, and
+    /// whatever else has a mask. A shared parameter counts once.
+    pub parameters: Vec<ParameterSparsity>,
+    /// Number of all weights of the model, biases and norms included, statistics not.
+    pub all_weights: usize,
+}
+
+/// Zeros of one parameter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ParameterSparsity {
+    /// Dotted path.
+    pub path: String,
+    /// Shape of the tensor.
+    pub shape: Vec<usize>,
+    /// Number of weights.
+    pub weights: usize,
+    /// How many of them are 0.
+    pub zeros: usize,
+    /// Whether a mask is attached.
+    pub masked: bool,
+    /// Output channels, where it is known which axis they are.
+    pub outputs: Option<Channels>,
+    /// Input channels, where it is known which axis they are.
+    pub inputs: Option<Channels>,
+}
+
+/// Channels along one axis of a weight.
+///
+/// A dead output still speaks through its bias and through what follows; see the notes on
+/// channels in the crate's documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channels {
+    /// Number of channels.
+    pub total: usize,
+    /// Those whose weights are all 0.
+    pub dead: usize,
+}
+
+impl SparsityReport {
+    pub(crate) fn of<M: Module>(model: &M) -> Self {
+        let inventory = Inventory::of(model);
+        let weights = || {
+            inventory
+                .parameters
+                .iter()
+                .filter(|known| !known.is_statistic())
+        };
+        let shown = |known: &&Parameter| known.is_masked() || default_axes(known).is_some();
+        let mut rows: Vec<_> = weights().filter(shown).map(|known| (known, None)).collect();
+        let ids: Vec<_> = rows.iter().map(|(known, _)| known.id).collect();
+        visit_weights(model, ids, |id, values| {
+            if let Some((known, row)) = rows.iter_mut().find(|(known, _)| known.id == id) {
+                *row = Some(ParameterSparsity::of(known, values));
+            }
+        });
+        Self {
+            parameters: rows.into_iter().filter_map(|(_, row)| row).collect(),
+            all_weights: weights().map(Parameter::len).sum(),
+        }
+    }
+
+    /// Number of prunable weights.
+    pub fn weights(&self) -> usize {
+        self.parameters.iter().map(|row| row.weights).sum()
+    }
+
+    /// How many of the prunable weights are 0.
+    pub fn zeros(&self) -> usize {
+        self.parameters.iter().map(|row| row.zeros).sum()
+    }
+
+    /// Fraction of the prunable weights that is 0, in `[0, 1]`.
+    pub fn sparsity(&self) -> f64 {
+        fraction(self.zeros(), self.weights())
+    }
+
+    /// The zeros of the prunable weights as a fraction of *all* weights, in `[0, 1]`.
+    pub fn overall_sparsity(&self) -> f64 {
+        fraction(self.zeros(), self.all_weights)
+    }
+
+    /// The row of a parameter.
+    pub fn get(&self, path: &str) -> Option<&ParameterSparsity> {
+        self.parameters.iter().find(|row| row.path == path)
+    }
+}
+
+impl ParameterSparsity {
+    fn of(parameter: &Parameter, mut values: Values) -> Self {
+        if let Some(mask) = parameter.mask() {
+            values.apply(&mask);
+        }
+        let axes = default_axes(parameter);
+        let channels = |axis| axes.and_then(|axes| channels(parameter, &values, axis, axes));
+        Self {
+            path: parameter.path().to_string(),
+            shape: parameter.shape.clone(),
+            weights: parameter.len(),
+            zeros: values.iter().filter(|weight| *weight == 0.0).count(),
+            masked: parameter.is_masked(),
+            outputs: channels(Axis::Output),
+            inputs: channels(Axis::Input),
+        }
+    }
+
+    /// Fraction of the weights that is 0, in `[0, 1]`.
+    pub fn sparsity(&self) -> f64 {
+        fraction(self.zeros, self.weights)
+    }
+}
+
+fn channels(
+    parameter: &Parameter,
+    values: &Values,
+    axis: Axis,
+    axes: WeightAxes,
+) -> Option<Channels> {
+    let pattern = Pattern::Channels(axis);
+    let units = pattern
+        .units(parameter.path(), &parameter.shape, Some(axes))
+        .ok()?;
+    let alive = units.fold(values.iter(), false, |alive, weight| {
+        *alive |= weight != 0.0
+    });
+    Some(Channels {
+        total: units.count(),
+        dead: alive.iter().filter(|alive| !**alive).count(),
+    })
+}
+
+fn fraction(part: usize, whole: usize) -> f64 {
+    match whole {
+        0 => 0.0,
+        whole => part as f64 / whole as f64,
+    }
+}
