@@ -44,8 +44,9 @@ pub trait Prunable: Module {
     /// Attaches masks: those a [`Pruner`] chose, or your own.
     ///
     /// Each is intersected with the mask that is there. A mask that keeps everything changes no
-    /// weight, but marks its parameter as pruned. Weights, parameter ids and lazily initialized
-    /// parameters stay as they are. Shared parameters get the mask at each of their places.
+    /// weight, but marks its parameter as pruned. The stored weights and the parameter ids stay as
+    /// they are; a lazy parameter is initialized. Shared parameters get the mask at each of their
+    /// places.
     ///
     /// # Errors
     /// An empty set, a path that no parameter has, another shape, or a parameter that cannot carry
@@ -64,7 +65,10 @@ pub trait Prunable: Module {
     /// # Ok::<(), burn_prune::PruneError>(())
     /// ```
     fn with_masks(self, masks: &MaskSet) -> Result<Self, Rejected<Self>> {
-        let inventory = Inventory::of(&self);
+        let mut inventory = Inventory::of(&self);
+        let named = masks.iter().filter_map(|(path, _)| inventory.find(path));
+        let named = named.map(|parameter| parameter.id).collect();
+        inventory.initialize(&self, named);
         let mut combined = HashMap::new();
         let mut combine = || {
             for (path, mask) in masks.iter() {

@@ -199,7 +199,10 @@ impl Pruner {
     /// parameter that cannot carry a mask, scores that are not finite; see [`PruneError`].
     pub fn masks<M: Module>(&self, model: &M) -> Result<MaskSet, PruneError> {
         self.validate()?;
-        let inventory = Inventory::of(model);
+        let mut inventory = Inventory::of(model);
+        let selected = self.targets.select(&inventory)?.into_iter();
+        let selected = selected.map(|selected| selected.parameter.id).collect();
+        inventory.initialize(model, selected);
         let selected = self.targets.select(&inventory)?;
         let mut tensors = Vec::with_capacity(selected.len());
         for Selected { parameter, axes } in selected {

@@ -117,6 +117,23 @@ impl Inventory {
         Self { parameters }
     }
 
+    /// Initializes these parameters of the model, and learns their shapes.
+    ///
+    /// A lazy parameter tells the shape that it is initialized with, which for a `Linear` in column
+    /// layout is not the shape that it has.
+    pub(crate) fn initialize<M: Module>(&mut self, model: &M, ids: HashSet<ParamId>) {
+        let mut shapes = Shapes {
+            ids,
+            shapes: HashMap::new(),
+        };
+        model.visit(&mut shapes);
+        for parameter in &mut self.parameters {
+            if let Some(shape) = shapes.shapes.remove(&parameter.id) {
+                parameter.shape = shape;
+            }
+        }
+    }
+
     /// The parameter at this path, by whichever of its paths.
     pub(crate) fn find(&self, path: &str) -> Option<&Parameter> {
         let mut parameters = self.parameters.iter();
@@ -151,6 +168,19 @@ fn running_statistics<M: Module>(model: &M) -> HashSet<String> {
         .into_iter()
         .filter(|known| known.reparameterization.is_none());
     unmarked.flat_map(|known| known.paths).collect()
+}
+
+struct Shapes {
+    ids: HashSet<ParamId>,
+    shapes: HashMap<ParamId, Vec<usize>>,
+}
+
+impl ModuleVisitor for Shapes {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.ids.contains(&param.id) {
+            self.shapes.insert(param.id, param.base().dims().to_vec());
+        }
+    }
 }
 
 #[derive(Module, Debug)]

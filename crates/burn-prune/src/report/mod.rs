@@ -2,6 +2,8 @@
 
 mod table;
 
+use std::collections::HashSet;
+
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
@@ -72,7 +74,9 @@ pub struct Channels {
 
 impl SparsityReport {
     pub(crate) fn of<M: Module>(model: &M) -> Self {
-        let inventory = Inventory::of(model);
+        let mut inventory = Inventory::of(model);
+        let all = inventory.parameters.iter().map(|known| known.id).collect();
+        inventory.initialize(model, all);
         let weights = || {
             inventory
                 .parameters
@@ -87,9 +91,13 @@ impl SparsityReport {
                 *row = Some(ParameterSparsity::of(known, values));
             }
         });
+        let all = inventory
+            .parameters
+            .iter()
+            .filter(|known| !known.is_statistic());
         Self {
             parameters: rows.into_iter().filter_map(|(_, row)| row).collect(),
-            all_weights: weights().map(Parameter::len).sum(),
+            all_weights: all.map(Parameter::len).sum(),
         }
     }
 

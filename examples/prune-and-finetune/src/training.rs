@@ -1,0 +1,43 @@
+use std::path::Path;
+
+use burn::data::dataloader::DataLoaderBuilder;
+use burn::optim::AdamConfig;
+use burn::train::metric::{AccuracyMetric, LossMetric};
+use burn::train::{Learner, SupervisedTraining};
+use examples_shared::{Cnn, ImageBatcher, Images};
+
+const BATCH_SIZE: usize = 64;
+const LEARNING_RATE: f64 = 1e-3;
+
+/// What all trainings of this program have in common.
+pub(crate) struct Training<'a> {
+    pub out: &'a Path,
+    pub train: &'a Images,
+    /// Shown as validation while training. Nothing is chosen by it.
+    pub test: &'a Images,
+    pub batcher: &'a ImageBatcher,
+    pub seed: u64,
+}
+
+impl Training<'_> {
+    /// Trains a model in Burn's `Learner`, masked or not, and returns it ready for more training.
+    ///
+    /// Nothing here knows about pruning: the masks are on the model.
+    pub(crate) fn run(&self, name: &str, model: Cnn, epochs: usize) -> Cnn {
+        println!("\n== {name}: {epochs} epochs");
+        let train = DataLoaderBuilder::new(self.batcher.clone())
+            .batch_size(BATCH_SIZE)
+            .shuffle(self.seed)
+            .build(self.train.clone());
+        let test = DataLoaderBuilder::new(self.batcher.clone())
+            .batch_size(500)
+            .build(self.test.clone());
+        let learner = Learner::new(model, AdamConfig::new().init(), LEARNING_RATE);
+        let training = SupervisedTraining::new(self.out.join(name), train, test)
+            .metrics((AccuracyMetric::new(), LossMetric::new()))
+            .num_epochs(epochs)
+            .summary()
+            .launch(learner);
+        burn::module::Module::train(training.model)
+    }
+}

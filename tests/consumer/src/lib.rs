@@ -1,0 +1,78 @@
+//! A small network of a user, who turns on the backends in Burn and burn-prune without features.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, LinearLayout};
+use burn::optim::{AdamConfig, GradientsParams};
+use burn::store::ModuleRecord;
+use burn::tensor::{Device, Int, Tensor, TensorData, activation::relu};
+
+/// A convolution, a norm, and two Linear layers, one of them in column layout.
+#[derive(Module, Debug)]
+pub struct Net {
+    conv: Conv2d,
+    norm: BatchNorm,
+    hidden: Linear,
+    output: Linear,
+}
+
+impl Net {
+    /// A network with the same weights on every device.
+    pub fn new(device: &Device) -> Self {
+        let flex = Device::flex();
+        flex.seed(1);
+        let record = Self::random(&flex).into_record().into_bytes().unwrap();
+        Self::random(device).load_record(ModuleRecord::from_bytes(record).unwrap())
+    }
+
+    /// A network with weights that depend on the device.
+    pub fn random(device: &Device) -> Self {
+        Self {
+            conv: Conv2dConfig::new([1, 4], [3, 3]).init(device),
+            norm: BatchNormConfig::new(4).init(device),
+            hidden: LinearConfig::new(4 * 6 * 6, 12)
+                .with_layout(LinearLayout::Col)
+                .init(device),
+            output: LinearConfig::new(12, 3).init(device),
+        }
+    }
+
+    /// `[batch, 1, 8, 8]` to `[batch, 3]`.
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let x = relu(self.norm.forward(self.conv.forward(images)));
+        self.output
+            .forward(relu(self.hidden.forward(x.flatten(1, 3))))
+    }
+
+    /// Three steps of Adam on the same images everywhere.
+    pub fn train_on(self, device: &Device) -> Self {
+        let mut optimizer = AdamConfig::new().init();
+        let mut net = self;
+        for step in 0..3 {
+            let (images, labels) = batch(step, device);
+            let loss = CrossEntropyLossConfig::new().init(device);
+            let loss = loss.forward(net.forward(images), labels);
+            let gradients = GradientsParams::from_grads(loss.backward(), &net);
+            net = optimizer.step(1e-2, net, gradients);
+        }
+        net
+    }
+
+    /// What an evaluation gives for a fixed batch.
+    pub fn logits(&self, device: &Device) -> Vec<f32> {
+        let (images, _) = batch(9, &device.clone().without_autodiff());
+        self.valid().forward(images).try_into_vec_as().unwrap()
+    }
+}
+
+/// Eight images and labels, from a formula.
+pub fn batch(step: usize, device: &Device) -> (Tensor<4>, Tensor<1, Int>) {
+    let value = |index: usize| ((index * (step + 3)) as f32 * 0.37).sin();
+    let images: Vec<f32> = (0..8 * 64).map(value).collect();
+    let labels: Vec<i32> = (0..8).map(|index| (index + step as i32) % 3).collect();
+    (
+        Tensor::from_data(TensorData::new(images, [8, 1, 8, 8]), device),
+        Tensor::from_data(TensorData::new(labels, [8]), device),
+    )
+}
