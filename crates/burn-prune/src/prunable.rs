@@ -68,7 +68,7 @@ pub trait Prunable: Module {
         let mut inventory = Inventory::of(&self);
         let named = masks.iter().filter_map(|(path, _)| inventory.find(path));
         let named = named.map(|parameter| parameter.id).collect();
-        inventory.initialize(&self, named);
+        inventory.initialize(&self, &named);
         let mut combined = HashMap::new();
         let mut combine = || {
             for (path, mask) in masks.iter() {

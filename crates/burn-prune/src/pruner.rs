@@ -202,7 +202,7 @@ impl Pruner {
         let mut inventory = Inventory::of(model);
         let selected = self.targets.select(&inventory)?.into_iter();
         let selected = selected.map(|selected| selected.parameter.id).collect();
-        inventory.initialize(model, selected);
+        inventory.initialize(model, &selected);
         let selected = self.targets.select(&inventory)?;
         let mut tensors = Vec::with_capacity(selected.len());
         for Selected { parameter, axes } in selected {

@@ -54,11 +54,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let random = dense.prune(&globally(Random::new(args.seed), args.sparsity))?;
     let random = training.run("random-finetuned", random, finetune_epochs);
 
-    finetuned.save_masked(args.out.join("finetuned-masked"))?;
+    finetuned.save_masked(args.out.join("model-masked.bpk"))?;
     let permanent = finetuned.valid().make_permanent()?;
-    permanent.clone().save_file(args.out.join("finetuned"))?;
+    permanent.clone().save_file(args.out.join("model.bpk"))?;
     // Without burn-prune: an ordinary model with zeros in it.
-    let reloaded = Cnn::new(&device).try_load_file(args.out.join("finetuned"))?;
+    let reloaded = Cnn::new(&device).try_load_file(args.out.join("model.bpk"))?;
 
     let report = permanent.sparsity_report();
     let results = Results {

@@ -8,7 +8,10 @@ use burn::tensor::{DType, Device, DeviceKind};
 use burn_prune::{Allocation, Axis, Magnitude, MaskSet, Pattern, Prunable, Pruner, Random};
 use consumer::Net;
 
-#[expect(deprecated, reason = "ndarray goes away after 0.22; until then it is supported")]
+#[expect(
+    deprecated,
+    reason = "ndarray goes away after 0.22; until then it is supported"
+)]
 fn backends() -> [(&'static str, Device); 3] {
     [
         ("flex", Device::flex()),

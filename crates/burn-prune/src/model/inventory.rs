@@ -121,7 +121,7 @@ impl Inventory {
     ///
     /// A lazy parameter tells the shape that it is initialized with, which for a `Linear` in column
     /// layout is not the shape that it has.
-    pub(crate) fn initialize<M: Module>(&mut self, model: &M, ids: HashSet<ParamId>) {
+    pub(crate) fn initialize<M: Module>(&mut self, model: &M, ids: &HashSet<ParamId>) {
         let mut shapes = Shapes {
             ids,
             shapes: HashMap::new(),
@@ -170,12 +170,12 @@ fn running_statistics<M: Module>(model: &M) -> HashSet<String> {
     unmarked.flat_map(|known| known.paths).collect()
 }
 
-struct Shapes {
-    ids: HashSet<ParamId>,
+struct Shapes<'a> {
+    ids: &'a HashSet<ParamId>,
     shapes: HashMap<ParamId, Vec<usize>>,
 }
 
-impl ModuleVisitor for Shapes {
+impl ModuleVisitor for Shapes<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if self.ids.contains(&param.id) {
             self.shapes.insert(param.id, param.base().dims().to_vec());

@@ -75,29 +75,25 @@ pub struct Channels {
 impl SparsityReport {
     pub(crate) fn of<M: Module>(model: &M) -> Self {
         let mut inventory = Inventory::of(model);
-        let all = inventory.parameters.iter().map(|known| known.id).collect();
-        inventory.initialize(model, all);
-        let weights = || {
-            inventory
-                .parameters
-                .iter()
-                .filter(|known| !known.is_statistic())
-        };
-        let shown = |known: &&Parameter| known.is_masked() || default_axes(known).is_some();
-        let mut rows: Vec<_> = weights().filter(shown).map(|known| (known, None)).collect();
-        let ids: Vec<_> = rows.iter().map(|(known, _)| known.id).collect();
+        let weight = |known: &&Parameter| !known.is_statistic();
+        let prunable = |known: &&Parameter| known.is_masked() || default_axes(known).is_some();
+        let rows = inventory.parameters.iter().filter(weight).filter(prunable);
+        let ids: HashSet<_> = rows.map(|known| known.id).collect();
+        inventory.initialize(model, &ids);
+
+        let weights = || inventory.parameters.iter().filter(weight);
+        let mut rows: Vec<_> = weights()
+            .filter(prunable)
+            .map(|known| (known, None))
+            .collect();
         visit_weights(model, ids, |id, values| {
             if let Some((known, row)) = rows.iter_mut().find(|(known, _)| known.id == id) {
                 *row = Some(ParameterSparsity::of(known, values));
             }
         });
-        let all = inventory
-            .parameters
-            .iter()
-            .filter(|known| !known.is_statistic());
         Self {
             parameters: rows.into_iter().filter_map(|(_, row)| row).collect(),
-            all_weights: all.map(Parameter::len).sum(),
+            all_weights: weights().map(Parameter::len).sum(),
         }
     }
 
