@@ -118,6 +118,16 @@ fn a_shared_parameter_counts_once_and_is_masked_everywhere() {
 }
 
 #[test]
+fn a_mask_on_one_place_of_a_shared_parameter_is_not_forgotten() {
+    let mut model = shared();
+    model.second = model.second.l1_unstructured(1).unwrap();
+    let model = model.l1_unstructured(1).unwrap();
+    for layer in [&model.first, &model.second] {
+        assert_eq!(values(layer.weight.val()), [0.0, 0.0, 3.0, 4.0]);
+    }
+}
+
+#[test]
 fn either_path_of_a_shared_parameter_names_it() {
     let mut masks = MaskSet::new();
     masks.insert(

@@ -6,11 +6,10 @@ use burn::optim::{AdamConfig, SgdConfig};
 use burn::tensor::{DType, Device};
 use burn_prune::{Magnitude, Prunable, PruneError, Pruner};
 
-use crate::nets::{Net, batches, linear, values};
+use crate::nets::{Net, batches, linear, seeded, values};
 
 fn pruned(device: &Device) -> Net {
-    device.seed(11);
-    Net::new(device)
+    seeded(Net::new(device), 11)
         .global_unstructured(Magnitude::l1(), 0.7)
         .unwrap()
 }

@@ -56,6 +56,47 @@ impl Net {
     }
 }
 
+/// Gives a model weights that depend on nothing but the seed.
+///
+/// Burn's generator is one for all threads, and tests run side by side.
+pub(crate) fn seeded<M: Module>(model: M, seed: u64) -> M {
+    struct Fill(u64);
+
+    impl Fill {
+        /// SplitMix64 (Steele, Lea and Flood 2014), as a number in [-1, 1).
+        fn next(&mut self) -> f32 {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = self.0;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((z ^ (z >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
+        }
+    }
+
+    impl ModuleMapper for Fill {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            if D < 2 {
+                return param;
+            }
+            param.map(|weight| {
+                let (shape, device) = (weight.dims(), weight.device());
+                let fan_in: usize = if D == 2 {
+                    shape[0]
+                } else {
+                    shape[1..].iter().product()
+                };
+                let bound = (fan_in as f32).sqrt().recip();
+                let count = shape.iter().product();
+                let filled: Vec<f32> = (0..count).map(|_| bound * self.next()).collect();
+                let filled = Tensor::<D>::from_data(TensorData::new(filled, shape), &device);
+                filled.set_require_grad(weight.is_require_grad())
+            })
+        }
+    }
+
+    model.map(&mut Fill(seed))
+}
+
 /// Real images: `count` batches of 32 from the bundled training set.
 pub(crate) fn batches(count: usize, device: &Device) -> Vec<ImageBatch> {
     let images = Images::train(&bundled_data()).unwrap().first(32 * count);

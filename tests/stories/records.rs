@@ -7,16 +7,15 @@ use burn::store::ModuleRecord;
 use burn::tensor::Device;
 use burn_prune::{Magnitude, Prunable, PruneError};
 
-use crate::nets::{Net, batches, values};
+use crate::nets::{Net, batches, seeded, values};
 
 /// A masked network whose stored weights have drifted under the masks.
 fn drifted() -> Net {
     let device = Device::flex().autodiff();
-    device.seed(3);
     let batches = batches(8, &device);
     let momentum = Some(MomentumConfig::new().with_momentum(0.9));
     let mut optimizer = SgdConfig::new().with_momentum(momentum).init();
-    let mut net = Net::new(&device);
+    let mut net = seeded(Net::new(&device), 3);
     for (step, batch) in batches.iter().enumerate() {
         if step == 4 {
             net = net.global_unstructured(Magnitude::l1(), 0.8).unwrap();

@@ -2,8 +2,8 @@ use std::path::Path;
 
 use burn::data::dataloader::DataLoaderBuilder;
 use burn::optim::AdamConfig;
-use burn::train::metric::{AccuracyMetric, LossMetric};
-use burn::train::{Learner, SupervisedTraining};
+use burn_train::metric::{AccuracyMetric, LossMetric};
+use burn_train::{Learner, SupervisedTraining};
 use examples_shared::{Cnn, ImageBatcher, Images};
 
 const BATCH_SIZE: usize = 64;

@@ -5,7 +5,7 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, activation::relu};
-use burn::train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
+use burn_train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
 
 use crate::{ImageBatch, ImageBatcher, Images};
 

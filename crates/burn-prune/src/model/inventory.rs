@@ -66,6 +66,15 @@ impl Parameter {
         Some((self.id, WeightMask::from_bits(self.bits?)))
     }
 
+    /// Takes in another place where this parameter is used.
+    fn merge(&mut self, mut place: Self) {
+        self.paths.append(&mut place.paths);
+        if self.reparameterization.is_none() {
+            self.reparameterization = place.reparameterization;
+            self.bits = place.bits;
+        }
+    }
+
     /// Refuses a parameter that no mask can be attached to.
     pub(crate) fn check_maskable(&self) -> Result<(), PruneError> {
         let path = self.path().to_string();
@@ -107,7 +116,7 @@ impl Inventory {
         for mut parameter in collect(model) {
             parameter.statistic = statistics.contains(parameter.path());
             match by_id.get(&parameter.id) {
-                Some(&known) => parameters[known].paths.append(&mut parameter.paths),
+                Some(&known) => parameters[known].merge(parameter),
                 None => {
                     by_id.insert(parameter.id, parameters.len());
                     parameters.push(parameter);
