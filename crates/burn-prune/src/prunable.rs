@@ -238,6 +238,9 @@ pub trait Prunable: Module {
     /// Also loads a record of a module without masks, and one that Burn made of a masked module (a
     /// checkpoint of `Learner`). The backend and device may be others than those it was made on.
     ///
+    /// Load into a fresh model: once initialized, Burn 0.22 refuses to load a `Linear` in column
+    /// layout unless it is square.
+    ///
     /// # Errors
     /// When the record does not fit: missing or unused tensors, other shapes, or a mask here that
     /// the record does not have.
