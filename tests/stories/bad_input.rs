@@ -346,7 +346,7 @@ fn an_empty_tensor_is_nothing_to_be_afraid_of() {
     struct Empty;
     impl ModuleMapper for Empty {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            param.map(|weight| weight.slice([0..0]))
+            param.map(|weight| weight.slice(0..0))
         }
     }
     let layers = vec![linear([[1.0, 2.0]]), linear([[1.0, 2.0]]).map(&mut Empty)];

@@ -127,5 +127,5 @@ fn expand(kept: Tensor<1, Int>, len: usize) -> Tensor<1, Bool> {
     let kept = kept.reshape([words, 1]).repeat_dim(1, WORD_BITS);
     let bits = bits.reshape([1, WORD_BITS]).repeat_dim(0, words);
     let pruned = kept.bitwise_and(bits).equal_elem(0);
-    pruned.reshape([words * WORD_BITS]).slice([0..len])
+    pruned.reshape([words * WORD_BITS]).slice(0..len)
 }
