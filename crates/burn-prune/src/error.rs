@@ -40,6 +40,71 @@ pub enum PruneError {
         /// What is left.
         available: usize,
     },
+    /// A floor that is none: a density outside of `[0, 1]`, or not a number.
+    #[error("the minimum density must be between 0 and 1, found {found}")]
+    InvalidDensity {
+        /// The value given.
+        found: f64,
+    },
+    /// A floor leaves less to prune than was asked for.
+    #[error(
+        "the floor contradicts the amount: {requested} of `{parameter}` are to go, but with at \
+         least {floor} kept no more than {available} can; lower the amount or the floor"
+    )]
+    FloorContradictsAmount {
+        /// The parameter, or all of them under a global allocation.
+        parameter: String,
+        /// How many units are to go.
+        requested: usize,
+        /// How many units the floor keeps.
+        floor: usize,
+        /// How many units can go.
+        available: usize,
+    },
+    /// N:M sparsity with no N, or with an N above M.
+    #[error("N:M sparsity keeps 1 to M of each M, found {n}:{m}")]
+    InvalidNM {
+        /// Weights to keep.
+        n: usize,
+        /// Weights in a group.
+        m: usize,
+    },
+    /// N:M sparsity says by itself how much goes.
+    #[error(
+        "N:M sparsity says by itself how much is pruned: leave out the {what} given to the pruner"
+    )]
+    NMDecides {
+        /// "amount", "allocation" or "floor".
+        what: &'static str,
+    },
+    /// Weights whose input axis is not a multiple of M.
+    #[error(
+        "{n}:{m} sparsity needs input axes that are divisible by {m}, but {}; leave them out with \
+         {}, or skip them with `NM::skip_indivisible`",
+        list(offenders, |(path, length)| format!("`{path}` has {length}")),
+        list(offenders, |(path, _)| format!(".exclude(ParamGroup::from_path(\"{path}\"))"))
+    )]
+    Indivisible {
+        /// Weights to keep.
+        n: usize,
+        /// Weights in a group.
+        m: usize,
+        /// All such parameters, with the length of their input axis.
+        offenders: Vec<(String, usize)>,
+    },
+    /// A block that is empty, or larger than the weight.
+    #[error(
+        "blocks of {size:?} do not fit `{path}`, a matrix of {matrix:?} outputs by inputs; take \
+         smaller ones, at least 1 by 1, or exclude it"
+    )]
+    BlockSize {
+        /// Path of the parameter.
+        path: String,
+        /// The block.
+        size: [usize; 2],
+        /// The weight as a matrix.
+        matrix: [usize; 2],
+    },
     /// The pruner was not told how much to prune.
     #[error(
         "the pruner has no amount: call `amount`, `to_sparsity`, or use `Allocation::per_layer`"
@@ -89,8 +154,8 @@ pub enum PruneError {
         /// The dimension asked for.
         dim: usize,
     },
-    /// Channels of a tensor with fewer than two dimensions.
-    #[error("channels need at least 2 dimensions, but `{path}` has shape {shape:?}; exclude it")]
+    /// Channels, blocks or N:M groups of a tensor with fewer than two dimensions.
+    #[error("this pattern needs at least 2 dimensions, but `{path}` has shape {shape:?}; exclude it")]
     RankTooLow {
         /// Path of the parameter.
         path: String,
@@ -196,6 +261,24 @@ pub enum PruneError {
     /// There are no masks to make permanent.
     #[error("the model has no masks: there is nothing to make permanent")]
     NotPruned,
+    /// A mask file is of a version that this library does not know.
+    #[error("{file}: a mask file of version {found}, but this library reads up to {supported}")]
+    MaskFileVersion {
+        /// The file.
+        file: String,
+        /// Its version.
+        found: u32,
+        /// The newest version that can be read.
+        supported: u32,
+    },
+    /// A mask file is damaged, or is none, or cannot be read or written.
+    #[error("{file}: {message}")]
+    MaskFile {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        message: String,
+    },
     /// A record or file could not be read, written or applied.
     #[error("record: {message}")]
     Record {
@@ -210,6 +293,28 @@ pub enum PruneError {
         /// What the criterion said.
         message: String,
     },
+}
+
+impl PruneError {
+    /// Names the parameter in an error about masks that did not know it.
+    pub(crate) fn at(self, at: &str) -> Self {
+        match self {
+            Self::MaskShape {
+                path,
+                expected,
+                found,
+            } if path.is_empty() => Self::MaskShape {
+                path: at.to_string(),
+                expected,
+                found,
+            },
+            other => other,
+        }
+    }
+}
+
+fn list<T>(items: &[T], show: impl Fn(&T) -> String) -> String {
+    items.iter().map(show).collect::<Vec<_>>().join(", ")
 }
 
 /// A refused operation: the reason, and the model as it was.

@@ -1,13 +1,15 @@
 //! The trait that puts pruning onto every Burn module.
 
-use std::{collections::HashMap, path::Path};
+use std::{borrow::Cow, collections::HashMap, path::Path};
 
+#[cfg(feature = "optim")]
+use burn::optim::GradientsParams;
 use burn::{module::Module, store::ModuleRecord};
 
 use crate::{
-    Allocation, Amount, Axis, Criterion, Magnitude, MaskSet, Pattern, PruneError, Pruner, Random,
-    Rejected, SparsityReport,
-    model::{Inventory, Parameter, attach},
+    Allocation, Amount, Axis, Criterion, Magnitude, Mask, MaskMode, MaskSet, Pattern, PruneError,
+    Pruner, Random, Rejected, SparsityReport,
+    model::{self, Inventory, Parameter, attach},
     record,
 };
 
@@ -69,14 +71,15 @@ pub trait Prunable: Module {
         let named = masks.iter().filter_map(|(path, _)| inventory.find(path));
         let named = named.map(|parameter| parameter.id).collect();
         inventory.initialize(&self, &named);
-        let mut combined = HashMap::new();
+        let mut combined: HashMap<_, Cow<'_, Mask>> = HashMap::new();
         let mut combine = || {
             for (path, mask) in masks.iter() {
                 let parameter = fitting(&inventory, path, mask.shape())?;
-                let before = combined.remove(&parameter.id).or_else(|| parameter.mask());
+                let before = combined.remove(&parameter.id);
+                let before = before.or_else(|| parameter.mask().map(Cow::Owned));
                 let after = match before {
-                    Some(before) => mask.clone().intersect(&before)?,
-                    None => mask.clone(),
+                    Some(before) => Cow::Owned(before.into_owned().intersect(mask)?),
+                    None => Cow::Borrowed(mask),
                 };
                 combined.insert(parameter.id, after);
             }
@@ -87,9 +90,85 @@ pub trait Prunable: Module {
             }
         };
         match combine() {
-            Ok(()) => Ok(attach(self, &combined)),
+            Ok(()) => Ok(attach(self, &combined, inventory.mask_mode())),
             Err(error) => Err(Rejected::new(self, error)),
         }
+    }
+
+    /// Says when the zeros are put in: each time a weight is read, or after each step.
+    ///
+    /// [On read](MaskMode::OnRead) is the default and needs nothing of the training loop, but each
+    /// step masks every weight and its gradient once more, into new memory. After the step the
+    /// stored weights themselves are zero, and the loop keeps them so with one call:
+    ///
+    /// ```
+    /// use burn::{nn::{Linear, LinearConfig}, optim::{GradientsParams, SgdConfig}};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_prune::{MaskMode, Prunable};
+    ///
+    /// let device = Device::flex().autodiff();
+    /// let layer: Linear = LinearConfig::new(8, 4).init(&device).l1_unstructured(0.5)?;
+    /// let mut layer = layer.with_mask_mode(MaskMode::AfterStep)?;
+    ///
+    /// let mut optimizer = SgdConfig::new().init();
+    /// for _ in 0..3 {
+    ///     let loss = layer.forward(Tensor::ones([2, 8], &device)).sum();
+    ///     let grads = GradientsParams::from_grads(loss.backward(), &layer);
+    ///     layer = optimizer.step(0.1, layer, grads).zero_pruned();
+    /// }
+    /// assert_eq!(layer.sparsity_report().zeros(), 16);
+    /// # Ok::<(), burn_prune::PruneError>(())
+    /// ```
+    ///
+    /// Where an optimizer treats each weight by itself (SGD, Adam, AdamW, ..), the weights are the
+    /// same as on read, bit for bit. Where the entries of a tensor meet, as in clipping by norm, in
+    /// LAMB, Adafactor, Muon and L-BFGS, the gradients of pruned weights must not count:
+    /// [`zero_pruned_gradients`](Self::zero_pruned_gradients) before the step.
+    ///
+    /// Masks that are attached later come in the same mode. Stored weights under the masks become
+    /// zero; parameter ids stay, so that an optimizer stays valid.
+    ///
+    /// # Errors
+    /// When there are no masks. When another parameter carries a LoRA adapter or any other
+    /// reparameterization, which Burn would merge along.
+    fn with_mask_mode(self, mode: MaskMode) -> Result<Self, Rejected<Self>> {
+        match Inventory::of(&self).check_detachable() {
+            Ok(()) => Ok(model::set_mode(self, mode)),
+            Err(error) => Err(Rejected::new(self, error)),
+        }
+    }
+
+    /// Writes zero into the stored weights that are pruned, at memory speed and in place: the call
+    /// after each step of the optimizer in [`MaskMode::AfterStep`].
+    ///
+    /// Under [`MaskMode::OnRead`] it changes nothing that is read. Reads nothing back.
+    #[must_use]
+    fn zero_pruned(self) -> Self {
+        model::zero_pruned(self)
+    }
+
+    /// Writes zero into the gradients of pruned weights, in place: the call before a step that
+    /// clips by norm, or whose optimizer mixes the entries of a tensor, in [`MaskMode::AfterStep`].
+    ///
+    /// ```
+    /// use burn::{nn::LinearConfig, optim::GradientsParams, tensor::{Device, Tensor}};
+    /// use burn_prune::{MaskMode, Prunable};
+    ///
+    /// let device = Device::flex().autodiff();
+    /// let layer = LinearConfig::new(8, 4).init(&device).l1_unstructured(0.5)?;
+    /// let layer = layer.with_mask_mode(MaskMode::AfterStep)?;
+    /// let loss = layer.forward(Tensor::ones([2, 8], &device)).sum();
+    /// let grads = GradientsParams::from_grads(loss.backward(), &layer);
+    ///
+    /// let grads = layer.zero_pruned_gradients(grads);
+    /// let gradient = grads.get::<2>(layer.weight.id).unwrap().into_data();
+    /// assert_eq!(gradient.iter::<f32>().filter(|g| *g == 0.0).count(), 16);
+    /// # Ok::<(), burn_prune::PruneError>(())
+    /// ```
+    #[cfg(feature = "optim")]
+    #[must_use]
+    fn zero_pruned_gradients(&self, grads: GradientsParams) -> GradientsParams {
+        model::zero_pruned_gradients(self, grads)
     }
 
     /// The masks that are attached, in module order. Reads them back from the device.
@@ -116,20 +195,9 @@ pub trait Prunable: Module {
     /// When there are no masks. When another parameter carries a LoRA adapter or any other
     /// reparameterization, which Burn would merge along.
     fn make_permanent(self) -> Result<Self, Rejected<Self>> {
-        let inventory = Inventory::of(&self);
-        let mut others = inventory.parameters.iter();
-        let foreign = others.find_map(|known| Some((known, known.foreign_reparameterization()?)));
-        let error = match foreign {
-            _ if !inventory.is_masked() => Some(PruneError::NotPruned),
-            Some((parameter, name)) => Some(PruneError::Reparameterized {
-                path: parameter.path().to_string(),
-                name: name.to_string(),
-            }),
-            None => None,
-        };
-        match error {
-            Some(error) => Err(Rejected::new(self, error)),
-            None => Ok(self.materialize()),
+        match Inventory::of(&self).check_detachable() {
+            Ok(()) => Ok(self.materialize()),
+            Err(error) => Err(Rejected::new(self, error)),
         }
     }
 

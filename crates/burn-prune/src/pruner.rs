@@ -6,11 +6,11 @@ use burn::module::{Module, ParamGroup};
 use burn::tensor::Tensor;
 
 use crate::{
-    Allocation, Amount, Criterion, Mask, MaskSet, Pattern, PruneError, Scores, Target, Units,
-    Weight, WeightAxes,
-    model::{Inventory, Values, visit_weights},
-    select::{Candidates, lowest},
-    target::{Selected, Targets},
+    Allocation, Amount, Criterion, MaskSet, Pattern, PruneError, Target, WeightAxes,
+    allocation::Floor,
+    model::{Inventory, Values},
+    ranking::Ranking,
+    target::Targets,
 };
 
 /// How to prune: a criterion, a pattern, an allocation, and the parameters it is about.
@@ -51,15 +51,18 @@ pub struct Pruner {
     criterion: Arc<dyn Criterion>,
     pattern: Pattern,
     allocation: Allocation,
+    normalize: bool,
+    floor: Floor,
     target: Option<Target>,
     targets: Targets,
     importance: HashMap<String, Importance>,
 }
 
+/// Scores that take the place of a weight.
 #[derive(Debug, Clone)]
-struct Importance {
-    shape: Vec<usize>,
-    values: Values,
+pub(crate) struct Importance {
+    pub shape: Vec<usize>,
+    pub values: Values,
 }
 
 impl Pruner {
@@ -69,6 +72,8 @@ impl Pruner {
             criterion: Arc::new(criterion),
             pattern: Pattern::default(),
             allocation: Allocation::default(),
+            normalize: false,
+            floor: Floor::default(),
             target: None,
             targets: Targets::default(),
             importance: HashMap::new(),
@@ -91,14 +96,80 @@ impl Pruner {
         self
     }
 
-    /// What is pruned as a whole: single weights (the default) or channels.
+    /// What is pruned as a whole: single weights (the default), channels,
+    /// [`Blocks`](crate::Blocks), or [`NM`](crate::NM) groups.
     #[must_use]
-    pub fn pattern(mut self, pattern: Pattern) -> Self {
-        self.pattern = pattern;
+    pub fn pattern(mut self, pattern: impl Into<Pattern>) -> Self {
+        self.pattern = pattern.into();
         self
     }
 
-    /// How the amount is shared out: uniformly (the default), globally or by layer.
+    /// Divides the scores of each parameter by the L2 norm of its effective weights.
+    ///
+    /// Matters where parameters are ranked together: a layer of small weights no longer goes first.
+    /// Norms and quotients are in f64. [Importance](Self::importance) scores are divided by their
+    /// own norm.
+    ///
+    /// ```
+    /// use burn::{module::{Module, Param}, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
+    /// use burn_prune::{Allocation, Magnitude, Pruner};
+    ///
+    /// #[derive(Module, Debug)]
+    /// struct Net {
+    ///     small: Linear,
+    ///     large: Linear,
+    /// }
+    ///
+    /// let device = Device::flex();
+    /// let linear = |weights: [f32; 2]| {
+    ///     let mut linear = LinearConfig::new(1, 2).init(&device);
+    ///     linear.weight = Param::from_tensor(Tensor::from_floats([weights], &device));
+    ///     linear
+    /// };
+    /// let net = Net { small: linear([0.3, 0.4]), large: linear([5.0, 12.0]) };
+    /// // By their layers these are 0.6, 0.8 and 5/13, 12/13.
+    /// let pruner = Pruner::new(Magnitude::l1()).allocation(Allocation::Global).amount(1);
+    /// assert_eq!(pruner.masks(&net)?.get("small.weight").unwrap().pruned(), 1);
+    /// assert_eq!(pruner.normalize().masks(&net)?.get("large.weight").unwrap().pruned(), 1);
+    /// # Ok::<(), burn_prune::PruneError>(())
+    /// ```
+    #[must_use]
+    pub fn normalize(mut self) -> Self {
+        self.normalize = true;
+        self
+    }
+
+    /// Keeps at least this fraction of the units of every parameter, in `[0, 1]`, rounded up.
+    ///
+    /// Under [`Allocation::Global`] the other parameters lose more instead, so that the amount is
+    /// reached. Under the other allocations, and where no others are left, an amount that goes
+    /// below the floor is an error.
+    ///
+    /// ```
+    /// use burn::{nn::LinearConfig, tensor::Device};
+    /// use burn_prune::{Magnitude, PruneError, Pruner};
+    ///
+    /// let layer = LinearConfig::new(10, 10).init(&Device::flex());
+    /// let pruner = Pruner::new(Magnitude::l1()).min_density(0.2);
+    /// assert_eq!(pruner.clone().to_sparsity(0.8).masks(&layer)?.sparsity(), 0.8);
+    /// let refused = pruner.to_sparsity(0.9).masks(&layer);
+    /// assert!(matches!(refused, Err(PruneError::FloorContradictsAmount { floor: 20, .. })));
+    /// # Ok::<(), PruneError>(())
+    /// ```
+    #[must_use]
+    pub fn min_density(mut self, density: f64) -> Self {
+        self.floor.density = density;
+        self
+    }
+
+    /// Keeps at least this many units of every parameter; see [`min_density`](Self::min_density).
+    #[must_use]
+    pub fn min_count(mut self, units: usize) -> Self {
+        self.floor.count = units;
+        self
+    }
+
+    /// How the amount is shared out: uniformly (the default), globally, by ERK or by layer.
     #[must_use]
     pub fn allocation(mut self, allocation: Allocation) -> Self {
         self.allocation = allocation;
@@ -191,7 +262,8 @@ impl Pruner {
     /// The masks that this pruner chooses for the model, together with what is pruned already.
     ///
     /// The model does not change. Weights are read back from the device once, a parameter at a
-    /// time; a parameter that was not initialized yet is. A shared parameter counts once, under its
+    /// time; on flex `f32` weights are looked at where they are. A parameter that was not initialized
+    /// yet is. A shared parameter counts once, under its
     /// first path.
     ///
     /// # Errors
@@ -204,33 +276,31 @@ impl Pruner {
         let selected = selected.map(|selected| selected.parameter.id).collect();
         inventory.initialize(model, &selected);
         let selected = self.targets.select(&inventory)?;
-        let mut tensors = Vec::with_capacity(selected.len());
-        for Selected { parameter, axes } in selected {
-            let (path, shape) = (parameter.path(), &parameter.shape);
-            let units = self.pattern.units(path, shape, axes)?;
-            let mask = parameter.mask();
-            let mask = mask.unwrap_or_else(|| Mask::all_kept(shape.clone()));
-            let unpruned = units.unpruned(&mask);
-            tensors.push(Ranked {
-                parameter,
-                units,
-                unpruned,
-                mask,
-                scores: None,
-            });
-        }
-        self.check_importance(&tensors)?;
-        self.score(model, &mut tensors)?;
-        self.prune_lowest(&mut tensors)?;
-        let masks = tensors.into_iter();
-        Ok(masks
-            .map(|tensor| (tensor.parameter.path().to_string(), tensor.mask))
-            .collect())
+        let mut ranking = Ranking::new(self.pattern, selected)?;
+        ranking.score(
+            model,
+            self.criterion.as_ref(),
+            &self.importance,
+            self.normalize,
+        )?;
+        ranking.prune(&self.allocation, self.target, self.floor)?;
+        Ok(ranking.into_masks())
     }
 
     fn validate(&self) -> Result<(), PruneError> {
+        self.floor.validate()?;
         if let Some(target) = self.target {
             target.validate()?;
+        }
+        if let Pattern::NM(nm) = self.pattern {
+            nm.validate()?;
+            let what = match self.allocation {
+                _ if self.target.is_some() => Some("amount"),
+                Allocation::Uniform if self.floor.is_none() => None,
+                Allocation::Uniform => Some("floor"),
+                _ => Some("allocation"),
+            };
+            return what.map_or(Ok(()), |what| Err(PruneError::NMDecides { what }));
         }
         match &self.allocation {
             Allocation::PerLayer(targets) => {
@@ -238,136 +308,5 @@ impl Pruner {
             }
             _ => self.target.map(drop).ok_or(PruneError::NoAmount),
         }
-    }
-
-    fn check_importance(&self, tensors: &[Ranked<'_>]) -> Result<(), PruneError> {
-        for (path, importance) in &self.importance {
-            let mut known = tensors.iter().map(|tensor| tensor.parameter);
-            let Some(parameter) = known.find(|parameter| parameter.paths.contains(path)) else {
-                let selected = tensors.iter().map(|tensor| tensor.parameter.path());
-                return Err(PruneError::ImportanceUnused {
-                    path: path.clone(),
-                    selected: selected.collect::<Vec<_>>().join(", "),
-                });
-            };
-            if importance.shape != parameter.shape {
-                return Err(PruneError::ImportanceShape {
-                    path: path.clone(),
-                    expected: parameter.shape.clone(),
-                    found: importance.shape.clone(),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn score<M: Module>(&self, model: &M, tensors: &mut [Ranked<'_>]) -> Result<(), PruneError> {
-        let mut by_weight = HashMap::new();
-        for tensor in tensors.iter_mut() {
-            let mut paths = tensor.parameter.paths.iter();
-            match paths.find_map(|path| self.importance.get(path)) {
-                Some(importance) => tensor.scores = Some(self.scores(tensor, &importance.values)?),
-                None => drop(by_weight.insert(tensor.parameter.id, tensor)),
-            }
-        }
-        let ids: Vec<_> = by_weight.keys().copied().collect();
-        let mut result = Ok(());
-        visit_weights(model, ids, |id, mut weights| {
-            if let (Ok(()), Some(tensor)) = (&result, by_weight.get_mut(&id)) {
-                weights.apply(&tensor.mask);
-                match self.scores(tensor, &weights) {
-                    Ok(scores) => tensor.scores = Some(scores),
-                    Err(error) => result = Err(error),
-                }
-            }
-        });
-        result
-    }
-
-    fn scores(&self, tensor: &Ranked<'_>, values: &Values) -> Result<Scores, PruneError> {
-        let (path, units) = (tensor.parameter.path(), &tensor.units);
-        let weight = Weight::new(path, &tensor.parameter.shape, values);
-        let scores = self.criterion.scores(&weight, units)?;
-        scores.validate(path, units)?;
-        Ok(scores)
-    }
-
-    fn prune_lowest(&self, tensors: &mut [Ranked<'_>]) -> Result<(), PruneError> {
-        match (&self.allocation, self.target) {
-            (Allocation::Global, Some(target)) => {
-                let remaining = tensors.iter().map(Ranked::remaining).sum();
-                let total = tensors.iter().map(|tensor| tensor.units.count()).sum();
-                let count = target.count("all parameters", remaining, total)?;
-                prune(tensors, count);
-            }
-            (Allocation::PerLayer(targets), fallback) => {
-                for (group, _) in targets {
-                    let mut parameters = tensors.iter().map(|tensor| tensor.parameter);
-                    if !parameters.any(|parameter| parameter.matches(group)) {
-                        let paths = tensors.iter().map(|tensor| tensor.parameter.path());
-                        return Err(PruneError::GroupMatchesNothing {
-                            method: "Allocation::per_layer",
-                            group: format!("{group:?}"),
-                            found: paths.collect::<Vec<_>>().join(", "),
-                        });
-                    }
-                }
-                each(tensors, |tensor| {
-                    let mut targets = targets.iter();
-                    let own = targets.find(|(group, _)| tensor.parameter.matches(group));
-                    own.map(|(_, target)| *target).or(fallback)
-                })?;
-            }
-            (_, target) => each(tensors, |_| target)?,
-        }
-        Ok(())
-    }
-}
-
-/// Prunes each tensor by its own target; those without one stay as they are.
-fn each<'a>(
-    tensors: &mut [Ranked<'a>],
-    target: impl Fn(&Ranked<'a>) -> Option<Target>,
-) -> Result<(), PruneError> {
-    for tensor in tensors {
-        if let Some(target) = target(tensor) {
-            let (remaining, total) = (tensor.remaining(), tensor.units.count());
-            let count = target.count(tensor.parameter.path(), remaining, total)?;
-            prune(std::slice::from_mut(tensor), count);
-        }
-    }
-    Ok(())
-}
-
-/// Prunes the `count` units with the lowest scores of all these tensors.
-fn prune(tensors: &mut [Ranked<'_>], count: usize) {
-    let candidates: Vec<_> = tensors
-        .iter()
-        .map(|tensor| Candidates {
-            scores: tensor
-                .scores
-                .as_ref()
-                .expect("every tensor has been scored"),
-            unpruned: &tensor.unpruned,
-        })
-        .collect();
-    let selected = lowest(&candidates, count);
-    for (tensor, units) in tensors.iter_mut().zip(selected) {
-        tensor.units.prune(&mut tensor.mask, &units);
-    }
-}
-
-/// A selected parameter on its way to a mask.
-struct Ranked<'a> {
-    parameter: &'a crate::model::Parameter,
-    units: Units,
-    unpruned: Vec<bool>,
-    mask: Mask,
-    scores: Option<Scores>,
-}
-
-impl Ranked<'_> {
-    fn remaining(&self) -> usize {
-        self.unpruned.iter().filter(|unpruned| **unpruned).count()
     }
 }

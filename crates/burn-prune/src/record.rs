@@ -84,7 +84,7 @@ fn attach_recorded_masks<M: Module>(model: M, tensors: &Shapes) -> Result<M, Pru
             masks.insert(parameter.id, Mask::all_kept(parameter.shape.clone()));
         }
     }
-    Ok(attach(model, &masks))
+    Ok(attach(model, &masks, crate::MaskMode::OnRead))
 }
 
 /// Refuses what Burn would refuse while loading, before anything is loaded.

@@ -1,116 +1,432 @@
-//! Finding the units with the lowest scores.
+//! Finding the units with the lowest scores: a radix selection over the bits of the scores.
+//!
+//! A score becomes an integer that orders as it does. A histogram of the upper 16 bits says which
+//! of them the threshold has, one of the next 16 bits among those says the rest, and a last pass
+//! prunes what lies below. That is three reads of the scores and nothing copied.
 
-use crate::Scores;
+use std::ops::Range;
 
-/// The units of one tensor that may be pruned, and their scores.
+use rayon::prelude::*;
+
+use crate::{
+    Mask, Scores,
+    criterion::Block,
+    mask::{WORD_BITS, vectorized},
+};
+
+/// The units of one tensor that may be pruned, and their scores, which must be finite.
 pub(crate) struct Candidates<'a> {
     pub scores: &'a Scores,
-    /// Which units are still unpruned.
-    pub unpruned: &'a [bool],
+    /// The units that are still unpruned; those that go are pruned in it.
+    pub units: &'a mut Mask,
 }
 
-impl Candidates<'_> {
-    fn units(&self) -> impl Iterator<Item = usize> + '_ {
-        let unpruned = self.unpruned.iter().enumerate();
-        unpruned
-            .filter(|(_, unpruned)| **unpruned)
-            .map(|(unit, _)| unit)
-    }
+/// Units that one thread takes at a time.
+const CHUNK: usize = 1 << 16;
+/// Units whose keys are made together, so that they stay in the cache.
+const BLOCK: usize = 1 << 11;
+/// Bits of a key that one histogram tells apart.
+const DIGIT: u32 = 16;
+/// Up to here the keys are collected and partitioned.
+const FEW: usize = 1 << 14;
 
-    fn keys(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
-        self.units().map(|unit| (unit, key(self.scores.get(unit))))
-    }
-}
-
-/// Exactly `count` units of all tensors together: those with the lowest scores.
+/// Prunes exactly `count` units of all tensors together: those with the lowest scores.
 ///
 /// Among equal scores the one that comes first, in the order of the tensors and of their units, is
-/// kept. There must be `count` candidates, and their scores must be finite.
-pub(crate) fn lowest(tensors: &[Candidates<'_>], count: usize) -> Vec<Vec<usize>> {
+/// kept. There must be `count` candidates.
+pub(crate) fn prune_lowest(tensors: &mut [Candidates<'_>], count: usize) {
     if count == 0 {
-        return vec![Vec::new(); tensors.len()];
+        return;
     }
-    let all = || {
-        tensors
-            .iter()
-            .flat_map(Candidates::keys)
-            .map(|(_, key)| key)
-    };
-    let mut keys: Vec<u64> = all().collect();
-    let (_, &mut threshold, _) = keys.select_nth_unstable(count - 1);
-    drop(keys);
-
-    let below = all().filter(|key| *key < threshold).count();
-    let ties = all().filter(|key| *key == threshold).count();
-    let mut ties_to_keep = ties - (count - below);
-    let mut goes = |key: u64| {
-        if key == threshold && ties_to_keep > 0 {
-            ties_to_keep -= 1;
-            return false;
-        }
-        key <= threshold
-    };
-    let mut selected = Vec::with_capacity(tensors.len());
-    for tensor in tensors {
-        let units = tensor.keys().filter(|(_, key)| goes(*key));
-        selected.push(units.map(|(unit, _)| unit).collect());
+    if tensors.iter().all(|tensor| tensor.scores.are_f32()) {
+        prune_lowest_by::<u32>(tensors, count);
+    } else {
+        prune_lowest_by::<u64>(tensors, count);
     }
-    selected
 }
 
-/// An integer that orders as the finite score does; 0.0 and -0.0 are equal.
-fn key(score: f64) -> u64 {
-    const SIGN: u64 = 1 << 63;
-    let bits = (score + 0.0).to_bits();
-    if bits & SIGN == 0 { bits | SIGN } else { !bits }
+fn prune_lowest_by<K: Key>(tensors: &mut [Candidates<'_>], count: usize) {
+    let candidates: usize = tensors.iter().map(|tensor| tensor.units.kept()).sum();
+    debug_assert!(count <= candidates);
+    let threshold = match candidates <= FEW {
+        true => Threshold::<K>::by_partition(tensors, count),
+        false => Threshold::<K>::by_radix(tensors, count),
+    };
+    let ties_to_keep = threshold.below + threshold.ties - count;
+
+    let mut chunks: Vec<_> = tensors.iter_mut().flat_map(Chunk::split).collect();
+    let pass = |chunk: &mut Chunk<'_>, part: Part| chunk.prune(threshold.key, part);
+    if ties_to_keep == 0 {
+        let chunks = chunks.par_iter_mut();
+        chunks.for_each(|chunk| {
+            pass(chunk, Part::NotAbove);
+        });
+        return;
+    }
+    let ties = chunks.par_iter_mut().map(|chunk| pass(chunk, Part::Below));
+    let ties: Vec<usize> = ties.collect();
+    // The first ties are kept; most chunks need no second look.
+    let mut left = ties_to_keep;
+    let mut again = Vec::new();
+    for (chunk, ties) in chunks.iter_mut().zip(ties) {
+        let keep = ties.min(left);
+        left -= keep;
+        if keep < ties {
+            again.push((chunk, keep));
+        }
+    }
+    let again = again.into_par_iter();
+    again.for_each(|(chunk, keep)| {
+        pass(chunk, Part::TiesBut(keep));
+    });
+}
+
+/// The highest key of those that go, or that tie with one that goes.
+struct Threshold<K> {
+    key: K,
+    /// Candidates with a lower key.
+    below: usize,
+    /// Candidates with this key.
+    ties: usize,
+}
+
+impl<K: Key> Threshold<K> {
+    fn by_partition(tensors: &mut [Candidates<'_>], count: usize) -> Self {
+        let mut keys = Vec::new();
+        for chunk in tensors.iter_mut().flat_map(Chunk::split) {
+            chunk.for_each_word(|_, word, block: &[K]| {
+                let kept = block.iter().enumerate();
+                keys.extend(kept.filter(|(bit, _)| word >> bit & 1 == 1).map(|(_, key)| *key));
+            });
+        }
+        let (below, &mut key, above) = keys.select_nth_unstable(count - 1);
+        let equal = |keys: &[K]| keys.iter().filter(|other| **other == key).count();
+        let (ties_before, ties_after) = (equal(below), equal(above));
+        Self {
+            key,
+            below: count - 1 - ties_before,
+            ties: ties_before + 1 + ties_after,
+        }
+    }
+
+    fn by_radix(tensors: &mut [Candidates<'_>], count: usize) -> Self {
+        let (mut prefix, mut below, mut ties) = (0u64, 0, 0);
+        for level in (0..K::BITS / DIGIT).rev() {
+            let histogram = histogram::<K>(tensors, level * DIGIT, prefix);
+            let mut digits = histogram.into_iter().zip(0u64..);
+            let digit = digits.find(|(units, _)| {
+                ties = *units;
+                let found = below + ties >= count;
+                if !found {
+                    below += ties;
+                }
+                found
+            });
+            let (_, digit) = digit.expect("there are as many candidates as are to go");
+            prefix = prefix << DIGIT | digit;
+        }
+        Self {
+            key: K::from_bits(prefix),
+            below,
+            ties,
+        }
+    }
+}
+
+/// How many candidates have each digit at `shift`, among those with this prefix above it.
+fn histogram<K: Key>(tensors: &mut [Candidates<'_>], shift: u32, prefix: u64) -> Vec<usize> {
+    let first = shift + DIGIT == K::BITS;
+    let chunks: Vec<_> = tensors.iter_mut().flat_map(Chunk::split).collect();
+    let by_thread = chunks.len().div_ceil(rayon::current_num_threads()).max(1);
+    let count = |chunks: &[Chunk<'_>]| {
+        let mut counts = vec![0u32; 1 << DIGIT];
+        let mut add = |key: K| counts[(key.bits() >> shift) as usize & ((1 << DIGIT) - 1)] += 1;
+        for chunk in chunks {
+            chunk.for_each_word(|_, word, keys: &[K]| match (first, word) {
+                (true, u32::MAX) => keys.iter().for_each(|key| add(*key)),
+                _ => {
+                    let kept = keys.iter().enumerate();
+                    for (_, key) in kept.filter(|(bit, _)| word >> bit & 1 == 1) {
+                        if first || key.bits() >> shift >> DIGIT == prefix {
+                            add(*key);
+                        }
+                    }
+                }
+            });
+        }
+        counts
+    };
+    let histograms: Vec<_> = chunks.par_chunks(by_thread).map(count).collect();
+    let mut total = vec![0; 1 << DIGIT];
+    for histogram in histograms {
+        for (total, count) in total.iter_mut().zip(histogram) {
+            *total += count as usize;
+        }
+    }
+    total
+}
+
+/// What of a chunk is pruned.
+#[derive(Clone, Copy)]
+enum Part {
+    /// What is lower than the threshold.
+    Below,
+    /// What is not higher than the threshold.
+    NotAbove,
+    /// What equals the threshold, but for the first so many.
+    TiesBut(usize),
+}
+
+/// Units of one tensor that follow each other, and the words of their mask.
+struct Chunk<'a> {
+    scores: &'a Scores,
+    range: Range<usize>,
+    words: &'a mut [u32],
+}
+
+impl<'a> Chunk<'a> {
+    fn split<'t>(tensor: &'a mut Candidates<'t>) -> impl Iterator<Item = Self> + use<'a, 't> {
+        let (scores, units) = (tensor.scores, &mut *tensor.units);
+        let len = units.len();
+        let words = units.words_mut().chunks_mut(CHUNK / WORD_BITS);
+        words.enumerate().map(move |(chunk, words)| Self {
+            scores,
+            range: chunk * CHUNK..len.min((chunk + 1) * CHUNK),
+            words,
+        })
+    }
+
+    /// Calls with each word, its index, and the keys of its units.
+    #[inline]
+    fn for_each_word<K: Key>(&self, mut each: impl FnMut(usize, u32, &[K])) {
+        let (mut keys, mut block) = (Vec::new(), Block::default());
+        for start in self.range.clone().step_by(BLOCK) {
+            let range = start..self.range.end.min(start + BLOCK);
+            vectorized(|| K::read(self.scores, range, &mut block, &mut keys));
+            let first = (start - self.range.start) / WORD_BITS;
+            let words = self.words[first..].iter().zip(first..);
+            for ((word, index), keys) in words.zip(keys.chunks(WORD_BITS)) {
+                each(index, *word, keys);
+            }
+        }
+    }
+
+    /// Prunes, and tells how many ties were found.
+    fn prune<K: Key>(&mut self, threshold: K, part: Part) -> usize {
+        let mut words = std::mem::take(&mut self.words);
+        let before = &mut *words;
+        // Read from the words and write to them in turn: `for_each_word` would borrow both.
+        let (mut keys, mut block) = (Vec::new(), Block::default());
+        let mut found = 0;
+        for start in self.range.clone().step_by(BLOCK) {
+            let range = start..self.range.end.min(start + BLOCK);
+            let first = (start - self.range.start) / WORD_BITS;
+            vectorized(|| {
+                K::read(self.scores, range, &mut block, &mut keys);
+                for (word, keys) in before[first..].iter_mut().zip(keys.chunks(WORD_BITS)) {
+                    let below = bits(keys, |key| key < threshold);
+                    let equal = bits(keys, |key| key == threshold) & *word;
+                    *word &= match part {
+                        Part::Below => !below,
+                        Part::NotAbove => !(below | equal),
+                        Part::TiesBut(keep) => !without_lowest(equal, keep.saturating_sub(found)),
+                    };
+                    found += equal.count_ones() as usize;
+                }
+            });
+        }
+        self.words = std::mem::take(&mut words);
+        found
+    }
+}
+
+/// A bit for each of up to 32 keys.
+#[inline(always)]
+fn bits<K: Key>(keys: &[K], is_set: impl Fn(K) -> bool) -> u32 {
+    if let Ok(keys) = <&[K; WORD_BITS]>::try_from(keys) {
+        let keys = keys.iter().enumerate();
+        return keys.fold(0, |word, (bit, key)| word | u32::from(is_set(*key)) << bit);
+    }
+    let keys = keys.iter().enumerate();
+    keys.fold(0, |word, (bit, key)| word | u32::from(is_set(*key)) << bit)
+}
+
+fn without_lowest(mut word: u32, count: usize) -> u32 {
+    for _ in 0..count.min(WORD_BITS) {
+        word &= word.wrapping_sub(1);
+    }
+    word
+}
+
+/// An integer that orders as a finite score does; 0.0 and -0.0 are equal.
+trait Key: Copy + Ord + Send + Sync {
+    const BITS: u32;
+
+    fn bits(self) -> u64;
+
+    fn from_bits(bits: u64) -> Self;
+
+    /// The keys of these units in the place of what is there.
+    fn read(scores: &Scores, range: Range<usize>, block: &mut Block, keys: &mut Vec<Self>);
+}
+
+impl Key for u32 {
+    const BITS: u32 = u32::BITS;
+
+    #[inline(always)]
+    fn bits(self) -> u64 {
+        self.into()
+    }
+
+    fn from_bits(bits: u64) -> Self {
+        bits as u32
+    }
+
+    #[inline(always)]
+    fn read(scores: &Scores, range: Range<usize>, block: &mut Block, keys: &mut Vec<Self>) {
+        const SIGN: u32 = 1 << 31;
+        keys.clear();
+        keys.extend(scores.read_f32(range, block).iter().map(|score| {
+            let bits = (score + 0.0).to_bits();
+            if bits & SIGN == 0 { bits | SIGN } else { !bits }
+        }));
+    }
+}
+
+impl Key for u64 {
+    const BITS: u32 = u64::BITS;
+
+    #[inline(always)]
+    fn bits(self) -> u64 {
+        self
+    }
+
+    fn from_bits(bits: u64) -> Self {
+        bits
+    }
+
+    #[inline(always)]
+    fn read(scores: &Scores, range: Range<usize>, block: &mut Block, keys: &mut Vec<Self>) {
+        const SIGN: u64 = 1 << 63;
+        keys.clear();
+        keys.extend(scores.read_f64(range, block).iter().map(|score| {
+            let bits = (score + 0.0).to_bits();
+            if bits & SIGN == 0 { bits | SIGN } else { !bits }
+        }));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn select(scores: &[f64], count: usize) -> Vec<usize> {
-        let unpruned = vec![true; scores.len()];
-        let candidates = Candidates {
-            scores: &scores.to_vec().into(),
-            unpruned: &unpruned,
-        };
-        lowest(&[candidates], count).remove(0)
+    fn select(scores: impl Into<Scores>, count: usize) -> Vec<usize> {
+        let scores = scores.into();
+        let mut units = Mask::all_kept([scores.len()]);
+        prune_lowest(
+            &mut [Candidates {
+                scores: &scores,
+                units: &mut units,
+            }],
+            count,
+        );
+        pruned(&units)
+    }
+
+    fn pruned(units: &Mask) -> Vec<usize> {
+        let units = units.iter().enumerate();
+        units.filter(|(_, kept)| !kept).map(|(unit, _)| unit).collect()
+    }
+
+    /// By sorting: ascending, and of equals the later one first.
+    fn reference(scores: &[f64], units: &Mask, count: usize) -> Vec<usize> {
+        let mut order: Vec<_> = (0..scores.len()).filter(|unit| units.is_kept(*unit)).collect();
+        order.sort_by(|a, b| scores[*a].partial_cmp(&scores[*b]).unwrap().then(b.cmp(a)));
+        let mut all = pruned(units);
+        all.extend(&order[..count]);
+        all.sort_unstable();
+        all
+    }
+
+    fn keys<K: Key>(scores: Scores) -> Vec<K> {
+        let mut keys = Vec::new();
+        K::read(&scores, 0..scores.len(), &mut Block::default(), &mut keys);
+        keys
     }
 
     #[test]
     fn keys_order_as_their_scores() {
-        let ordered = [-1e300, -1.0, -1e-300, 0.0, 1e-300, 1.0, 1e300];
-        assert!(ordered.map(key).is_sorted());
-        assert_eq!(key(-0.0), key(0.0));
+        let ordered = vec![-1e300, -1.0, -1e-300, 0.0, 1e-300, 1.0, 1e300];
+        assert!(keys::<u64>(ordered.into()).is_sorted());
+        let ordered = vec![-1e30f32, -1.0, -1e-40, 0.0, 1e-40, 1.0, 1e30];
+        assert!(keys::<u32>(ordered.into()).is_sorted());
+        let zeros = keys::<u32>(vec![0.0f32, -0.0].into());
+        assert_eq!(zeros[0], zeros[1]);
+        let zeros = keys::<u64>(vec![0.0, -0.0].into());
+        assert_eq!(zeros[0], zeros[1]);
     }
 
     #[test]
     fn among_equals_the_lower_index_is_kept() {
-        assert_eq!(select(&[1.0, 1.0, 1.0, 1.0], 3), [1, 2, 3]);
-        assert_eq!(select(&[2.0, 1.0, 2.0, 1.0, 2.0], 3), [1, 3, 4]);
-        assert_eq!(select(&[0.0, -0.0, 0.0], 1), [2]);
+        assert_eq!(select(vec![1.0; 4], 3), [1, 2, 3]);
+        assert_eq!(select(vec![2.0, 1.0, 2.0, 1.0, 2.0], 3), [1, 3, 4]);
+        assert_eq!(select(vec![0.0, -0.0, 0.0], 1), [2]);
     }
 
     #[test]
     fn none_and_all() {
-        assert_eq!(select(&[3.0, 1.0], 0), [0usize; 0]);
-        assert_eq!(select(&[3.0, 1.0], 2), [0, 1]);
+        assert_eq!(select(vec![3.0, 1.0], 0), [0usize; 0]);
+        assert_eq!(select(vec![3.0, 1.0], 2), [0, 1]);
+    }
+
+    #[test]
+    fn many_scores_are_selected_as_by_sorting() {
+        let hash = |index: usize| (index as u32).wrapping_mul(0x9e37_79b9) >> 8;
+        for (len, levels) in [(200_000, 1 << 24), (200_000, 7), (150_001, 1), (70_000, 3000)] {
+            let scores = |index| (hash(index) % levels) as f32 - 100.0;
+            let scores: Vec<f32> = (0..len).map(scores).collect();
+            let wide: Vec<f64> = scores.iter().map(|score| f64::from(*score)).collect();
+            let units = Mask::all_kept([len]);
+            for count in [1, len / 3, len / 2, len - 1, len] {
+                let expected = reference(&wide, &units, count);
+                assert_eq!(select(scores.clone(), count), expected);
+                assert_eq!(select(wide.clone(), count), expected);
+            }
+        }
     }
 
     #[test]
     fn tensors_are_ranked_together_and_pruned_units_take_no_part() {
-        let (first, second): (Scores, Scores) = (vec![0.5, 3.0].into(), vec![0.1f32, 1.0].into());
-        let tensors = [
-            Candidates {
-                scores: &first,
-                unpruned: &[true, true],
-            },
-            Candidates {
-                scores: &second,
-                unpruned: &[false, true],
-            },
-        ];
-        assert_eq!(lowest(&tensors, 2), [vec![0], vec![1]]);
+        for len in [2, 100_000] {
+            let first: Scores = (0..len).map(|i| (i * 7 % 11) as f32).collect::<Vec<_>>().into();
+            let second: Vec<f64> = (0..len).map(|i| (i * 5 % 13) as f64 - 0.5).collect();
+            let second: Scores = second.into();
+            let mut a = Mask::all_kept([len]);
+            let mut b = Mask::all_kept([len]);
+            (0..len).step_by(2).for_each(|unit| b.prune(unit));
+            let scores = |s: &Scores| (0..len).map(|unit| s.get(unit)).collect::<Vec<_>>();
+            let mut all = scores(&first);
+            all.extend(scores(&second));
+            let kept: Vec<bool> = a.iter().chain(b.iter()).collect();
+            let count = len * 3 / 4;
+            let expected =
+                reference(&all, &Mask::from_kept([2 * len], &kept).unwrap(), count);
+            prune_lowest(
+                &mut [
+                    Candidates {
+                        scores: &first,
+                        units: &mut a,
+                    },
+                    Candidates {
+                        scores: &second,
+                        units: &mut b,
+                    },
+                ],
+                count,
+            );
+            let mut found = pruned(&a);
+            found.extend(pruned(&b).into_iter().map(|unit| unit + len));
+            assert_eq!(found, expected);
+        }
     }
 }

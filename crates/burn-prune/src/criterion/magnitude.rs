@@ -1,5 +1,5 @@
 use super::{Criterion, Scores, Weight};
-use crate::{PruneError, Units, model::Values};
+use crate::{PruneError, Units};
 
 /// Small weights go first (Han et al. 2015, "Learning both Weights and Connections").
 ///
@@ -56,10 +56,7 @@ impl Criterion for Magnitude {
             return Err(PruneError::InvalidNorm { found: n });
         }
         if units.are_single_weights() {
-            return Ok(match weight.values {
-                Values::F32(values) => values.iter().map(|w| w.abs()).collect::<Vec<_>>().into(),
-                Values::F64(values) => values.iter().map(|w| w.abs()).collect::<Vec<_>>().into(),
-            });
+            return Ok(Scores::magnitudes(weight.values()));
         }
         Ok(norms(n, weight, units).into())
     }
@@ -107,10 +104,11 @@ fn norms(n: f64, weight: &Weight<'_>, units: &Units) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Values;
 
     fn scores(n: f64, values: Vec<f32>) -> Vec<f64> {
         let shape = [2, values.len() / 2];
-        let values = Values::F32(values);
+        let values = Values::from_vec(values);
         let weight = Weight::new("w", &shape, &values);
         let units = Units::slices(&shape, 0);
         let scores = Magnitude::ln(n).scores(&weight, &units).unwrap();
@@ -137,7 +135,7 @@ mod tests {
 
     #[test]
     fn what_is_no_norm_is_refused() {
-        let values = Values::F32(vec![1.0, 2.0]);
+        let values = Values::from_vec(vec![1.0, 2.0]);
         let weight = Weight::new("w", &[2], &values);
         for n in [0.0, -1.0, f64::NAN] {
             let error = Magnitude::ln(n).scores(&weight, &Units::single(&[2]));

@@ -1,10 +1,16 @@
 //! What is scored: the units with the lowest scores go first.
 
+mod lamp;
 mod magnitude;
 mod random;
+mod scores;
 
+pub use lamp::Lamp;
 pub use magnitude::Magnitude;
 pub use random::Random;
+pub use scores::Scores;
+
+pub(crate) use scores::Block;
 
 use std::fmt::Debug;
 
@@ -78,6 +84,11 @@ impl<'a> Weight<'a> {
         }
     }
 
+    /// The values, which a clone shares.
+    pub(crate) fn values(&self) -> &Values {
+        self.values
+    }
+
     /// Dotted path of the parameter, `conv1.weight` for instance.
     pub fn path(&self) -> &str {
         self.path
@@ -105,46 +116,5 @@ impl<'a> Weight<'a> {
     /// The weights in flat, row-major order.
     pub fn iter(&self) -> impl Iterator<Item = f64> + '_ {
         self.values.iter()
-    }
-}
-
-/// The scores of the units of one weight.
-#[derive(Debug, Clone)]
-pub struct Scores(Values);
-
-impl Scores {
-    pub(crate) fn get(&self, unit: usize) -> f64 {
-        self.0.get(unit)
-    }
-
-    /// Refuses a wrong number of scores, and scores that are not finite.
-    pub(crate) fn validate(&self, path: &str, units: &Units) -> Result<(), PruneError> {
-        if self.0.len() != units.count() {
-            return Err(PruneError::ScoreCount {
-                path: path.to_string(),
-                expected: units.count(),
-                found: self.0.len(),
-            });
-        }
-        match self.0.iter().position(|score| !score.is_finite()) {
-            Some(unit) => Err(PruneError::NonFiniteScore {
-                path: path.to_string(),
-                unit,
-                found: self.0.get(unit),
-            }),
-            None => Ok(()),
-        }
-    }
-}
-
-impl From<Vec<f32>> for Scores {
-    fn from(scores: Vec<f32>) -> Self {
-        Self(Values::F32(scores))
-    }
-}
-
-impl From<Vec<f64>> for Scores {
-    fn from(scores: Vec<f64>) -> Self {
-        Self(Values::F64(scores))
     }
 }

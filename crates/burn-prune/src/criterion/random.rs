@@ -35,11 +35,11 @@ impl Criterion for Random {
     fn scores(&self, weight: &Weight<'_>, units: &Units) -> Result<Scores, PruneError> {
         let mut stream = ChaCha8Rng::seed_from_u64(self.seed);
         stream.set_stream(fnv1a(weight.path()));
-        // 53 random bits, all that an f64 in [0, 1) holds. Written out here: a sampling routine
+        // 24 random bits, all that an f32 in [0, 1) holds. Written out here: a sampling routine
         // may change what it draws between releases, the generator may not.
-        let scale = (1u64 << 53) as f64;
-        let draw = |_| (stream.next_u64() >> 11) as f64 / scale;
-        let scores: Vec<f64> = (0..units.count()).map(draw).collect();
+        let scale = (1u32 << 24) as f32;
+        let draw = |_| (stream.next_u64() >> 40) as f32 / scale;
+        let scores: Vec<f32> = (0..units.count()).map(draw).collect();
         Ok(scores.into())
     }
 }

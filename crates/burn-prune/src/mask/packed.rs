@@ -38,6 +38,13 @@ impl Mask {
         Self { shape, words, len }
     }
 
+    /// A mask that prunes everything.
+    pub(crate) fn none_kept(shape: impl Into<Vec<usize>>) -> Self {
+        let mut mask = Self::all_kept(shape);
+        mask.words.fill(0);
+        mask
+    }
+
     /// A mask from one value a weight, `true` where it is kept.
     ///
     /// # Errors
@@ -85,6 +92,11 @@ impl Mask {
 
     pub(crate) fn words(&self) -> &[u32] {
         &self.words
+    }
+
+    /// The words; bits beyond the length must stay 0.
+    pub(crate) fn words_mut(&mut self) -> &mut [u32] {
+        &mut self.words
     }
 
     /// Shape of the tensor that this masks.
@@ -141,22 +153,84 @@ impl Mask {
         self.words[index / WORD_BITS] &= !(1 << (index % WORD_BITS));
     }
 
+    pub(crate) fn keep(&mut self, index: usize) {
+        debug_assert!(index < self.len);
+        self.words[index / WORD_BITS] |= 1 << (index % WORD_BITS);
+    }
+
     /// Keeps what both masks keep.
     ///
     /// # Errors
     /// When the shapes differ.
     pub fn intersect(mut self, other: &Self) -> Result<Self, PruneError> {
-        if self.shape != other.shape {
-            return Err(PruneError::MaskShape {
-                path: String::new(),
-                expected: self.shape,
-                found: other.shape.clone(),
-            });
-        }
-        for (word, other) in self.words.iter_mut().zip(&other.words) {
-            *word &= other;
-        }
+        self.check_shape(other)?;
+        self.combine(other, |a, b| a & b);
         Ok(self)
+    }
+
+    /// Keeps what either of the masks keeps.
+    ///
+    /// # Errors
+    /// When the shapes differ.
+    ///
+    /// ```
+    /// use burn_prune::Mask;
+    ///
+    /// let a = Mask::from_kept([3], &[true, false, false])?;
+    /// let b = Mask::from_kept([3], &[true, true, false])?;
+    /// assert_eq!(a.overlap(&b)?, 0.5);
+    /// assert_eq!(a.union(&b)?, b);
+    /// # Ok::<(), burn_prune::PruneError>(())
+    /// ```
+    pub fn union(mut self, other: &Self) -> Result<Self, PruneError> {
+        self.check_shape(other)?;
+        self.combine(other, |a, b| a | b);
+        Ok(self)
+    }
+
+    /// How much the kept weights of two masks overlap: intersection over union, in `[0, 1]`.
+    ///
+    /// 1 when neither keeps anything.
+    ///
+    /// # Errors
+    /// When the shapes differ.
+    pub fn overlap(&self, other: &Self) -> Result<f64, PruneError> {
+        self.check_shape(other)?;
+        let (both, either) = self.both_and_either(other);
+        Ok(intersection_over_union(both, either))
+    }
+
+    /// How many weights both masks keep, and how many at least one of them.
+    pub(crate) fn both_and_either(&self, other: &Self) -> (usize, usize) {
+        let ones = |word: u32| word.count_ones() as usize;
+        let words = self.words.iter().zip(&other.words);
+        words.fold((0, 0), |(both, either), (a, b)| {
+            (both + ones(a & b), either + ones(a | b))
+        })
+    }
+
+    pub(crate) fn check_shape(&self, other: &Self) -> Result<(), PruneError> {
+        if self.shape == other.shape {
+            return Ok(());
+        }
+        Err(PruneError::MaskShape {
+            path: String::new(),
+            expected: self.shape.clone(),
+            found: other.shape.clone(),
+        })
+    }
+
+    fn combine(&mut self, other: &Self, combine: impl Fn(u32, u32) -> u32) {
+        for (word, other) in self.words.iter_mut().zip(&other.words) {
+            *word = combine(*word, *other);
+        }
+    }
+}
+
+pub(crate) fn intersection_over_union(both: usize, either: usize) -> f64 {
+    match either {
+        0 => 1.0,
+        either => both as f64 / either as f64,
     }
 }
 

@@ -1,4 +1,9 @@
-use super::Mask;
+use std::fmt;
+
+use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
+
+use super::{Mask, MaskDiff};
+use crate::PruneError;
 
 /// The masks of a model, by parameter path and in the model's order.
 ///
@@ -15,10 +20,30 @@ use super::Mask;
 /// assert_eq!(masks.sparsity(), 0.5);
 /// # Ok::<(), burn_prune::PruneError>(())
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct MaskSet {
     masks: Vec<(String, Mask)>,
+    skipped: Vec<Skipped>,
 }
+
+/// A parameter that was left alone, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Skipped {
+    /// Path of the parameter.
+    pub path: String,
+    /// Why it has no mask.
+    pub reason: String,
+}
+
+/// Compares the masks, not what was [skipped](MaskSet::skipped) when they were made.
+impl PartialEq for MaskSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.masks == other.masks
+    }
+}
+
+impl Eq for MaskSet {}
 
 impl MaskSet {
     /// A set without masks.
@@ -56,6 +81,89 @@ impl MaskSet {
         self.masks.is_empty()
     }
 
+    /// The parameters that were selected but left alone, because the pruner was told to
+    /// [skip](crate::NM::skip_indivisible) what does not fit. Not compared and not saved.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    pub(crate) fn with_skipped(mut self, skipped: Vec<Skipped>) -> Self {
+        self.skipped = skipped;
+        self
+    }
+
+    /// Keeps what both sets keep. A parameter without a mask keeps everything.
+    ///
+    /// # Errors
+    /// When a parameter has masks of different shapes.
+    ///
+    /// ```
+    /// use burn_prune::{Mask, MaskSet};
+    ///
+    /// let set = |masks: [(&str, [bool; 2]); 2]| -> MaskSet {
+    ///     let masks = masks.map(|(path, kept)| (path.to_string(), Mask::from_kept([2], &kept).unwrap()));
+    ///     masks.into_iter().collect()
+    /// };
+    /// let a = set([("fc1", [true, false]), ("fc2", [true, true])]);
+    /// let b = set([("fc1", [true, true]), ("fc3", [false, true])]);
+    ///
+    /// let both = a.clone().intersect(&b)?;
+    /// assert_eq!(both.get("fc1").unwrap().kept(), 1);
+    /// assert_eq!(both.get("fc3").unwrap().kept(), 1);
+    /// let either = a.union(&b)?;
+    /// assert_eq!(either.sparsity(), 0.0);
+    /// # Ok::<(), burn_prune::PruneError>(())
+    /// ```
+    pub fn intersect(self, other: &Self) -> Result<Self, PruneError> {
+        self.combine(other, Mask::intersect)
+    }
+
+    /// Keeps what either of the sets keeps. A parameter without a mask keeps everything.
+    ///
+    /// # Errors
+    /// When a parameter has masks of different shapes.
+    pub fn union(self, other: &Self) -> Result<Self, PruneError> {
+        self.combine(other, Mask::union)
+    }
+
+    fn combine(
+        self,
+        other: &Self,
+        combine: impl Fn(Mask, &Mask) -> Result<Mask, PruneError>,
+    ) -> Result<Self, PruneError> {
+        let mut combined = self;
+        let missing = |set: &Self, of: &Self| -> Vec<(String, Mask)> {
+            let missing = of.masks.iter().filter(|(path, _)| set.get(path).is_none());
+            let all_kept = |(path, mask): &(String, Mask)| (path.clone(), Mask::all_kept(mask.shape()));
+            missing.map(all_kept).collect()
+        };
+        combined.masks.extend(missing(&combined, other));
+        for (path, mask) in &mut combined.masks {
+            let all_kept = Mask::all_kept(mask.shape());
+            let other = other.get(path).unwrap_or(&all_kept);
+            let one = std::mem::replace(mask, Mask::all_kept([0]));
+            *mask = combine(one, other).map_err(|error| error.at(path))?;
+        }
+        Ok(combined)
+    }
+
+    /// How much the kept weights of two sets overlap: intersection over union over all parameters,
+    /// in `[0, 1]`. A parameter without a mask keeps everything.
+    ///
+    /// # Errors
+    /// When a parameter has masks of different shapes.
+    pub fn overlap(&self, other: &Self) -> Result<f64, PruneError> {
+        Ok(self.diff(other)?.overlap())
+    }
+
+    /// What the two sets keep, by parameter, as plain data that prints as a table.
+    ///
+    /// # Errors
+    /// When a parameter has masks of different shapes.
+    pub fn diff(&self, other: &Self) -> Result<MaskDiff, PruneError> {
+        MaskDiff::of(self, other)
+    }
+
     /// Fraction of all masked weights that is pruned, in `[0, 1]`; 0 for an empty set.
     pub fn sparsity(&self) -> f64 {
         let total: usize = self.masks.iter().map(|(_, mask)| mask.len()).sum();
@@ -74,5 +182,30 @@ impl FromIterator<(String, Mask)> for MaskSet {
             set.insert(path, mask);
         }
         set
+    }
+}
+
+/// A table of the masks, and of what was skipped.
+impl fmt::Display for MaskSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new();
+        table.load_style(UTF8_FULL_CONDENSED);
+        table.set_header(["parameter", "shape", "weights", "kept", "sparsity"]);
+        for (path, mask) in self.iter() {
+            table.add_row([
+                path.to_string(),
+                format!("{:?}", mask.shape()),
+                mask.len().to_string(),
+                mask.kept().to_string(),
+                format!("{:.2}%", 100.0 * mask.sparsity()),
+            ]);
+        }
+        for Skipped { path, reason } in &self.skipped {
+            table.add_row([path.clone(), format!("skipped: {reason}")]);
+        }
+        for column in table.column_iter_mut().skip(2) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        write!(f, "{table}")
     }
 }

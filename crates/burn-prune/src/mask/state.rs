@@ -3,7 +3,21 @@ use std::sync::{Mutex, PoisonError};
 use burn::module::{Module, Param, ParamId, Reparameterization};
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 
-use super::{Mask, packed::WORD_BITS};
+use super::{Mask, kernel, packed::WORD_BITS};
+
+/// When the zeros of a masked weight are put in.
+///
+/// Both give the same weights; see [`Prunable::with_mask_mode`](crate::Prunable::with_mask_mode).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum MaskMode {
+    /// Each time the weight is read. Safe in any training loop, and the default.
+    #[default]
+    OnRead,
+    /// After each step of the optimizer, by a call in the training loop. Reading is free, and the
+    /// stored weight is 0 where it is pruned.
+    AfterStep,
+}
 
 /// The mask on a parameter: the state that makes Burn read `weight where kept, else 0`.
 ///
@@ -12,13 +26,14 @@ use super::{Mask, packed::WORD_BITS};
 /// holds in any training loop, with any optimizer, through `valid`, `train`, `fork`, `to_device`
 /// and records. The *stored* weight under the mask ([`Param::base`]) is what the optimizer
 /// updates: it gets no gradient, but momentum and weight decay may move it, and nobody sees it.
+/// In [`MaskMode::AfterStep`] the training loop keeps the stored weight at 0 instead.
 ///
 /// The gradient of a pruned weight is 0. A NaN under the mask does not come through: the weight is
 /// selected, not multiplied.
 ///
-/// The mask travels as packed bits, 32 weights an `i32` on every backend, so that a record saved
-/// on one loads on any other. Next to it sits one `bool` a weight for the reads, made on the first
-/// read on a device.
+/// The mask is packed bits, 32 weights an `i32` on every backend, so that a record saved on one
+/// loads on any other. On a backend without a kernel that reads bits, one `bool` a weight sits
+/// next to it, made on the first read on a device.
 ///
 /// ```
 /// use burn::{nn::LinearConfig, tensor::Device};
@@ -33,28 +48,67 @@ use super::{Mask, packed::WORD_BITS};
 pub struct WeightMask {
     /// Bit `i % 32` of word `i / 32` is 1 where weight `i` (row-major) is kept.
     kept: Param<Tensor<1, Int>>,
+    /// Shows the mode to those who walk a model, who cannot see a plain field.
+    mode: Mode,
     #[module(skip)]
     expanded: Expanded,
 }
+
+/// [`MaskMode`] as a module, without parameters.
+#[derive(Module, Debug)]
+enum Mode {
+    OnRead(Nothing),
+    AfterStep(Nothing),
+}
+
+#[derive(Module, Debug)]
+struct Nothing {}
 
 impl WeightMask {
     /// The path component under which the bits are recorded: `fc1.weight.mask.kept`.
     pub(crate) const BITS: &'static str = "kept";
 
+    /// The container and the name under which a mask that is kept after the step shows itself.
+    pub(crate) const AFTER_STEP: (&'static str, &'static str) = ("Enum:Mode", "AfterStep");
+
     /// A mask on a device. The id stands for the bits: other bits need another one.
-    pub(crate) fn new(mask: &Mask, id: ParamId, device: &Device) -> Self {
+    pub(crate) fn new(mask: &Mask, id: ParamId, device: &Device, mode: MaskMode) -> Self {
+        Self::from_bits(bits(mask, device), id, mode)
+    }
+
+    /// A mask of bits that are on a device.
+    pub(crate) fn from_bits(bits: Tensor<1, Int>, id: ParamId, mode: MaskMode) -> Self {
         Self {
-            kept: Param::initialized(id, bits(mask, device)),
+            kept: Param::initialized(id, bits),
+            mode: match mode {
+                MaskMode::OnRead => Mode::OnRead(Nothing {}),
+                MaskMode::AfterStep => Mode::AfterStep(Nothing {}),
+            },
             expanded: Expanded::default(),
         }
     }
 
-    /// A mask from bits that another one holds.
-    pub(crate) fn from_bits(bits: Tensor<1, Int>) -> Self {
-        Self {
-            kept: Param::initialized(ParamId::new(), bits),
-            expanded: Expanded::default(),
+    /// The same mask in another mode.
+    pub(crate) fn in_mode(&self, mode: MaskMode) -> Self {
+        Self::from_bits(self.kept.val(), self.kept.id, mode)
+    }
+
+    /// When the zeros are put in.
+    pub fn mode(&self) -> MaskMode {
+        match self.mode {
+            Mode::OnRead(_) => MaskMode::OnRead,
+            Mode::AfterStep(_) => MaskMode::AfterStep,
         }
+    }
+
+    /// The tensor, which has the shape of the weight, with 0 where the weight is pruned.
+    ///
+    /// In place when nothing else holds the tensor.
+    pub(crate) fn zero_pruned<const D: usize>(&self, tensor: Tensor<D>) -> Tensor<D> {
+        let len = tensor.shape().num_elements();
+        kernel::apply(tensor, self.kept.val(), || {
+            self.expanded.get(&self.kept, len)
+        })
     }
 
     /// The mask on the host, for a weight of this shape; `None` when the shape does not fit.
@@ -78,9 +132,10 @@ impl Reparameterization for WeightMask {
     const NAME: &'static str = "mask";
 
     fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
-        let shape = base.shape();
-        let pruned = self.expanded.get(&self.kept, shape.num_elements());
-        base.mask_fill(pruned.reshape(shape), 0.0)
+        match self.mode() {
+            MaskMode::OnRead => self.zero_pruned(base),
+            MaskMode::AfterStep => base,
+        }
     }
 }
 

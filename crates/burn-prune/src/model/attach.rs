@@ -1,20 +1,27 @@
 //! Putting masks onto a model.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use burn::module::{Module, ModuleMapper, Param, ParamId, Reparameterization, Reparameterizer};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
-use super::inventory::{Inventory, Parameter, REPARAMETERIZATION};
-use crate::{Mask, WeightMask, mask::bits};
+use super::inventory::REPARAMETERIZATION;
+use super::step;
+use crate::{Mask, MaskMode, WeightMask, mask::bits};
 
 /// Attaches these masks, replacing those that are attached already.
 ///
-/// The masks must fit: see [`Parameter::check_maskable`](super::Parameter::check_maskable).
-pub(crate) fn attach<M: Module>(model: M, masks: &HashMap<ParamId, Mask>) -> M {
+/// The masks must fit: see [`Parameter::check_maskable`](super::Parameter::check_maskable). New
+/// ones are in this mode; where it is after the step, stored weights are zeroed.
+pub(crate) fn attach<M: Module, R: Borrow<Mask>>(
+    model: M,
+    masks: &HashMap<ParamId, R>,
+    mode: MaskMode,
+) -> M {
     // A shared parameter gets the same mask, and the same identity of it, at each place.
-    let with_id = |(id, mask): (&ParamId, &Mask)| (*id, (ParamId::new(), mask.clone()));
-    let masks: HashMap<_, _> = masks.iter().map(with_id).collect();
+    let masks = masks.iter().map(|(id, mask)| (*id, (ParamId::new(), mask.borrow())));
+    let masks: HashMap<ParamId, (ParamId, &Mask)> = masks.collect();
 
     // Burn puts a reparameterization that is there back after mapping the weight under it. So
     // masks that are there change from the inside, and attaching reaches only the others.
@@ -23,17 +30,35 @@ pub(crate) fn attach<M: Module>(model: M, masks: &HashMap<ParamId, Mask>) -> M {
         weight: None,
         in_mask: false,
     });
-    model.apply_reparameterization(Attach { masks: &masks })
+    let model = model.apply_reparameterization(Attach(|weight, device: &Device| {
+        let (id, mask) = masks.get(&weight)?;
+        Some(WeightMask::new(mask, *id, device, mode))
+    }));
+    match mode {
+        MaskMode::OnRead => model,
+        MaskMode::AfterStep => {
+            let mut attached = step::masks(&model);
+            attached.retain(|weight, _| masks.contains_key(weight));
+            step::zero(model, attached)
+        }
+    }
 }
 
-/// Masks by the id of their weight, each with an id for its bits.
-type Masks = HashMap<ParamId, (ParamId, Mask)>;
-
-struct Attach<'a> {
-    masks: &'a Masks,
+/// Takes the masks off, which writes their zeros, and attaches them in this mode.
+///
+/// There must be no other reparameterization: Burn would merge it into its weight.
+pub(crate) fn set_mode<M: Module>(model: M, mode: MaskMode) -> M {
+    let masks = step::masks(&model);
+    let model = model.materialize();
+    model.apply_reparameterization(Attach(|weight, _: &Device| {
+        Some(masks.get(&weight)?.in_mode(mode))
+    }))
 }
 
-impl Reparameterizer for Attach<'_> {
+/// Attaches the mask that this gives for the id and the device of a weight.
+struct Attach<F>(F);
+
+impl<F: FnMut(ParamId, &Device) -> Option<WeightMask>> Reparameterizer for Attach<F> {
     type Reparam = WeightMask;
 
     fn reparameterize<const D: usize>(
@@ -41,14 +66,14 @@ impl Reparameterizer for Attach<'_> {
         _path: &str,
         param: Param<Tensor<D>>,
     ) -> (Param<Tensor<D>>, Option<WeightMask>) {
-        let mask = self.masks.get(&param.id);
-        let mask = mask.map(|(id, mask)| WeightMask::new(mask, *id, &param.lazy_device()));
+        let mask = (self.0)(param.id, &param.lazy_device());
         (param, mask)
     }
 }
 
 struct ReplaceBits<'a> {
-    masks: &'a Masks,
+    /// Masks by the id of their weight, each with an id for its bits.
+    masks: &'a HashMap<ParamId, (ParamId, &'a Mask)>,
     /// The weight whose reparameterization is being mapped.
     weight: Option<ParamId>,
     in_mask: bool,
@@ -75,27 +100,6 @@ impl ModuleMapper for ReplaceBits<'_> {
                 let bits = bits(mask, &param.lazy_device());
                 Param::initialized(*id, bits.reshape(param.lazy_shape()))
             }
-            None => param,
-        }
-    }
-}
-
-/// Writes zeros into the stored weights under the masks. Ids, load and save mappers stay.
-pub(crate) fn zero_pruned<M: Module>(model: M) -> M {
-    let masked = Inventory::of(&model).parameters;
-    let masks = masked.into_iter().filter_map(Parameter::into_weight_mask);
-    let masks = masks.collect();
-    model.map(&mut ZeroPruned { masks })
-}
-
-struct ZeroPruned {
-    masks: HashMap<ParamId, WeightMask>,
-}
-
-impl ModuleMapper for ZeroPruned {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        match self.masks.get(&param.id) {
-            Some(mask) => param.map(|weight| mask.apply(weight)),
             None => param,
         }
     }

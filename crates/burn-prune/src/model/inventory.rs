@@ -7,7 +7,7 @@ use burn::module::{
 };
 use burn::tensor::{DType, Int, Tensor};
 
-use crate::{Mask, PruneError, WeightMask};
+use crate::{Mask, MaskMode, PruneError, WeightMask};
 
 /// The container type under which Burn presents the state of a reparameterization.
 pub(super) const REPARAMETERIZATION: &str = "Reparameterization";
@@ -23,8 +23,10 @@ pub(crate) struct Parameter {
     layer: Option<String>,
     /// Name of the reparameterization it carries, ours or another one.
     reparameterization: Option<String>,
-    /// The packed mask it carries.
-    bits: Option<Tensor<1, Int>>,
+    /// The packed mask it carries, and its id.
+    bits: Option<(ParamId, Tensor<1, Int>)>,
+    /// When the zeros of that mask are put in.
+    mode: MaskMode,
     /// Data type, when it is quantized.
     quantized: Option<DType>,
     /// Running statistics are presented as parameters, but cannot carry a mask.
@@ -57,13 +59,9 @@ impl Parameter {
 
     /// The mask it carries. Reads it back from the device.
     pub(crate) fn mask(&self) -> Option<Mask> {
-        let mask = WeightMask::from_bits(self.bits.clone()?).to_mask(self.shape.clone());
+        let (id, bits) = self.bits.clone()?;
+        let mask = WeightMask::from_bits(bits, id, self.mode).to_mask(self.shape.clone());
         Some(mask.expect("an attached mask has the shape of its parameter"))
-    }
-
-    /// The mask it carries, on its device, with the id of the weight.
-    pub(super) fn into_weight_mask(self) -> Option<(ParamId, WeightMask)> {
-        Some((self.id, WeightMask::from_bits(self.bits?)))
     }
 
     /// Takes in another place where this parameter is used.
@@ -72,6 +70,7 @@ impl Parameter {
         if self.reparameterization.is_none() {
             self.reparameterization = place.reparameterization;
             self.bits = place.bits;
+            self.mode = place.mode;
         }
     }
 
@@ -92,7 +91,7 @@ impl Parameter {
         Ok(())
     }
 
-    pub(crate) fn foreign_reparameterization(&self) -> Option<&str> {
+    fn foreign_reparameterization(&self) -> Option<&str> {
         let name = self.reparameterization.as_deref();
         name.filter(|_| self.bits.is_none())
     }
@@ -151,6 +150,28 @@ impl Inventory {
 
     pub(crate) fn is_masked(&self) -> bool {
         self.parameters.iter().any(Parameter::is_masked)
+    }
+
+    /// When the zeros of the masks are put in; by default on read.
+    pub(crate) fn mask_mode(&self) -> MaskMode {
+        let mut masked = self.parameters.iter().filter(|known| known.is_masked());
+        masked.next().map(|known| known.mode).unwrap_or_default()
+    }
+
+    /// Refuses what taking masks off would merge into its weight: any other reparameterization.
+    pub(crate) fn check_detachable(&self) -> Result<(), PruneError> {
+        if !self.is_masked() {
+            return Err(PruneError::NotPruned);
+        }
+        let mut others = self.parameters.iter();
+        let foreign = others.find_map(|known| Some((known, known.foreign_reparameterization()?)));
+        match foreign {
+            Some((parameter, name)) => Err(PruneError::Reparameterized {
+                path: parameter.path().to_string(),
+                name: name.to_string(),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// The paths of all weights, for messages.
@@ -233,6 +254,10 @@ impl ModuleVisitor for Collector {
                 parameter.reparameterization = Some(name.to_string());
             }
             self.nested += 1;
+        } else if (self.nested, container, name) == (1, WeightMask::AFTER_STEP.0, WeightMask::AFTER_STEP.1)
+            && let Some(parameter) = self.parameters.last_mut()
+        {
+            parameter.mode = MaskMode::AfterStep;
         }
         self.path.push(name.to_string());
         self.containers.push(container.to_string());
@@ -261,6 +286,7 @@ impl ModuleVisitor for Collector {
             layer: layer.map(str::to_string),
             reparameterization: None,
             bits: None,
+            mode: MaskMode::default(),
             quantized: dtype.filter(|dtype| matches!(dtype, DType::QFloat(_))),
             statistic: false,
         });
@@ -276,7 +302,7 @@ impl ModuleVisitor for Collector {
         };
         if is_bits && parameter.reparameterization.as_deref() == Some(WeightMask::NAME) {
             let words = param.lazy_shape().num_elements();
-            parameter.bits = Some(param.val().reshape([words]));
+            parameter.bits = Some((param.id, param.val().reshape([words])));
         }
     }
 }

@@ -2,8 +2,12 @@
 
 mod attach;
 mod inventory;
+mod step;
 mod weights;
 
-pub(crate) use attach::{attach, zero_pruned};
+pub(crate) use attach::{attach, set_mode};
 pub(crate) use inventory::{Inventory, Parameter};
+#[cfg(feature = "optim")]
+pub(crate) use step::zero_pruned_gradients;
+pub(crate) use step::zero_pruned;
 pub(crate) use weights::{Values, visit_weights};

@@ -1,60 +1,186 @@
-//! Reading weights back to the host.
+//! Reading weights on the host.
 
 use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
+#[cfg(feature = "flex")]
+use burn::backend::{BackendTensor, DispatchTensor, DispatchTensorKind};
 use burn::tensor::{DType, Tensor};
+#[cfg(feature = "flex")]
+use burn_flex::FlexTensor;
 
 use crate::Mask;
 
-/// The values of one tensor on the host, in row-major order and in the precision that holds them.
+/// The effective values of one tensor on the host: row-major, 0 where the mask prunes.
+///
+/// A clone shares them. On flex f32 values are borrowed from the tensor, whatever its strides.
 #[derive(Debug, Clone)]
-pub(crate) enum Values {
+pub(crate) struct Values {
+    stored: Stored,
+    mask: Option<Arc<Mask>>,
+}
+
+/// What is stored, under the mask as well.
+#[derive(Debug, Clone)]
+enum Stored {
     /// f32 and everything narrower.
-    F32(Vec<f32>),
-    F64(Vec<f64>),
+    F32(Arc<Vec<f32>>),
+    F64(Arc<Vec<f64>>),
+    #[cfg(feature = "flex")]
+    Flex(FlexTensor),
 }
 
 impl Values {
     pub(crate) fn read<const D: usize>(tensor: Tensor<D>) -> Self {
-        let data = tensor.without_autodiff().into_data();
-        match data.dtype() {
-            DType::F64 => Self::F64(data.iter::<f64>().collect()),
-            _ => Self::F32(data.iter::<f32>().collect()),
+        Self {
+            stored: Stored::read(tensor.without_autodiff()),
+            mask: None,
         }
     }
 
-    /// Writes 0 where the mask prunes: the effective weight, whatever is stored under the mask.
-    pub(crate) fn apply(&mut self, mask: &Mask) {
-        let pruned = mask.iter().enumerate().filter(|(_, kept)| !kept);
-        match self {
-            Self::F32(values) => pruned.for_each(|(index, _)| values[index] = 0.0),
-            Self::F64(values) => pruned.for_each(|(index, _)| values[index] = 0.0),
+    #[cfg(test)]
+    pub(crate) fn from_vec(values: Vec<f32>) -> Self {
+        Self {
+            stored: Stored::F32(Arc::new(values)),
+            mask: None,
         }
+    }
+
+    /// Reads 0 where the mask prunes: the effective weight, whatever is stored under the mask.
+    pub(crate) fn masked(mut self, mask: Arc<Mask>) -> Self {
+        self.mask = Some(mask);
+        self
     }
 
     pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::F32(values) => values.len(),
-            Self::F64(values) => values.len(),
+        match &self.stored {
+            Stored::F32(values) => values.len(),
+            Stored::F64(values) => values.len(),
+            #[cfg(feature = "flex")]
+            Stored::Flex(tensor) => tensor.layout().num_elements(),
         }
     }
 
+    /// Whether an f32 holds every value exactly.
+    pub(crate) fn are_f32(&self) -> bool {
+        !matches!(self.stored, Stored::F64(_))
+    }
+
     pub(crate) fn get(&self, index: usize) -> f64 {
-        match self {
-            Self::F32(values) => values[index].into(),
-            Self::F64(values) => values[index],
+        if self.mask.as_ref().is_some_and(|mask| !mask.is_kept(index)) {
+            return 0.0;
+        }
+        match &self.stored {
+            Stored::F32(values) => values[index].into(),
+            Stored::F64(values) => values[index],
+            #[cfg(feature = "flex")]
+            Stored::Flex(tensor) => tensor.storage::<f32>()[place(tensor, index)].into(),
         }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = f64> + '_ {
-        (0..self.len()).map(|index| self.get(index))
+        const BLOCK: usize = 1024;
+        let mut block = Vec::new();
+        (0..self.len()).map(move |index| {
+            if index % BLOCK == 0 {
+                self.read_into(index..self.len().min(index + BLOCK), &mut block);
+            }
+            block[index % BLOCK]
+        })
+    }
+
+    /// The effective values of these indices in the place of what is in the block.
+    pub(crate) fn read_into(&self, range: Range<usize>, block: &mut Vec<f64>) {
+        block.clear();
+        if let Stored::F64(values) = &self.stored {
+            block.extend_from_slice(&values[range.clone()]);
+        } else {
+            let mut gathered = Vec::new();
+            let values = self.stored_f32(range.clone(), &mut gathered);
+            block.extend(values.iter().map(|value| f64::from(*value)));
+        }
+        if let Some(mask) = &self.mask {
+            for (value, index) in block.iter_mut().zip(range) {
+                if !mask.is_kept(index) {
+                    *value = 0.0;
+                }
+            }
+        }
+    }
+
+    /// What is stored at these indices, under the mask as well; `gathered` holds it where it does
+    /// not lie together. For values that [are f32](Self::are_f32).
+    pub(crate) fn stored_f32<'a>(
+        &'a self,
+        range: Range<usize>,
+        gathered: &'a mut Vec<f32>,
+    ) -> &'a [f32] {
+        match &self.stored {
+            Stored::F32(values) => &values[range],
+            Stored::F64(_) => unreachable!("asked for f32 of f64 values"),
+            #[cfg(feature = "flex")]
+            Stored::Flex(tensor) => match tensor.as_slice::<f32>() {
+                Some(values) => &values[range],
+                None => {
+                    gather(tensor, range, gathered);
+                    gathered
+                }
+            },
+        }
+    }
+}
+
+impl Stored {
+    fn read<const D: usize>(tensor: Tensor<D>) -> Self {
+        #[cfg(feature = "flex")]
+        let tensor = match tensor.into_dispatch() {
+            DispatchTensor {
+                kind: DispatchTensorKind::Flex(BackendTensor::Float(tensor)),
+                ..
+            } if tensor.dtype() == DType::F32 => return Self::Flex(tensor),
+            tensor => Tensor::<D>::from_dispatch(tensor),
+        };
+        let data = tensor.into_data();
+        match data.dtype() {
+            DType::F64 => Self::F64(Arc::new(data.iter::<f64>().collect())),
+            _ => Self::F32(Arc::new(data.iter::<f32>().collect())),
+        }
+    }
+}
+
+/// Where the value of a flat, row-major index is stored.
+#[cfg(feature = "flex")]
+fn place(tensor: &FlexTensor, mut index: usize) -> usize {
+    let layout = tensor.layout();
+    let mut place = layout.start_offset().cast_signed();
+    for dim in (0..layout.num_dims()).rev() {
+        let size = layout.shape()[dim];
+        place += (index % size).cast_signed() * layout.strides()[dim];
+        index /= size;
+    }
+    place.cast_unsigned()
+}
+
+/// Copies the values of these flat, row-major indices from wherever they are stored.
+#[cfg(feature = "flex")]
+fn gather(tensor: &FlexTensor, range: Range<usize>, gathered: &mut Vec<f32>) {
+    gathered.clear();
+    let (layout, storage) = (tensor.layout(), tensor.storage::<f32>());
+    let last = layout.num_dims() - 1;
+    let (row, stride) = (layout.shape()[last], layout.strides()[last]);
+    let mut index = range.start;
+    while index < range.end {
+        let run = (row - index % row).min(range.end - index);
+        let first = place(tensor, index).cast_signed();
+        let places = (0..run.cast_signed()).map(|step| (first + step * stride).cast_unsigned());
+        gathered.extend(places.map(|place| storage[place]));
+        index += run;
     }
 }
 
 /// Calls `read` with the stored weight of each of these parameters, once a parameter.
-///
-/// A parameter is read when it is its turn, so that one of them at a time is on the host.
 pub(crate) fn visit_weights<M: Module>(
     model: &M,
     ids: impl IntoIterator<Item = ParamId>,

@@ -1,10 +1,16 @@
-//! What goes together: single weights, or whole channels.
+//! What goes together: single weights, whole channels, blocks, or N of each M.
 
 mod axis;
+mod blocks;
+mod nm;
 mod units;
 
 pub use axis::{Axis, WeightAxes};
+pub use blocks::{Blocks, Pooling};
+pub use nm::NM;
 pub use units::Units;
+
+pub(crate) use nm::Groups;
 
 use crate::PruneError;
 
@@ -21,6 +27,10 @@ pub enum Pattern {
     /// the earlier mask. Pruning a fraction `p` of all outputs *and* the matching inputs of the
     /// next layer removes about `1 - (1 - p)²` of its weights, not `p`.
     Channels(Axis),
+    /// Whole tiles of the weight as a matrix of outputs by inputs. Amounts count tiles.
+    Blocks(Blocks),
+    /// N of each M weights along the input axis are kept.
+    NM(NM),
 }
 
 impl Pattern {
@@ -31,17 +41,19 @@ impl Pattern {
         shape: &[usize],
         axes: Option<WeightAxes>,
     ) -> Result<Units, PruneError> {
+        if matches!(self, Self::Unstructured) {
+            return Ok(Units::single(shape));
+        }
+        if shape.len() < 2 {
+            return Err(PruneError::RankTooLow {
+                path: path.to_string(),
+                shape: shape.to_vec(),
+            });
+        }
         match self {
-            Self::Unstructured => Ok(Units::single(shape)),
-            Self::Channels(axis) => {
-                if shape.len() < 2 {
-                    return Err(PruneError::RankTooLow {
-                        path: path.to_string(),
-                        shape: shape.to_vec(),
-                    });
-                }
-                Ok(Units::slices(shape, axis.resolve(path, shape, axes)?))
-            }
+            Self::Unstructured | Self::NM(_) => Ok(Units::single(shape)),
+            Self::Channels(axis) => Ok(Units::slices(shape, axis.resolve(path, shape, axes)?)),
+            Self::Blocks(blocks) => blocks.units(path, shape, axes),
         }
     }
 }

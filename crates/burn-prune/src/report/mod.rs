@@ -2,7 +2,7 @@
 
 mod table;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
@@ -126,7 +126,7 @@ impl SparsityReport {
 impl ParameterSparsity {
     fn of(parameter: &Parameter, mut values: Values) -> Self {
         if let Some(mask) = parameter.mask() {
-            values.apply(&mask);
+            values = values.masked(Arc::new(mask));
         }
         let axes = default_axes(parameter);
         let channels = |axis| axes.and_then(|axes| channels(parameter, &values, axis, axes));

@@ -1,0 +1,54 @@
+use crate::PruneError;
+
+/// What is kept of every parameter, whatever the amount.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Floor {
+    /// Fraction of the units of a parameter, in `[0, 1]`.
+    pub density: f64,
+    /// Number of units, or all of them where there are fewer.
+    pub count: usize,
+}
+
+impl Floor {
+    pub(crate) fn validate(self) -> Result<(), PruneError> {
+        match (0.0..=1.0).contains(&self.density) {
+            true => Ok(()),
+            false => Err(PruneError::InvalidDensity {
+                found: self.density,
+            }),
+        }
+    }
+
+    pub(crate) fn is_none(self) -> bool {
+        self == Self::default()
+    }
+
+    /// How many of `total` units are kept at least.
+    pub(crate) fn units(self, total: usize) -> usize {
+        // What is a whole number but for rounding is not one more.
+        const ROUNDING: f64 = 1e-9;
+        let share = (self.density * total as f64 - ROUNDING).ceil() as usize;
+        share.max(self.count).min(total)
+    }
+
+    /// How many of these units can go.
+    pub(crate) fn removable(self, remaining: usize, total: usize) -> usize {
+        remaining.saturating_sub(self.units(total))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_larger_of_share_and_count_is_kept() {
+        let floor = |density, count| Floor { density, count };
+        assert_eq!(floor(0.1, 0).units(30), 3);
+        assert_eq!(floor(0.07, 0).units(100), 7);
+        assert_eq!(floor(0.1, 0).units(31), 4);
+        assert_eq!(floor(0.1, 5).units(30), 5);
+        assert_eq!(floor(0.0, 5).units(3), 3);
+        assert_eq!(floor(0.5, 0).removable(4, 10), 0);
+    }
+}

@@ -1,0 +1,201 @@
+//! How much goes where.
+
+mod erk;
+mod floor;
+
+use burn::module::ParamGroup;
+
+use crate::{PruneError, Target, model::Parameter};
+
+pub(crate) use floor::Floor;
+
+/// How an amount is shared out between the parameters.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub enum Allocation {
+    /// Every parameter loses the same fraction, or the same number, of its own units.
+    #[default]
+    Uniform,
+    /// All units are ranked together, without normalising by layer: some layers lose more than
+    /// others, and one may lose everything, which the report shows.
+    Global,
+    /// Erdős–Rényi-kernel: layers are the denser the smaller they are for their shape (Evci et al.
+    /// 2020, "Rigging the Lottery").
+    ///
+    /// A layer of shape `s` keeps `ε · Σ s / Π s` of its weights, with one `ε` for all that makes
+    /// the whole as sparse as asked for. A layer that would keep more than it has is dense, and
+    /// `ε` is found again for the others. Each layer's count is rounded half to even by itself.
+    /// Where more has gone already, nothing comes back.
+    Erk,
+    /// Every parameter has a target of its own; see [`Allocation::per_layer`].
+    PerLayer(Vec<(ParamGroup, Target)>),
+}
+
+impl Allocation {
+    /// A target for each group of parameters.
+    ///
+    /// The first group that a parameter is in counts. A parameter in no group gets the amount of
+    /// the pruner, and stays as it is when the pruner has none.
+    ///
+    /// ```
+    /// use burn::{module::{Module, ParamGroup}, nn::{Linear, LinearConfig}, tensor::Device};
+    /// use burn_prune::{Allocation, Magnitude, Prunable, Pruner};
+    ///
+    /// #[derive(Module, Debug)]
+    /// struct Net {
+    ///     hidden: Linear,
+    ///     output: Linear,
+    /// }
+    ///
+    /// let device = Device::flex();
+    /// let net = Net {
+    ///     hidden: LinearConfig::new(10, 10).init(&device),
+    ///     output: LinearConfig::new(10, 10).init(&device),
+    /// };
+    /// let pruner = Pruner::new(Magnitude::l1()).allocation(Allocation::per_layer([
+    ///     (ParamGroup::from_path("hidden.weight"), 0.2),
+    ///     (ParamGroup::from_path("output.weight"), 0.1),
+    /// ]));
+    /// let masks = pruner.masks(&net)?;
+    /// assert_eq!(masks.get("hidden.weight").unwrap().pruned(), 20);
+    /// assert_eq!(masks.get("output.weight").unwrap().pruned(), 10);
+    /// # Ok::<(), burn_prune::PruneError>(())
+    /// ```
+    pub fn per_layer<T: Into<Target>>(targets: impl IntoIterator<Item = (ParamGroup, T)>) -> Self {
+        let targets = targets.into_iter();
+        Self::PerLayer(
+            targets
+                .map(|(group, target)| (group, target.into()))
+                .collect(),
+        )
+    }
+}
+
+/// What is to be shared out, of one parameter.
+pub(crate) struct Share<'a> {
+    pub parameter: &'a Parameter,
+    /// Units that are still unpruned.
+    pub remaining: usize,
+    /// All its units.
+    pub total: usize,
+}
+
+/// How many units go.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Counts {
+    /// Of all parameters together.
+    Together(usize),
+    /// Of each parameter.
+    Each(Vec<usize>),
+}
+
+/// How errors name all parameters together.
+const ALL: &str = "all parameters";
+
+impl Allocation {
+    /// How many units go, each parameter keeping its floor.
+    pub(crate) fn counts(
+        &self,
+        target: Option<Target>,
+        shares: &[Share<'_>],
+        floor: Floor,
+    ) -> Result<Counts, PruneError> {
+        let whole = || {
+            let remaining = shares.iter().map(|share| share.remaining).sum();
+            let total = shares.iter().map(|share| share.total).sum();
+            (remaining, total)
+        };
+        let of = |target: Target, share: &Share<'_>| {
+            target.count(share.parameter.path(), share.remaining, share.total)
+        };
+        let counts: Vec<usize> = match (self, target) {
+            (Self::Global, Some(target)) => {
+                let (remaining, total) = whole();
+                let count = target.count(ALL, remaining, total)?;
+                let floors = shares.iter().map(|share| floor.units(share.total));
+                let removable = shares.iter();
+                let removable = removable
+                    .map(|share| floor.removable(share.remaining, share.total))
+                    .sum();
+                check_floor(ALL, count, floors.sum(), removable)?;
+                return Ok(Counts::Together(count));
+            }
+            (Self::Erk, Some(target)) => {
+                let (remaining, total) = whole();
+                let left = remaining - target.count(ALL, remaining, total)?;
+                let density = match total {
+                    0 => 1.0,
+                    total => left as f64 / total as f64,
+                };
+                let shapes = shares.iter().map(|share| share.parameter.shape.as_slice());
+                let densities = erk::densities(&shapes.collect::<Vec<_>>(), density);
+                let sparsities = densities.into_iter().map(|density| 1.0 - density);
+                let layers = shares.iter().zip(sparsities);
+                let counts = layers
+                    .map(|(share, sparsity)| of(Target::Sparsity(sparsity.clamp(0.0, 1.0)), share));
+                counts.collect::<Result<_, _>>()?
+            }
+            (Self::PerLayer(targets), fallback) => {
+                check_groups(targets, shares)?;
+                let target = |share: &Share<'_>| {
+                    let mut targets = targets.iter();
+                    let own = targets.find(|(group, _)| share.parameter.matches(group));
+                    own.map(|(_, target)| *target).or(fallback)
+                };
+                let counts = shares
+                    .iter()
+                    .map(|share| target(share).map_or(Ok(0), |target| of(target, share)));
+                counts.collect::<Result<_, _>>()?
+            }
+            (_, Some(target)) => {
+                let counts = shares.iter().map(|share| of(target, share));
+                counts.collect::<Result<_, _>>()?
+            }
+            (_, None) => return Err(PruneError::NoAmount),
+        };
+        for (share, count) in shares.iter().zip(&counts) {
+            let removable = floor.removable(share.remaining, share.total);
+            check_floor(
+                share.parameter.path(),
+                *count,
+                floor.units(share.total),
+                removable,
+            )?;
+        }
+        Ok(Counts::Each(counts))
+    }
+}
+
+fn check_floor(
+    parameter: &str,
+    requested: usize,
+    floor: usize,
+    available: usize,
+) -> Result<(), PruneError> {
+    // Where more has gone already than the floor allows, asking for nothing more is no error.
+    if requested == 0 || requested <= available {
+        return Ok(());
+    }
+    Err(PruneError::FloorContradictsAmount {
+        parameter: parameter.to_string(),
+        requested,
+        floor,
+        available,
+    })
+}
+
+/// A group that matches nothing is a mistyped path.
+fn check_groups(targets: &[(ParamGroup, Target)], shares: &[Share<'_>]) -> Result<(), PruneError> {
+    for (group, _) in targets {
+        let mut parameters = shares.iter().map(|share| share.parameter);
+        if !parameters.any(|parameter| parameter.matches(group)) {
+            let paths = shares.iter().map(|share| share.parameter.path());
+            return Err(PruneError::GroupMatchesNothing {
+                method: "Allocation::per_layer",
+                group: format!("{group:?}"),
+                found: paths.collect::<Vec<_>>().join(", "),
+            });
+        }
+    }
+    Ok(())
+}

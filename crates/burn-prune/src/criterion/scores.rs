@@ -1,0 +1,199 @@
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::{Mask, PruneError, Units, mask::vectorized, model::Values};
+
+/// The scores of the units of one weight: one `f32` or `f64` for each.
+///
+/// ```
+/// use burn_prune::Scores;
+///
+/// let scores = Scores::from(vec![0.5_f32, 2.0]);
+/// assert_eq!(scores.len(), 2);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Scores {
+    kind: Kind,
+    /// What they are divided by when they are compared.
+    divisor: f64,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+    /// The absolute values of single weights, which stay where they are.
+    Magnitudes(Values),
+}
+
+/// Scores that a thread looks at together.
+const BLOCK: usize = 1 << 12;
+/// Scores that a thread takes at a time.
+const CHUNK: usize = 1 << 16;
+
+impl Scores {
+    /// The absolute value of each weight. Nothing is copied.
+    pub(crate) fn magnitudes(values: &Values) -> Self {
+        Self::new(Kind::Magnitudes(values.clone()))
+    }
+
+    fn new(kind: Kind) -> Self {
+        Self { kind, divisor: 1.0 }
+    }
+
+    /// Divides each score, in f64 and when it is looked at.
+    pub(crate) fn divided_by(mut self, divisor: f64) -> Self {
+        self.divisor = divisor;
+        self
+    }
+
+    /// Number of scores.
+    pub fn len(&self) -> usize {
+        match &self.kind {
+            Kind::F32(scores) => scores.len(),
+            Kind::F64(scores) => scores.len(),
+            Kind::Magnitudes(values) => values.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether an f32 holds every score exactly.
+    pub(crate) fn are_f32(&self) -> bool {
+        let kind = match &self.kind {
+            Kind::F32(_) => true,
+            Kind::F64(_) => false,
+            Kind::Magnitudes(values) => values.are_f32(),
+        };
+        kind && self.divisor == 1.0
+    }
+
+    /// The scores of these units, for scores that [are f32](Self::are_f32).
+    pub(crate) fn read_f32<'a>(&'a self, range: Range<usize>, block: &'a mut Block) -> &'a [f32] {
+        match &self.kind {
+            Kind::F32(scores) => &scores[range],
+            Kind::F64(_) => unreachable!("asked for f32 of f64 scores"),
+            Kind::Magnitudes(values) => {
+                let stored = values.stored_f32(range, &mut block.gathered);
+                block.f32.clear();
+                block.f32.extend(stored.iter().map(|value| value.abs()));
+                &block.f32
+            }
+        }
+    }
+
+    /// The scores of these units.
+    pub(crate) fn read_f64<'a>(&'a self, range: Range<usize>, block: &'a mut Block) -> &'a [f64] {
+        match &self.kind {
+            Kind::F32(scores) => {
+                block.f64.clear();
+                let scores = scores[range].iter();
+                block.f64.extend(scores.map(|score| f64::from(*score)));
+            }
+            Kind::F64(scores) if self.divisor == 1.0 => return &scores[range],
+            Kind::F64(scores) => {
+                block.f64.clear();
+                block.f64.extend_from_slice(&scores[range]);
+            }
+            Kind::Magnitudes(values) => {
+                values.read_into(range, &mut block.f64);
+                block.f64.iter_mut().for_each(|score| *score = score.abs());
+            }
+        }
+        let divisor = self.divisor;
+        block.f64.iter_mut().for_each(|score| *score /= divisor);
+        &block.f64
+    }
+
+    /// The scores in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = f64> + '_ {
+        let mut block = Block::default();
+        (0..self.len()).map(move |unit| self.read_f64(unit..unit + 1, &mut block)[0])
+    }
+
+    /// The score of one unit.
+    #[cfg(test)]
+    pub(crate) fn get(&self, unit: usize) -> f64 {
+        self.read_f64(unit..unit + 1, &mut Block::default())[0]
+    }
+
+    /// Refuses a wrong number of scores, and scores of unpruned units that are not finite.
+    pub(crate) fn validate(
+        &self,
+        path: &str,
+        units: &Units,
+        unpruned: &Mask,
+    ) -> Result<(), PruneError> {
+        if self.len() != units.count() {
+            return Err(PruneError::ScoreCount {
+                path: path.to_string(),
+                expected: units.count(),
+                found: self.len(),
+            });
+        }
+        let chunks = self.len().div_ceil(CHUNK);
+        let infinite = (0..chunks).into_par_iter().find_map_first(|chunk| {
+            let mut block = Block::default();
+            let mut starts = (chunk * CHUNK..self.len().min((chunk + 1) * CHUNK)).step_by(BLOCK);
+            starts.find_map(|start| {
+                let range = start..self.len().min(start + BLOCK);
+                if self.all_finite(range.clone(), &mut block) {
+                    return None;
+                }
+                let scores = self.read_f64(range, &mut block).iter().enumerate();
+                let mut infinite = scores.filter(|(_, score)| !score.is_finite());
+                infinite
+                    .find(|(offset, _)| unpruned.is_kept(start + offset))
+                    .map(|(offset, score)| (start + offset, *score))
+            })
+        });
+        match infinite {
+            Some((unit, found)) => Err(PruneError::NonFiniteScore {
+                path: path.to_string(),
+                unit,
+                found,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn all_finite(&self, range: Range<usize>, block: &mut Block) -> bool {
+        // Folded without a way out, so that it runs on vectors.
+        if self.are_f32() {
+            let stored = match &self.kind {
+                Kind::Magnitudes(values) => values.stored_f32(range, &mut block.gathered),
+                _ => self.read_f32(range, block),
+            };
+            let finite = |all: bool, score: &f32| all & score.is_finite();
+            vectorized(|| stored.iter().fold(true, finite))
+        } else {
+            let scores = self.read_f64(range, block);
+            let finite = |all: bool, score: &f64| all & score.is_finite();
+            vectorized(|| scores.iter().fold(true, finite))
+        }
+    }
+}
+
+/// Where a block of scores is kept while it is looked at, to be used again.
+#[derive(Debug, Default)]
+pub(crate) struct Block {
+    gathered: Vec<f32>,
+    f32: Vec<f32>,
+    f64: Vec<f64>,
+}
+
+impl From<Vec<f32>> for Scores {
+    fn from(scores: Vec<f32>) -> Self {
+        Self::new(Kind::F32(scores))
+    }
+}
+
+impl From<Vec<f64>> for Scores {
+    fn from(scores: Vec<f64>) -> Self {
+        Self::new(Kind::F64(scores))
+    }
+}

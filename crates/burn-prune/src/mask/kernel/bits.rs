@@ -1,0 +1,181 @@
+//! Loops over weights and the packed bits of their mask, on the host.
+
+use bytemuck::{Pod, Zeroable};
+use rayon::prelude::*;
+
+use super::vectorized;
+use crate::mask::packed::WORD_BITS;
+
+/// Weights that one thread takes at a time. Smaller tensors are not worth a second thread.
+const CHUNK: usize = 1 << 15;
+
+/// Zeroes the weights whose bit is 0.
+pub(super) fn clear<E: Pod + Send>(weights: &mut [E], words: &[i32]) {
+    if weights.len() <= 2 * CHUNK {
+        return vectorized(|| clear_words(weights, words));
+    }
+    let weights = weights.par_chunks_mut(CHUNK);
+    let words = words.par_chunks(CHUNK / WORD_BITS);
+    weights
+        .zip(words)
+        .for_each(|(weights, words)| vectorized(|| clear_words(weights, words)));
+}
+
+#[inline(always)]
+fn clear_words<E: Pod>(weights: &mut [E], words: &[i32]) {
+    for (weights, word) in weights.chunks_mut(WORD_BITS).zip(words) {
+        clear_word(weights, word.cast_unsigned());
+    }
+}
+
+#[inline(always)]
+fn clear_word<E: Pod>(weights: &mut [E], word: u32) {
+    if word == u32::MAX {
+        return;
+    }
+    // The length is known in the first branch, so it becomes a few vector instructions.
+    if let Ok(weights) = <&mut [E; WORD_BITS]>::try_from(&mut *weights) {
+        for (bit, weight) in weights.iter_mut().enumerate() {
+            *weight = select(word, bit, *weight);
+        }
+    } else {
+        for (bit, weight) in weights.iter_mut().enumerate() {
+            *weight = select(word, bit, *weight);
+        }
+    }
+}
+
+#[inline(always)]
+fn select<E: Zeroable>(word: u32, bit: usize, weight: E) -> E {
+    if word >> bit & 1 == 1 {
+        weight
+    } else {
+        E::zeroed()
+    }
+}
+
+/// [`clear`] for a matrix `[rows, columns]` that is stored by columns, `stride` apart.
+///
+/// The bits are by rows. Tiles of 32 by 32 bits are transposed in registers, so that the weights
+/// are walked as they lie.
+pub(super) fn clear_transposed<E: Pod + Send>(
+    weights: &mut [E],
+    words: &[i32],
+    [rows, columns]: [usize; 2],
+    stride: usize,
+) {
+    let block = |(first, weights): (usize, &mut [E])| {
+        vectorized(|| clear_columns(weights, words, [rows, columns], stride, first * WORD_BITS));
+    };
+    if rows * columns <= 2 * CHUNK {
+        let blocks = weights.chunks_mut(WORD_BITS * stride).enumerate();
+        blocks.take(columns.div_ceil(WORD_BITS)).for_each(block);
+    } else {
+        let blocks = weights.par_chunks_mut(WORD_BITS * stride).enumerate();
+        blocks.take(columns.div_ceil(WORD_BITS)).for_each(block);
+    }
+}
+
+/// Zeroes the weights of up to 32 columns, from `first` on.
+#[inline(always)]
+fn clear_columns<E: Pod>(
+    weights: &mut [E],
+    words: &[i32],
+    [rows, columns]: [usize; 2],
+    stride: usize,
+    first: usize,
+) {
+    let width = WORD_BITS.min(columns - first);
+    for top in (0..rows).step_by(WORD_BITS) {
+        let height = WORD_BITS.min(rows - top);
+        let mut tile = [0; WORD_BITS];
+        for (row, bits) in tile.iter_mut().enumerate().take(height) {
+            *bits = bits_from(words, (top + row) * columns + first);
+        }
+        transpose(&mut tile);
+        for (column, word) in tile.iter().enumerate().take(width) {
+            let start = column * stride + top;
+            clear_word(&mut weights[start..start + height], *word);
+        }
+    }
+}
+
+/// 32 bits from this bit on; 0 beyond the end.
+#[inline(always)]
+fn bits_from(words: &[i32], bit: usize) -> u32 {
+    let (word, shift) = (bit / WORD_BITS, bit % WORD_BITS);
+    let at = |index: usize| u64::from(words.get(index).map_or(0, |word| word.cast_unsigned()));
+    ((at(word + 1) << WORD_BITS | at(word)) >> shift) as u32
+}
+
+/// Transposes a 32 by 32 bit matrix, bit `c` of word `r` to bit `r` of word `c`, by swapping ever
+/// smaller quadrants (Warren, "Hacker's Delight", 7-3).
+#[inline(always)]
+fn transpose(tile: &mut [u32; WORD_BITS]) {
+    let mut size = WORD_BITS / 2;
+    let mut low = u32::MAX >> size;
+    while size != 0 {
+        let mut row = 0;
+        while row < WORD_BITS {
+            let swapped = (tile[row] >> size ^ tile[row + size]) & low;
+            tile[row] ^= swapped << size;
+            tile[row + size] ^= swapped;
+            row = (row + size + 1) & !size;
+        }
+        size /= 2;
+        low ^= low << size;
+    }
+}
+
+/// [`clear`] for any strides, in elements, from `start` on. No two indices may mean one place.
+pub(super) fn clear_strided<E: Pod>(
+    weights: &mut [E],
+    words: &[i32],
+    start: usize,
+    shape: &[usize],
+    strides: &[isize],
+) {
+    let mut index = vec![0; shape.len()];
+    let mut place = start.cast_signed();
+    for bit in 0..shape.iter().product() {
+        if words[bit / WORD_BITS].cast_unsigned() >> (bit % WORD_BITS) & 1 == 0 {
+            weights[place.cast_unsigned()] = E::zeroed();
+        }
+        for dim in (0..shape.len()).rev() {
+            index[dim] += 1;
+            place += strides[dim];
+            if index[dim] < shape[dim] {
+                break;
+            }
+            place -= strides[dim] * shape[dim].cast_signed();
+            index[dim] = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transposed_tile_has_rows_for_columns() {
+        let hash = |row: usize| (row as u32 + 1).wrapping_mul(0x9e37_79b9);
+        let tile: [u32; WORD_BITS] = std::array::from_fn(hash);
+        let mut transposed = tile;
+        transpose(&mut transposed);
+        for row in 0..WORD_BITS {
+            for column in 0..WORD_BITS {
+                assert_eq!(tile[row] >> column & 1, transposed[column] >> row & 1);
+            }
+        }
+    }
+
+    #[test]
+    fn bits_are_read_across_words() {
+        let words = [0x1234_5678, 0x0000_00ff];
+        assert_eq!(bits_from(&words, 0), 0x1234_5678);
+        assert_eq!(bits_from(&words, 8), 0xff12_3456);
+        assert_eq!(bits_from(&words, 32), 0xff);
+        assert_eq!(bits_from(&words, 63), 0);
+    }
+}
