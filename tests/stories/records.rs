@@ -165,10 +165,7 @@ fn a_record_that_does_not_fit_changes_nothing() {
             .load_masked_record(small.masked_record())
             .unwrap_err(),
     );
-    assert!(
-        error.contains("`weight` has shape [2, 3], expected [3, 3]"),
-        "{error}"
-    );
+    assert!(error.contains("weight: shape mismatch"), "{error}");
     assert_eq!(values(target.weight.val()), before);
     assert!(!target.is_pruned());
 
@@ -178,7 +175,7 @@ fn a_record_that_does_not_fit_changes_nothing() {
             .load_masked_record(small.masked_record())
             .unwrap_err(),
     );
-    assert!(error.contains("`bias` is in the record"), "{error}");
+    assert!(error.contains("Unused tensors: [\"bias\"]"), "{error}");
 
     let unmasked = LinearConfig::new(2, 3).init(&device).into_record();
     let (small, error) = message(small.load_masked_record(unmasked).unwrap_err());

@@ -112,7 +112,7 @@ pub trait Prunable: Module {
     ///
     /// let mut optimizer = SgdConfig::new().init();
     /// for _ in 0..3 {
-    ///     let loss = layer.forward(Tensor::ones([2, 8], &device)).sum();
+    ///     let loss = layer.forward(Tensor::<2>::ones([2, 8], &device)).sum();
     ///     let grads = GradientsParams::from_grads(loss.backward(), &layer);
     ///     layer = optimizer.step(0.1, layer, grads).zero_pruned();
     /// }
@@ -157,7 +157,7 @@ pub trait Prunable: Module {
     /// let device = Device::flex().autodiff();
     /// let layer = LinearConfig::new(8, 4).init(&device).l1_unstructured(0.5)?;
     /// let layer = layer.with_mask_mode(MaskMode::AfterStep)?;
-    /// let loss = layer.forward(Tensor::ones([2, 8], &device)).sum();
+    /// let loss = layer.forward(Tensor::<2>::ones([2, 8], &device)).sum();
     /// let grads = GradientsParams::from_grads(loss.backward(), &layer);
     ///
     /// let grads = layer.zero_pruned_gradients(grads);
@@ -306,9 +306,6 @@ pub trait Prunable: Module {
     /// Also loads a record of a module without masks, and one that Burn made of a masked module (a
     /// checkpoint of `Learner`). The backend and device may be others than those it was made on.
     ///
-    /// Load into a fresh model: once initialized, Burn 0.22 refuses to load a `Linear` in column
-    /// layout unless it is square.
-    ///
     /// # Errors
     /// When the record does not fit: missing or unused tensors, other shapes, or a mask here that
     /// the record does not have.
@@ -336,6 +333,52 @@ pub trait Prunable: Module {
             Ok(record) => self.load_masked_record(record),
             Err(error) => Err(Rejected::new(self, error)),
         }
+    }
+
+    /// Puts earlier weights back under the masks: a record of this model, or of the plain model
+    /// that it was, taken before or after pruning (Frankle and Carbin 2019, "The Lottery Ticket
+    /// Hypothesis").
+    ///
+    /// Everything in the record is put back, running statistics and unpruned parameters included;
+    /// the masks, the mask mode and the parameter ids stay as they are, and masks in the record
+    /// are passed over. The record is used up: its memory becomes that of the weights.
+    ///
+    /// # Errors
+    /// When the record does not fit: missing or unused tensors, or other shapes.
+    ///
+    /// ```
+    /// use burn::{module::Module, nn::LinearConfig, tensor::{Device, Tensor}};
+    /// use burn_prune::Prunable;
+    ///
+    /// let layer = LinearConfig::new(4, 4).init(&Device::flex());
+    /// let start = layer.clone().into_record();
+    /// let masked = layer.clone().l1_unstructured(0.5)?;
+    /// let weights = masked.weight.val().into_data();
+    ///
+    /// // Training goes by.
+    /// let mut trained = masked;
+    /// trained.weight = trained.weight.map(|weight| weight + 1.0);
+    ///
+    /// let ticket = trained.rewind(start)?;
+    /// assert_eq!(ticket.weight.val().into_data(), weights);
+    /// # Ok::<(), burn_prune::PruneError>(())
+    /// ```
+    fn rewind(self, record: ModuleRecord) -> Result<Self, Rejected<Self>> {
+        record::rewind(self, record)
+    }
+
+    /// Loads a PyTorch state dict, with the masks that `torch.nn.utils.prune` left in it.
+    ///
+    /// `fc1.weight_orig` and `fc1.weight_mask` become the weight `fc1.weight` and its mask, for
+    /// every parameter that has them; all other tensors are loaded as burn-store does, with the
+    /// weights, and so the masks, of `Linear` layers transposed.
+    ///
+    /// # Errors
+    /// When the file cannot be read, a tensor is missing or has another shape, or a mask fits no
+    /// parameter. When the model has masks already: load into one without.
+    #[cfg(feature = "pytorch")]
+    fn load_pytorch(self, path: impl AsRef<Path>) -> Result<Self, Rejected<Self>> {
+        record::pytorch::load(self, path.as_ref())
     }
 }
 

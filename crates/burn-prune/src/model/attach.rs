@@ -55,6 +55,11 @@ pub(crate) fn set_mode<M: Module>(model: M, mode: MaskMode) -> M {
     }))
 }
 
+/// Attaches these masks, by the id of their weight, where there are none.
+pub(crate) fn attach_bits<M: Module>(model: M, masks: &HashMap<ParamId, WeightMask>) -> M {
+    model.apply_reparameterization(Attach(|weight, _: &Device| masks.get(&weight).cloned()))
+}
+
 /// Attaches the mask that this gives for the id and the device of a weight.
 struct Attach<F>(F);
 

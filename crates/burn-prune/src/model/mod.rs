@@ -5,7 +5,7 @@ mod inventory;
 mod step;
 mod weights;
 
-pub(crate) use attach::{attach, set_mode};
+pub(crate) use attach::{attach, attach_bits, set_mode};
 pub(crate) use inventory::{Inventory, Parameter};
 #[cfg(feature = "optim")]
 pub(crate) use step::zero_pruned_gradients;

@@ -1,0 +1,99 @@
+//! Records of masked models: exact zeros when saving, masks attached when loading.
+
+#[cfg(feature = "pytorch")]
+pub(crate) mod pytorch;
+mod taken;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use burn::module::{Module, Param};
+use burn::store::{ModuleRecord, RecordError};
+use burn::tensor::{Int, Tensor};
+
+use crate::{
+    MaskMode, PruneError, Rejected, WeightMask,
+    model::{Inventory, attach_bits, zero_pruned},
+};
+use taken::{Identity, Put, Taken, is_mask, mask_path};
+
+pub(crate) fn masked<M: Module>(model: &M) -> ModuleRecord {
+    // `valid` makes new tensors and new running statistics, so the model itself is not touched.
+    zero_pruned(model.valid()).into_record()
+}
+
+pub(crate) fn save_file<M: Module>(model: &M, path: &Path) -> Result<(), PruneError> {
+    masked(model)
+        .save(path)
+        .map_err(|error| in_file(path, error))
+}
+
+pub(crate) fn read_file(path: &Path) -> Result<ModuleRecord, PruneError> {
+    ModuleRecord::load(path).map_err(|error| in_file(path, error))
+}
+
+fn in_file(path: &Path, error: RecordError) -> PruneError {
+    PruneError::Record {
+        message: format!("{}: {error}", path.display()),
+    }
+}
+
+/// Loads weights and masks.
+pub(crate) fn load<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejected<M>> {
+    let taken = Taken::from_record(&model, record);
+    let inventory = Inventory::of(&model);
+    let masked: Vec<_> = inventory.parameters.iter().filter(|known| known.is_masked()).collect();
+    let has_mask = |path: &str| {
+        let mut paths = masked.iter().flat_map(|known| &known.paths);
+        paths.any(|known| mask_path(known) == path)
+    };
+    let complete = taken.and_then(|taken| {
+        taken.check_complete(|path| !is_mask(path) || has_mask(path))?;
+        Ok(taken)
+    });
+    let mut taken = match complete {
+        Ok(taken) => taken,
+        Err(error) => return Err(Rejected::new(model, error)),
+    };
+    let mode = inventory.mask_mode();
+    let mut masks = HashMap::new();
+    for parameter in inventory.parameters.iter().filter(|known| !known.is_masked()) {
+        for path in &parameter.paths {
+            if let Some(bits) = taken.take::<Param<Tensor<1, Int>>>(&mask_path(path)) {
+                let id = bits.id;
+                let bits = taken::as_bits(bits.into_value());
+                masks.insert(parameter.id, WeightMask::from_bits(bits, id, mode));
+            }
+        }
+    }
+    // Weights are known by their ids, which change while loading.
+    let model = attach_bits(model, &masks);
+    let model = model.map(&mut Put::new(taken, Identity::OfRecord));
+    Ok(clean(model, mode))
+}
+
+/// Loads weights and statistics, and leaves masks and identities as they are.
+pub(crate) fn rewind<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejected<M>> {
+    let taken = Taken::from_record(&model, record);
+    let complete = taken.and_then(|mut taken| {
+        taken.check_complete(|path| !is_mask(path))?;
+        taken.forget(is_mask);
+        Ok(taken)
+    });
+    match complete {
+        Ok(taken) => {
+            let mode = Inventory::of(&model).mask_mode();
+            let model = model.map(&mut Put::new(taken, Identity::OfModel));
+            Ok(clean(model, mode))
+        }
+        Err(error) => Err(Rejected::new(model, error)),
+    }
+}
+
+/// A record may hold anything under its masks; after the step that must be zero.
+fn clean<M: Module>(model: M, mode: MaskMode) -> M {
+    match mode {
+        MaskMode::OnRead => model,
+        MaskMode::AfterStep => zero_pruned(model),
+    }
+}

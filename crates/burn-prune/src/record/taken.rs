@@ -1,0 +1,291 @@
+//! Taking the tensors out of a record without touching the model that they are for.
+
+use std::any::Any;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::module::{
+    Module, ModuleMapper, ModuleVisitor, Param, ParamId, Reparameterization,
+};
+use burn::store::ModuleRecord;
+use burn::tensor::{Bool, DType, Device, Int, Tensor};
+
+use crate::{PruneError, WeightMask, mask::WORD_BITS, model::Inventory};
+
+/// The tensors of a record that a model has a place for, by their path there.
+///
+/// Loading writes through to what clones share, and does so up to the first tensor that does not
+/// fit. So the record is first loaded by something that has the parameters of the model, and
+/// nothing in them.
+#[derive(Default)]
+pub(super) struct Taken {
+    /// A `Param<Tensor<..>>` each.
+    tensors: HashMap<String, Box<dyn Any + Send>>,
+    /// Places without a tensor in the record, with their shape, in the order of the model.
+    missing: Vec<(String, Vec<usize>)>,
+}
+
+impl Taken {
+    /// Takes what the record has for this model: every parameter, the masks that are attached, and
+    /// a mask for every weight that could carry one.
+    ///
+    /// # Errors
+    /// When a shape does not fit, or the record has more.
+    pub(super) fn from_record<M: Module>(
+        model: &M,
+        record: ModuleRecord,
+    ) -> Result<Self, PruneError> {
+        let bare = Inventory::of(model).parameters.into_iter();
+        let bare = bare.filter(|known| !known.is_masked() && known.check_maskable().is_ok());
+        let taker = Taker {
+            model: model.clone(),
+            bare: bare.flat_map(|known| known.paths).collect(),
+            found: Arc::default(),
+        };
+        let found = Arc::clone(&taker.found);
+        let loaded = taker.try_load_record(record.allow_partial(true));
+        loaded.map_err(|error| PruneError::Record {
+            message: error.to_string(),
+        })?;
+        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(std::mem::take(&mut *found))
+    }
+
+    /// Refuses a record that lacks a parameter of the model.
+    pub(super) fn check_complete(
+        &self,
+        is_needed: impl Fn(&str) -> bool,
+    ) -> Result<(), PruneError> {
+        match self.missing.iter().find(|(path, _)| is_needed(path)) {
+            Some((path, shape)) => Err(PruneError::Record {
+                message: format!("`{path}` is missing, expected with shape {shape:?}"),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Drops the tensors at these paths.
+    pub(super) fn forget(&mut self, is_dropped: impl Fn(&str) -> bool) {
+        self.tensors.retain(|path, _| !is_dropped(path));
+    }
+
+    pub(super) fn take<P: Any>(&mut self, path: &str) -> Option<P> {
+        let tensor = self.tensors.remove(path)?;
+        tensor.downcast().ok().map(|tensor| *tensor)
+    }
+}
+
+/// Whether this is the path of the bits of a mask.
+pub(super) fn is_mask(path: &str) -> bool {
+    path == mask_path("") || path.ends_with(&format!(".{}", mask_path("")))
+}
+
+/// The path of the bits of the mask of this weight.
+pub(super) fn mask_path(weight: &str) -> String {
+    let parts = [weight, WeightMask::NAME, WeightMask::BITS];
+    let parts = parts.into_iter().filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join(".")
+}
+
+/// A module with the parameters of a model, of which it keeps nothing but what it is given.
+#[derive(Clone)]
+struct Taker<M> {
+    model: M,
+    /// Weights without a mask.
+    bare: HashSet<String>,
+    found: Arc<Mutex<Taken>>,
+}
+
+impl<M> fmt::Debug for Taker<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Taker")
+    }
+}
+
+impl<M: Module> Module for Taker<M> {
+    fn map<Mapper: ModuleMapper>(self, mapper: &mut Mapper) -> Self {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        self.model.visit(&mut Offer {
+            mapper,
+            path: Vec::new(),
+            bare: &self.bare,
+            taken: &mut found,
+        });
+        drop(found);
+        self
+    }
+
+    // Loading a record only maps.
+    fn visit<Visitor: ModuleVisitor>(&self, _visitor: &mut Visitor) {}
+
+    fn collect_devices(&self, devices: Vec<Device>) -> Vec<Device> {
+        devices
+    }
+
+    fn fork(self, _device: &Device) -> Self {
+        self
+    }
+
+    fn to_device(self, _device: &Device) -> Self {
+        self
+    }
+
+    fn train(self) -> Self {
+        self
+    }
+
+    fn valid(&self) -> Self {
+        self.clone()
+    }
+
+    fn materialize(self) -> Self {
+        self
+    }
+}
+
+/// Offers an empty parameter to a mapper for each one of a model, and keeps those it fills.
+struct Offer<'a, Mapper> {
+    mapper: &'a mut Mapper,
+    path: Vec<String>,
+    bare: &'a HashSet<String>,
+    taken: &'a mut Taken,
+}
+
+macro_rules! offer {
+    ($offer:ident, $map:ident, $kind:ty, $device:expr, $shape:expr) => {{
+        let (shape, device): (burn::tensor::Shape, Device) = ($shape, $device);
+        let init = {
+            let shape = shape.clone();
+            move |device: &Device, _: bool| Tensor::<D, $kind>::empty(shape, device)
+        };
+        let empty = Param::uninitialized(ParamId::new(), init, device, false, shape.clone());
+        let param = $offer.mapper.$map::<D>(empty);
+        let path = $offer.path.join(".");
+        match param.is_initialized() {
+            true => drop($offer.taken.tensors.insert(path, Box::new(param))),
+            false => $offer.taken.missing.push((path, shape.to_vec())),
+        }
+    }};
+}
+
+impl<Mapper: ModuleMapper> Offer<'_, Mapper> {
+    fn bits_of(&mut self, weights: usize, device: Device) {
+        const D: usize = 1;
+        let names = [WeightMask::NAME, WeightMask::BITS];
+        for name in names {
+            self.enter_module(name, "");
+        }
+        let shape = [weights.div_ceil(WORD_BITS)].into();
+        offer!(self, map_int, Int, device, shape);
+        for name in names {
+            self.exit_module(name, "");
+        }
+    }
+}
+
+impl<Mapper: ModuleMapper> ModuleVisitor for Offer<'_, Mapper> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.push(name.to_string());
+        self.mapper.enter_module(name, container);
+    }
+
+    fn exit_module(&mut self, name: &str, container: &str) {
+        self.path.pop();
+        self.mapper.exit_module(name, container);
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        // A record has the form that is saved, which for a `Linear` in column layout is not the
+        // one that is in use.
+        let shape = match param.is_initialized() {
+            true => param.transform_for_save().lazy_shape(),
+            false => param.lazy_shape(),
+        };
+        let weights = shape.num_elements();
+        offer!(self, map_float, burn::tensor::Float, param.lazy_device(), shape);
+        if self.bare.contains(&self.path.join(".")) {
+            self.bits_of(weights, param.lazy_device());
+        }
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        offer!(self, map_int, Int, param.lazy_device(), param.lazy_shape());
+    }
+
+    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
+        offer!(self, map_bool, Bool, param.lazy_device(), param.lazy_shape());
+    }
+}
+
+/// Puts what was taken into a model.
+pub(super) struct Put {
+    pub taken: Taken,
+    /// What a parameter is called afterwards.
+    pub identity: Identity,
+    path: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Identity {
+    /// As in the record, with the optimizer state that was saved beside it.
+    OfRecord,
+    /// As it is called now.
+    OfModel,
+}
+
+impl Put {
+    pub(super) fn new(taken: Taken, identity: Identity) -> Self {
+        Self {
+            taken,
+            identity,
+            path: Vec::new(),
+        }
+    }
+
+    fn id(&self, recorded: ParamId, now: ParamId) -> ParamId {
+        match self.identity {
+            Identity::OfRecord => recorded,
+            Identity::OfModel => now,
+        }
+    }
+}
+
+macro_rules! put {
+    ($map:ident, $kind:ty) => {
+        fn $map<const D: usize>(
+            &mut self,
+            param: Param<Tensor<D, $kind>>,
+        ) -> Param<Tensor<D, $kind>> {
+            match self.taken.take::<Param<Tensor<D, $kind>>>(&self.path.join(".")) {
+                Some(found) => {
+                    let id = self.id(found.id, param.id);
+                    param.transform_for_load(found.into_value(), id)
+                }
+                None => param,
+            }
+        }
+    };
+}
+
+impl ModuleMapper for Put {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    put!(map_float, burn::tensor::Float);
+    put!(map_int, Int);
+    put!(map_bool, Bool);
+}
+
+/// The bits of a mask, whatever integers they were recorded as.
+pub(super) fn as_bits(bits: Tensor<1, Int>) -> Tensor<1, Int> {
+    match bits.dtype() {
+        DType::I32 => bits,
+        _ => bits.cast(DType::I32),
+    }
+}
