@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::{
     Mask, Scores,
-    criterion::Block,
+    criterion::{Block, Floats},
     mask::{WORD_BITS, vectorized},
 };
 
@@ -94,7 +94,7 @@ impl<K: Key> Threshold<K> {
     fn by_partition(tensors: &mut [Candidates<'_>], count: usize) -> Self {
         let mut keys = Vec::new();
         for chunk in tensors.iter_mut().flat_map(Chunk::split) {
-            chunk.for_each_word(|_, word, block: &[K]| {
+            chunk.for_each_word(|word, block: &[K]| {
                 let kept = block.iter().enumerate();
                 keys.extend(kept.filter(|(bit, _)| word >> bit & 1 == 1).map(|(_, key)| *key));
             });
@@ -139,18 +139,22 @@ fn histogram<K: Key>(tensors: &mut [Candidates<'_>], shift: u32, prefix: u64) ->
     let chunks: Vec<_> = tensors.iter_mut().flat_map(Chunk::split).collect();
     let by_thread = chunks.len().div_ceil(rayon::current_num_threads()).max(1);
     let count = |chunks: &[Chunk<'_>]| {
-        let mut counts = vec![0u32; 1 << DIGIT];
-        let mut add = |key: K| counts[(key.bits() >> shift) as usize & ((1 << DIGIT) - 1)] += 1;
+        let mut counts = Box::new([0u32; 1 << DIGIT]);
         for chunk in chunks {
-            chunk.for_each_word(|_, word, keys: &[K]| match (first, word) {
-                (true, u32::MAX) => keys.iter().for_each(|key| add(*key)),
-                _ => {
-                    let kept = keys.iter().enumerate();
-                    for (_, key) in kept.filter(|(bit, _)| word >> bit & 1 == 1) {
-                        if first || key.bits() >> shift >> DIGIT == prefix {
-                            add(*key);
-                        }
-                    }
+            chunk.for_each_word(|word, keys: &[K]| {
+                let digit = |key: &K| (key.bits() >> shift) as u16;
+                if first && word == u32::MAX {
+                    keys.iter().for_each(|key| counts[usize::from(digit(key))] += 1);
+                    return;
+                }
+                let mut counted = word;
+                if !first {
+                    counted &= bits(keys, |key| key.bits() >> shift >> DIGIT == prefix);
+                }
+                while counted != 0 {
+                    let key = &keys[counted.trailing_zeros() as usize];
+                    counts[usize::from(digit(key))] += 1;
+                    counted &= counted - 1;
                 }
             });
         }
@@ -159,7 +163,7 @@ fn histogram<K: Key>(tensors: &mut [Candidates<'_>], shift: u32, prefix: u64) ->
     let histograms: Vec<_> = chunks.par_chunks(by_thread).map(count).collect();
     let mut total = vec![0; 1 << DIGIT];
     for histogram in histograms {
-        for (total, count) in total.iter_mut().zip(histogram) {
+        for (total, count) in total.iter_mut().zip(*histogram) {
             *total += count as usize;
         }
     }
@@ -196,18 +200,18 @@ impl<'a> Chunk<'a> {
         })
     }
 
-    /// Calls with each word, its index, and the keys of its units.
+    /// Calls with each word and the keys of its units.
     #[inline]
-    fn for_each_word<K: Key>(&self, mut each: impl FnMut(usize, u32, &[K])) {
+    fn for_each_word<K: Key>(&self, mut each: impl FnMut(u32, &[K])) {
         let (mut keys, mut block) = (Vec::new(), Block::default());
         for start in self.range.clone().step_by(BLOCK) {
             let range = start..self.range.end.min(start + BLOCK);
-            vectorized(|| K::read(self.scores, range, &mut block, &mut keys));
             let first = (start - self.range.start) / WORD_BITS;
-            let words = self.words[first..].iter().zip(first..);
-            for ((word, index), keys) in words.zip(keys.chunks(WORD_BITS)) {
-                each(index, *word, keys);
-            }
+            vectorized(|| {
+                K::read(self.scores, range, &mut block, &mut keys);
+                let words = self.words[first..].iter().zip(keys.chunks(WORD_BITS));
+                words.for_each(|(word, keys)| each(*word, keys));
+            });
         }
     }
 
@@ -286,10 +290,15 @@ impl Key for u32 {
     fn read(scores: &Scores, range: Range<usize>, block: &mut Block, keys: &mut Vec<Self>) {
         const SIGN: u32 = 1 << 31;
         keys.clear();
-        keys.extend(scores.read_f32(range, block).iter().map(|score| {
-            let bits = (score + 0.0).to_bits();
-            if bits & SIGN == 0 { bits | SIGN } else { !bits }
-        }));
+        match scores.read_f32(range, block) {
+            Floats::Signed(weights) => {
+                keys.extend(weights.iter().map(|weight| weight.to_bits() | SIGN));
+            }
+            Floats::Scores(scores) => keys.extend(scores.iter().map(|score| {
+                let bits = (score + 0.0).to_bits();
+                if bits & SIGN == 0 { bits | SIGN } else { !bits }
+            })),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ pub use magnitude::Magnitude;
 pub use random::Random;
 pub use scores::Scores;
 
-pub(crate) use scores::Block;
+pub(crate) use scores::{Block, Floats};
 
 use std::fmt::Debug;
 

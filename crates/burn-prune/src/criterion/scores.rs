@@ -72,16 +72,14 @@ impl Scores {
         kind && self.divisor == 1.0
     }
 
-    /// The scores of these units, for scores that [are f32](Self::are_f32).
-    pub(crate) fn read_f32<'a>(&'a self, range: Range<usize>, block: &'a mut Block) -> &'a [f32] {
+    /// What the scores of these units are made of, for scores that [are f32](Self::are_f32): the
+    /// scores themselves, or weights whose absolute values they are.
+    pub(crate) fn read_f32<'a>(&'a self, range: Range<usize>, block: &'a mut Block) -> Floats<'a> {
         match &self.kind {
-            Kind::F32(scores) => &scores[range],
+            Kind::F32(scores) => Floats::Scores(&scores[range]),
             Kind::F64(_) => unreachable!("asked for f32 of f64 scores"),
             Kind::Magnitudes(values) => {
-                let stored = values.stored_f32(range, &mut block.gathered);
-                block.f32.clear();
-                block.f32.extend(stored.iter().map(|value| value.abs()));
-                &block.f32
+                Floats::Signed(values.stored_f32(range, &mut block.gathered))
             }
         }
     }
@@ -162,27 +160,32 @@ impl Scores {
     }
 
     fn all_finite(&self, range: Range<usize>, block: &mut Block) -> bool {
-        // Folded without a way out, so that it runs on vectors.
+        // The largest bits are found without a way out, so that it runs on vectors.
         if self.are_f32() {
-            let stored = match &self.kind {
-                Kind::Magnitudes(values) => values.stored_f32(range, &mut block.gathered),
-                _ => self.read_f32(range, block),
-            };
-            let finite = |all: bool, score: &f32| all & score.is_finite();
-            vectorized(|| stored.iter().fold(true, finite))
+            let (Floats::Scores(floats) | Floats::Signed(floats)) = self.read_f32(range, block);
+            let bits = |float: &f32| float.to_bits() & !(1 << 31);
+            vectorized(|| floats.iter().map(bits).fold(0, u32::max)) < f32::INFINITY.to_bits()
         } else {
             let scores = self.read_f64(range, block);
-            let finite = |all: bool, score: &f64| all & score.is_finite();
-            vectorized(|| scores.iter().fold(true, finite))
+            let bits = |float: &f64| float.to_bits() & !(1 << 63);
+            vectorized(|| scores.iter().map(bits).fold(0, u64::max)) < f64::INFINITY.to_bits()
         }
     }
+}
+
+/// What f32 scores are made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Floats<'a> {
+    /// The scores.
+    Scores(&'a [f32]),
+    /// Their absolute values are the scores.
+    Signed(&'a [f32]),
 }
 
 /// Where a block of scores is kept while it is looked at, to be used again.
 #[derive(Debug, Default)]
 pub(crate) struct Block {
     gathered: Vec<f32>,
-    f32: Vec<f32>,
     f64: Vec<f64>,
 }
 

@@ -1,5 +1,6 @@
 use burn::tensor::{Bool, Tensor};
 
+use super::vectorized;
 use crate::PruneError;
 
 /// Which weights of one tensor are kept: a bit a weight, on the host.
@@ -115,10 +116,8 @@ impl Mask {
 
     /// Number of weights that are kept.
     pub fn kept(&self) -> usize {
-        self.words
-            .iter()
-            .map(|word| word.count_ones() as usize)
-            .sum()
+        let ones = |word: &u32| word.count_ones() as usize;
+        vectorized(|| self.words.iter().map(ones).sum())
     }
 
     /// Number of weights that are pruned.

@@ -1,17 +1,45 @@
 //! Loops over weights and the packed bits of their mask, on the host.
 
-use bytemuck::{Pod, Zeroable};
+use std::ops::BitAndAssign;
+
 use rayon::prelude::*;
 
 use super::vectorized;
 use crate::mask::packed::WORD_BITS;
 
-/// Weights that one thread takes at a time. Smaller tensors are not worth a second thread.
+/// Tiles of 32 rows whose bits are transposed before their weights are walked.
+const TILES: usize = 32;
+/// Weights that one thread takes at a time.
 const CHUNK: usize = 1 << 15;
+/// Up to here waking a second thread takes longer than the weights do.
+const FEW: usize = 1 << 19;
+
+/// The bits of a weight, as the unsigned integer of its size; 0 is +0.0 in every float type.
+pub(super) trait Bits: Copy + Send + Sync + BitAndAssign {
+    const ZERO: Self;
+
+    /// All ones where this bit of the word is 1, else 0.
+    fn kept(word: u32, bit: usize) -> Self;
+}
+
+macro_rules! bits {
+    ($($unsigned:ty),*) => {$(
+        impl Bits for $unsigned {
+            const ZERO: Self = 0;
+
+            #[inline(always)]
+            fn kept(word: u32, bit: usize) -> Self {
+                (word >> bit & 1).wrapping_neg().cast_signed() as Self
+            }
+        }
+    )*};
+}
+
+bits!(u16, u32, u64);
 
 /// Zeroes the weights whose bit is 0.
-pub(super) fn clear<E: Pod + Send>(weights: &mut [E], words: &[i32]) {
-    if weights.len() <= 2 * CHUNK {
+pub(super) fn clear<E: Bits>(weights: &mut [E], words: &[i32]) {
+    if weights.len() <= FEW {
         return vectorized(|| clear_words(weights, words));
     }
     let weights = weights.par_chunks_mut(CHUNK);
@@ -21,36 +49,45 @@ pub(super) fn clear<E: Pod + Send>(weights: &mut [E], words: &[i32]) {
         .for_each(|(weights, words)| vectorized(|| clear_words(weights, words)));
 }
 
+/// The weights whose bit is 1, and 0 for the others.
+pub(super) fn copy_kept<E: Bits>(weights: &[E], words: &[i32]) -> Vec<E> {
+    if weights.len() <= FEW {
+        let mut kept = weights.to_vec();
+        vectorized(|| clear_words(&mut kept, words));
+        return kept;
+    }
+    // Zeroed memory comes fresh from the system, and all threads share the work of getting it.
+    let mut kept = vec![E::ZERO; weights.len()];
+    // In pieces that stay in the cache between the copy and the mask.
+    const PIECE: usize = CHUNK / 8;
+    let pieces = kept.par_chunks_mut(PIECE).zip(weights.par_chunks(PIECE));
+    let pieces = pieces.zip(words.par_chunks(PIECE / WORD_BITS));
+    let pieces = pieces.with_min_len(8);
+    pieces.for_each(|((kept, weights), words)| {
+        kept.copy_from_slice(weights);
+        vectorized(|| clear_words(kept, words));
+    });
+    kept
+}
+
 #[inline(always)]
-fn clear_words<E: Pod>(weights: &mut [E], words: &[i32]) {
+fn clear_words<E: Bits>(weights: &mut [E], words: &[i32]) {
     for (weights, word) in weights.chunks_mut(WORD_BITS).zip(words) {
         clear_word(weights, word.cast_unsigned());
     }
 }
 
 #[inline(always)]
-fn clear_word<E: Pod>(weights: &mut [E], word: u32) {
-    if word == u32::MAX {
-        return;
-    }
+fn clear_word<E: Bits>(weights: &mut [E], word: u32) {
     // The length is known in the first branch, so it becomes a few vector instructions.
     if let Ok(weights) = <&mut [E; WORD_BITS]>::try_from(&mut *weights) {
         for (bit, weight) in weights.iter_mut().enumerate() {
-            *weight = select(word, bit, *weight);
+            *weight &= E::kept(word, bit);
         }
     } else {
         for (bit, weight) in weights.iter_mut().enumerate() {
-            *weight = select(word, bit, *weight);
+            *weight &= E::kept(word, bit);
         }
-    }
-}
-
-#[inline(always)]
-fn select<E: Zeroable>(word: u32, bit: usize, weight: E) -> E {
-    if word >> bit & 1 == 1 {
-        weight
-    } else {
-        E::zeroed()
     }
 }
 
@@ -58,7 +95,7 @@ fn select<E: Zeroable>(word: u32, bit: usize, weight: E) -> E {
 ///
 /// The bits are by rows. Tiles of 32 by 32 bits are transposed in registers, so that the weights
 /// are walked as they lie.
-pub(super) fn clear_transposed<E: Pod + Send>(
+pub(super) fn clear_transposed<E: Bits>(
     weights: &mut [E],
     words: &[i32],
     [rows, columns]: [usize; 2],
@@ -67,7 +104,7 @@ pub(super) fn clear_transposed<E: Pod + Send>(
     let block = |(first, weights): (usize, &mut [E])| {
         vectorized(|| clear_columns(weights, words, [rows, columns], stride, first * WORD_BITS));
     };
-    if rows * columns <= 2 * CHUNK {
+    if rows * columns <= FEW {
         let blocks = weights.chunks_mut(WORD_BITS * stride).enumerate();
         blocks.take(columns.div_ceil(WORD_BITS)).for_each(block);
     } else {
@@ -78,7 +115,7 @@ pub(super) fn clear_transposed<E: Pod + Send>(
 
 /// Zeroes the weights of up to 32 columns, from `first` on.
 #[inline(always)]
-fn clear_columns<E: Pod>(
+fn clear_columns<E: Bits>(
     weights: &mut [E],
     words: &[i32],
     [rows, columns]: [usize; 2],
@@ -86,16 +123,24 @@ fn clear_columns<E: Pod>(
     first: usize,
 ) {
     let width = WORD_BITS.min(columns - first);
-    for top in (0..rows).step_by(WORD_BITS) {
-        let height = WORD_BITS.min(rows - top);
-        let mut tile = [0; WORD_BITS];
-        for (row, bits) in tile.iter_mut().enumerate().take(height) {
-            *bits = bits_from(words, (top + row) * columns + first);
+    // Word `t` of a column has the bits of its rows from `32 t` on.
+    let mut by_column = [[0; TILES]; WORD_BITS];
+    for top in (0..rows).step_by(WORD_BITS * TILES) {
+        let height = (WORD_BITS * TILES).min(rows - top);
+        for tile in 0..height.div_ceil(WORD_BITS) {
+            let top = top + tile * WORD_BITS;
+            let mut bits = [0; WORD_BITS];
+            for (row, bits) in bits.iter_mut().enumerate().take(rows - top) {
+                *bits = bits_from(words, (top + row) * columns + first);
+            }
+            transpose(&mut bits);
+            for (column, word) in by_column.iter_mut().zip(bits) {
+                column[tile] = word.cast_signed();
+            }
         }
-        transpose(&mut tile);
-        for (column, word) in tile.iter().enumerate().take(width) {
+        for (column, words) in by_column.iter().enumerate().take(width) {
             let start = column * stride + top;
-            clear_word(&mut weights[start..start + height], *word);
+            clear_words(&mut weights[start..start + height], words);
         }
     }
 }
@@ -128,7 +173,7 @@ fn transpose(tile: &mut [u32; WORD_BITS]) {
 }
 
 /// [`clear`] for any strides, in elements, from `start` on. No two indices may mean one place.
-pub(super) fn clear_strided<E: Pod>(
+pub(super) fn clear_strided<E: Bits>(
     weights: &mut [E],
     words: &[i32],
     start: usize,
@@ -139,7 +184,7 @@ pub(super) fn clear_strided<E: Pod>(
     let mut place = start.cast_signed();
     for bit in 0..shape.iter().product() {
         if words[bit / WORD_BITS].cast_unsigned() >> (bit % WORD_BITS) & 1 == 0 {
-            weights[place.cast_unsigned()] = E::zeroed();
+            weights[place.cast_unsigned()] = E::ZERO;
         }
         for dim in (0..shape.len()).rev() {
             index[dim] += 1;

@@ -2,12 +2,12 @@
 
 use burn::backend::Flex;
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::tensor::{DType, Element, bf16, f16};
+use burn::tensor::{Bytes, DType, Element, bf16, f16};
 use burn_flex::{FlexTensor, Layout};
 use bytemuck::Pod;
 
 use super::MaskOps;
-use super::bits::{clear, clear_strided, clear_transposed};
+use super::bits::{Bits, clear, copy_kept, clear_strided, clear_transposed};
 
 impl MaskOps for Flex {
     fn apply_mask(weight: FloatTensor<Self>, kept: IntTensor<Self>) -> FloatTensor<Self> {
@@ -17,22 +17,28 @@ impl MaskOps for Flex {
         };
         let words: &[i32] = kept.as_slice().expect("it is contiguous");
         match weight.dtype() {
-            DType::F64 => apply::<f64>(weight, words),
-            DType::F16 => apply::<f16>(weight, words),
-            DType::BF16 => apply::<bf16>(weight, words),
-            _ => apply::<f32>(weight, words),
+            DType::F64 => apply::<f64, u64>(weight, words),
+            DType::F16 => apply::<f16, u16>(weight, words),
+            DType::BF16 => apply::<bf16, u16>(weight, words),
+            _ => apply::<f32, u32>(weight, words),
         }
     }
 }
 
-/// Copies first when the storage is shared, and when two indices mean the same place.
-fn apply<E: Element + Pod>(weight: FlexTensor, words: &[i32]) -> FlexTensor {
+/// Makes a new tensor when the storage is shared, and when two indices mean the same place.
+fn apply<E: Element + Pod, U: Bits + Pod>(weight: FlexTensor, words: &[i32]) -> FlexTensor {
     let mut weight = match has_own_places(weight.layout()) {
         true => weight,
         false => weight.to_contiguous(),
     };
     let layout = weight.layout().clone();
-    let storage = weight.storage_mut::<E>();
+    if let (false, Some((start, end))) = (weight.is_unique(), layout.contiguous_offsets()) {
+        let weights: &[U] = &bytemuck::cast_slice(weight.storage::<E>())[start..end];
+        let kept: Vec<E> = bytemuck::cast_vec(copy_kept(weights, words));
+        let layout = Layout::contiguous(layout.shape().clone());
+        return FlexTensor::new(Bytes::from_elems(kept), layout, weight.dtype());
+    }
+    let storage: &mut [U] = bytemuck::cast_slice_mut(weight.storage_mut::<E>());
     if let Some((start, end)) = layout.contiguous_offsets() {
         clear(&mut storage[start..end], words);
         return weight;
