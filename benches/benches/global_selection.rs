@@ -18,7 +18,9 @@ fn main() {
     let (width, rounds) = if options.quick { (500, 2) } else { (5000, 9) };
     let device = Device::flex();
     let linear = |_| -> Linear {
-        let mut linear = LinearConfig::new(width, width).with_bias(false).init(&device);
+        let mut linear = LinearConfig::new(width, width)
+            .with_bias(false)
+            .init(&device);
         let normal = Distribution::Normal(0.0, 0.02);
         linear.weight = Param::from_tensor(Tensor::random([width, width], normal, &device));
         linear
@@ -68,12 +70,18 @@ fn main() {
             bandwidth / 1e9
         )),
         Row::new("times the floor", format!("{times_floor:.2}")).at_most(times_floor, 6.0),
-        Row::new("extra memory, L1", format!("{:.1} % of the weights", 100.0 * of_magnitude))
-            .at_most(of_magnitude, 0.1)
-            .limit("6.25 %: the masks and their copy on the device"),
-        Row::new("extra memory, random", format!("{:.1} % of the weights", 100.0 * of_random))
-            .at_most(of_random, 1.1)
-            .limit("106.25 %: one f32 score a weight besides"),
+        Row::new(
+            "extra memory, L1",
+            format!("{:.1} % of the weights", 100.0 * of_magnitude),
+        )
+        .at_most(of_magnitude, 0.1)
+        .limit("6.25 %: the masks and their copy on the device"),
+        Row::new(
+            "extra memory, random",
+            format!("{:.1} % of the weights", 100.0 * of_random),
+        )
+        .at_most(of_random, 1.1)
+        .limit("106.25 %: one f32 score a weight besides"),
         Row::new("random", format!("{random_time:.3} s")),
     ];
     if let Some(peers) = Peers::run(options.python.as_deref(), "global_selection", options.quick) {

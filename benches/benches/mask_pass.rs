@@ -17,17 +17,26 @@ fn main() {
     let (width, rounds) = if options.quick { (256, 3) } else { (4096, 21) };
     let device = Device::flex();
     let masked = |layout| {
-        let config = LinearConfig::new(width, width).with_bias(false).with_layout(layout);
+        let config = LinearConfig::new(width, width)
+            .with_bias(false)
+            .with_layout(layout);
         let layers: Vec<Linear> = (0..4).map(|_| config.init(&device)).collect();
-        let layers = layers.random_unstructured(0.9, 0).expect("it can be pruned");
-        layers.with_mask_mode(MaskMode::AfterStep).expect("it has masks")
+        let layers = layers
+            .random_unstructured(0.9, 0)
+            .expect("it can be pruned");
+        layers
+            .with_mask_mode(MaskMode::AfterStep)
+            .expect("it has masks")
     };
     let mut rows_first = Some(masked(LinearLayout::Row));
     let mut columns_first = Some(masked(LinearLayout::Col));
     let mut plain: Option<Vec<Linear>> = rows_first.clone().map(|model| {
         let model = model.make_permanent().expect("it has masks");
         // Weights of its own, so that nothing is copied.
-        model.into_iter().map(|linear| own(linear, &device)).collect()
+        model
+            .into_iter()
+            .map(|linear| own(linear, &device))
+            .collect()
     });
     let mut fill = Fill::of(plain.as_ref().expect("it is there"));
     let weights = 4 * width * width;
@@ -67,12 +76,19 @@ fn main() {
         )
         .at_least(share, 0.6)
         .limit("100 %"),
-        Row::new("against Burn's mask_fill in place", format!("{faster:.1} times faster"))
-            .at_least(faster, 6.0)
-            .limit(format!("{:.2} ms", 1e3 * median(&fill))),
+        Row::new(
+            "against Burn's mask_fill in place",
+            format!("{faster:.1} times faster"),
+        )
+        .at_least(faster, 6.0)
+        .limit(format!("{:.2} ms", 1e3 * median(&fill))),
         Row::new(
             "column layout",
-            format!("{:.2} ms, {:.1} GB/s", 1e3 * median(&column), gigabytes(&column)),
+            format!(
+                "{:.2} ms, {:.1} GB/s",
+                1e3 * median(&column),
+                gigabytes(&column)
+            ),
         ),
         Row::new("buffers", "none moved, in any pass"),
     ];
@@ -108,7 +124,8 @@ impl Fill {
 impl ModuleVisitor for Fill {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let pruned = param.val().equal_elem(0.0);
-        self.0.insert(param.id, Tensor::from_dispatch(pruned.into_dispatch()));
+        self.0
+            .insert(param.id, Tensor::from_dispatch(pruned.into_dispatch()));
     }
 }
 

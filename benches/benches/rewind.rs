@@ -20,7 +20,10 @@ fn main() {
     // Records share nothing with the model that they were made of.
     let snapshot = layers.clone().into_record();
     let masked = |mode| {
-        let layers = layers.clone().l1_unstructured(0.9).expect("it can be pruned");
+        let layers = layers
+            .clone()
+            .l1_unstructured(0.9)
+            .expect("it can be pruned");
         layers.with_mask_mode(mode).expect("it has masks")
     };
     let mut on_read = Some(masked(MaskMode::OnRead));
@@ -64,12 +67,18 @@ fn check(snapshot: &[Linear], rewound: &[Linear]) {
         let snapshot = snapshot.weight.val().try_into_primitive::<Flex>();
         let rewound = rewound.weight.val().try_into_primitive::<Flex>();
         let (snapshot, rewound) = (snapshot.expect("on flex"), rewound.expect("on flex"));
-        let pairs = snapshot.storage::<f32>().iter().zip(rewound.storage::<f32>());
+        let pairs = snapshot
+            .storage::<f32>()
+            .iter()
+            .zip(rewound.storage::<f32>());
         let kept = pairs.filter(|(_, rewound)| **rewound != 0.0);
         let (same, kept) = kept.fold((0, 0), |(same, kept), (a, b)| {
             (same + usize::from(a == b), kept + 1)
         });
         assert_eq!(same, kept, "a weight is not as it was");
-        assert!(kept * 10 == snapshot.storage::<f32>().len(), "{kept} are kept");
+        assert!(
+            kept * 10 == snapshot.storage::<f32>().len(),
+            "{kept} are kept"
+        );
     }
 }

@@ -39,9 +39,15 @@ fn main() {
     let uniform = |shape| Tensor::<2>::random(shape, Distribution::Default, &device);
     let cross_entropy = |output: Tensor<2>, batch: usize| {
         let labels = Tensor::<1, Int>::arange(0..batch as i64, &device) % 10;
-        CrossEntropyLossConfig::new().init(&output.device()).forward(output, labels)
+        CrossEntropyLossConfig::new()
+            .init(&output.device())
+            .forward(output, labels)
     };
-    let momentum = || SgdConfig::new().with_momentum(Some(MomentumConfig::new())).init();
+    let momentum = || {
+        SgdConfig::new()
+            .with_momentum(Some(MomentumConfig::new()))
+            .init()
+    };
     let adam = || AdamConfig::new().init();
 
     let width = if options.quick { 128 } else { 2048 };
@@ -183,8 +189,7 @@ impl<M: Module> Trainee<'_, M> {
     fn step(&mut self) -> f64 {
         let model = self.model.take().expect("it is there");
         let (forward, loss) = seconds(|| (self.loss)(&model));
-        let (backward, grads) =
-            seconds(|| GradientsParams::from_grads(loss.backward(), &model));
+        let (backward, grads) = seconds(|| GradientsParams::from_grads(loss.backward(), &model));
         let (optimizer, model) = seconds(|| {
             let grads = match self.passes {
                 Passes::GradientsAndParameters => model.zero_pruned_gradients(grads),

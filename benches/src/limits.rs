@@ -11,7 +11,9 @@ pub fn read_bandwidth(len: usize) -> f64 {
         let sums = values.par_chunks(CHUNK).map(|chunk| {
             let mut sums = [0.0; 32];
             for values in chunk.chunks_exact(32) {
-                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+                sums.iter_mut()
+                    .zip(values)
+                    .for_each(|(sum, value)| *sum += value);
             }
             sums.iter().sum::<f32>()
         });

@@ -2,12 +2,18 @@
 //!
 //! On flex. The same stories on the other backends are in `consumer`.
 
+mod after_step;
 mod bad_input;
 mod containers;
 mod life_cycle;
+mod mask_files;
 mod nets;
 mod optimizers;
+mod patterns;
 mod properties;
+mod pytorch_records;
 mod records;
+mod reference;
+mod rewinding;
 mod semantics;
 mod torch;

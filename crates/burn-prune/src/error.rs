@@ -155,7 +155,9 @@ pub enum PruneError {
         dim: usize,
     },
     /// Channels, blocks or N:M groups of a tensor with fewer than two dimensions.
-    #[error("this pattern needs at least 2 dimensions, but `{path}` has shape {shape:?}; exclude it")]
+    #[error(
+        "this pattern needs at least 2 dimensions, but `{path}` has shape {shape:?}; exclude it"
+    )]
     RankTooLow {
         /// Path of the parameter.
         path: String,

@@ -341,23 +341,27 @@ pub trait Prunable: Module {
     ///
     /// Everything in the record is put back, running statistics and unpruned parameters included;
     /// the masks, the mask mode and the parameter ids stay as they are, and masks in the record
-    /// are passed over. The record is used up: its memory becomes that of the weights.
+    /// are passed over. The record is used up: its memory becomes that of the weights. Clones of
+    /// the model share its running statistics, so theirs change too.
     ///
     /// # Errors
     /// When the record does not fit: missing or unused tensors, or other shapes.
     ///
     /// ```
-    /// use burn::{module::Module, nn::LinearConfig, tensor::{Device, Tensor}};
+    /// use burn::{module::Module, nn::LinearConfig, optim::{GradientsParams, SgdConfig}};
+    /// use burn::tensor::{Device, Tensor};
     /// use burn_prune::Prunable;
     ///
-    /// let layer = LinearConfig::new(4, 4).init(&Device::flex());
+    /// let device = Device::flex().autodiff();
+    /// let layer = LinearConfig::new(4, 4).init(&device);
     /// let start = layer.clone().into_record();
-    /// let masked = layer.clone().l1_unstructured(0.5)?;
+    /// let masked = layer.l1_unstructured(0.5)?;
     /// let weights = masked.weight.val().into_data();
     ///
-    /// // Training goes by.
-    /// let mut trained = masked;
-    /// trained.weight = trained.weight.map(|weight| weight + 1.0);
+    /// let loss = masked.forward(Tensor::<2>::ones([1, 4], &device)).sum();
+    /// let grads = GradientsParams::from_grads(loss.backward(), &masked);
+    /// let trained = SgdConfig::new().init().step(0.1, masked, grads);
+    /// assert_ne!(trained.weight.val().into_data(), weights);
     ///
     /// let ticket = trained.rewind(start)?;
     /// assert_eq!(ticket.weight.val().into_data(), weights);

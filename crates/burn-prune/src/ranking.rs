@@ -181,7 +181,10 @@ impl<'a> Ranking<'a> {
         let masks = self.tensors.into_iter().map(|tensor| {
             // The scores may still share the mask.
             drop(tensor.scores);
-            (tensor.parameter.path().to_string(), Arc::unwrap_or_clone(tensor.mask))
+            (
+                tensor.parameter.path().to_string(),
+                Arc::unwrap_or_clone(tensor.mask),
+            )
         });
         masks.collect::<MaskSet>().with_skipped(self.skipped)
     }
@@ -320,7 +323,10 @@ fn norm(values: &Values) -> f64 {
     let chunks = values.len().div_ceil(CHUNK);
     let sum = |chunk: usize| {
         let mut block = Vec::new();
-        values.read_into(chunk * CHUNK..values.len().min((chunk + 1) * CHUNK), &mut block);
+        values.read_into(
+            chunk * CHUNK..values.len().min((chunk + 1) * CHUNK),
+            &mut block,
+        );
         block.iter().map(|value| value * value).sum::<f64>()
     };
     let sums: Vec<f64> = (0..chunks).into_par_iter().map(sum).collect();

@@ -96,7 +96,10 @@ impl<K: Key> Threshold<K> {
         for chunk in tensors.iter_mut().flat_map(Chunk::split) {
             chunk.for_each_word(|word, block: &[K]| {
                 let kept = block.iter().enumerate();
-                keys.extend(kept.filter(|(bit, _)| word >> bit & 1 == 1).map(|(_, key)| *key));
+                keys.extend(
+                    kept.filter(|(bit, _)| word >> bit & 1 == 1)
+                        .map(|(_, key)| *key),
+                );
             });
         }
         let (below, &mut key, above) = keys.select_nth_unstable(count - 1);
@@ -144,7 +147,8 @@ fn histogram<K: Key>(tensors: &mut [Candidates<'_>], shift: u32, prefix: u64) ->
             chunk.for_each_word(|word, keys: &[K]| {
                 let digit = |key: &K| (key.bits() >> shift) as u16;
                 if first && word == u32::MAX {
-                    keys.iter().for_each(|key| counts[usize::from(digit(key))] += 1);
+                    keys.iter()
+                        .for_each(|key| counts[usize::from(digit(key))] += 1);
                     return;
                 }
                 let mut counted = word;
@@ -344,12 +348,17 @@ mod tests {
 
     fn pruned(units: &Mask) -> Vec<usize> {
         let units = units.iter().enumerate();
-        units.filter(|(_, kept)| !kept).map(|(unit, _)| unit).collect()
+        units
+            .filter(|(_, kept)| !kept)
+            .map(|(unit, _)| unit)
+            .collect()
     }
 
     /// By sorting: ascending, and of equals the later one first.
     fn reference(scores: &[f64], units: &Mask, count: usize) -> Vec<usize> {
-        let mut order: Vec<_> = (0..scores.len()).filter(|unit| units.is_kept(*unit)).collect();
+        let mut order: Vec<_> = (0..scores.len())
+            .filter(|unit| units.is_kept(*unit))
+            .collect();
         order.sort_by(|a, b| scores[*a].partial_cmp(&scores[*b]).unwrap().then(b.cmp(a)));
         let mut all = pruned(units);
         all.extend(&order[..count]);
@@ -391,7 +400,12 @@ mod tests {
     #[test]
     fn many_scores_are_selected_as_by_sorting() {
         let hash = |index: usize| (index as u32).wrapping_mul(0x9e37_79b9) >> 8;
-        for (len, levels) in [(200_000, 1 << 24), (200_000, 7), (150_001, 1), (70_000, 3000)] {
+        for (len, levels) in [
+            (200_000, 1 << 24),
+            (200_000, 7),
+            (150_001, 1),
+            (70_000, 3000),
+        ] {
             let scores = |index| (hash(index) % levels) as f32 - 100.0;
             let scores: Vec<f32> = (0..len).map(scores).collect();
             let wide: Vec<f64> = scores.iter().map(|score| f64::from(*score)).collect();
@@ -407,7 +421,10 @@ mod tests {
     #[test]
     fn tensors_are_ranked_together_and_pruned_units_take_no_part() {
         for len in [2, 100_000] {
-            let first: Scores = (0..len).map(|i| (i * 7 % 11) as f32).collect::<Vec<_>>().into();
+            let first: Scores = (0..len)
+                .map(|i| (i * 7 % 11) as f32)
+                .collect::<Vec<_>>()
+                .into();
             let second: Vec<f64> = (0..len).map(|i| (i * 5 % 13) as f64 - 0.5).collect();
             let second: Scores = second.into();
             let mut a = Mask::all_kept([len]);
@@ -418,8 +435,7 @@ mod tests {
             all.extend(scores(&second));
             let kept: Vec<bool> = a.iter().chain(b.iter()).collect();
             let count = len * 3 / 4;
-            let expected =
-                reference(&all, &Mask::from_kept([2 * len], &kept).unwrap(), count);
+            let expected = reference(&all, &Mask::from_kept([2 * len], &kept).unwrap(), count);
             prune_lowest(
                 &mut [
                     Candidates {

@@ -122,10 +122,10 @@ impl Allocation {
             }
             (Self::Erk, Some(target)) => {
                 let (remaining, total) = whole();
-                let left = remaining - target.count(ALL, remaining, total)?;
-                let density = match total {
-                    0 => 1.0,
-                    total => left as f64 / total as f64,
+                let density = match target {
+                    Target::Sparsity(sparsity) => 1.0 - sparsity,
+                    _ if total == 0 => 1.0,
+                    _ => (remaining - target.count(ALL, remaining, total)?) as f64 / total as f64,
                 };
                 let shapes = shares.iter().map(|share| share.parameter.shape.as_slice());
                 let densities = erk::densities(&shapes.collect::<Vec<_>>(), density);

@@ -76,7 +76,10 @@ mod tests {
 
     fn close(found: Vec<f64>, expected: &[f64]) {
         for (found, expected) in found.iter().zip(expected) {
-            assert!((found - expected).abs() < 1e-6, "{found} against {expected}");
+            assert!(
+                (found - expected).abs() < 1e-6,
+                "{found} against {expected}"
+            );
         }
     }
 
@@ -93,6 +96,10 @@ mod tests {
     #[test]
     fn zeros_score_zero_and_a_nan_comes_out() {
         assert_eq!(scores(vec![0.0, 0.0]), [0.0, 0.0]);
-        assert!(scores(vec![1.0, f32::NAN]).iter().any(|score| score.is_nan()));
+        assert!(
+            scores(vec![1.0, f32::NAN])
+                .iter()
+                .any(|score| score.is_nan())
+        );
     }
 }

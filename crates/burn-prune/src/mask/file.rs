@@ -74,7 +74,10 @@ impl MaskSet {
             _ => return Err(broken(path, "this is no mask file of burn-prune")),
         }
         Self::from_bytes(&bytes).ok_or_else(|| {
-            broken(path, "the mask file is damaged: its checksum or content is wrong")
+            broken(
+                path,
+                "the mask file is damaged: its checksum or content is wrong",
+            )
         })
     }
 
@@ -117,7 +120,9 @@ impl MaskSet {
             let rank = reader.u32()?;
             let shape = (0..rank).map(|_| reader.u64()?.try_into().ok());
             let shape: Vec<usize> = shape.collect::<Option<_>>()?;
-            let len = shape.iter().try_fold(1usize, |len, size| len.checked_mul(*size))?;
+            let len = shape
+                .iter()
+                .try_fold(1usize, |len, size| len.checked_mul(*size))?;
             let words = reader.take(len.div_ceil(u32::BITS as usize).checked_mul(4)?)?;
             let (words, _) = words.as_chunks();
             let words: Vec<u32> = words.iter().map(|word| u32::from_le_bytes(*word)).collect();

@@ -134,7 +134,8 @@ impl MaskSet {
         let mut combined = self;
         let missing = |set: &Self, of: &Self| -> Vec<(String, Mask)> {
             let missing = of.masks.iter().filter(|(path, _)| set.get(path).is_none());
-            let all_kept = |(path, mask): &(String, Mask)| (path.clone(), Mask::all_kept(mask.shape()));
+            let all_kept =
+                |(path, mask): &(String, Mask)| (path.clone(), Mask::all_kept(mask.shape()));
             missing.map(all_kept).collect()
         };
         combined.masks.extend(missing(&combined, other));

@@ -20,7 +20,9 @@ pub(crate) fn attach<M: Module, R: Borrow<Mask>>(
     mode: MaskMode,
 ) -> M {
     // A shared parameter gets the same mask, and the same identity of it, at each place.
-    let masks = masks.iter().map(|(id, mask)| (*id, (ParamId::new(), mask.borrow())));
+    let masks = masks
+        .iter()
+        .map(|(id, mask)| (*id, (ParamId::new(), mask.borrow())));
     let masks: HashMap<ParamId, (ParamId, &Mask)> = masks.collect();
 
     // Burn puts a reparameterization that is there back after mapping the weight under it. So

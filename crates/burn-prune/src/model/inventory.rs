@@ -254,7 +254,8 @@ impl ModuleVisitor for Collector {
                 parameter.reparameterization = Some(name.to_string());
             }
             self.nested += 1;
-        } else if (self.nested, container, name) == (1, WeightMask::AFTER_STEP.0, WeightMask::AFTER_STEP.1)
+        } else if (self.nested, container, name)
+            == (1, WeightMask::AFTER_STEP.0, WeightMask::AFTER_STEP.1)
             && let Some(parameter) = self.parameters.last_mut()
         {
             parameter.mode = MaskMode::AfterStep;

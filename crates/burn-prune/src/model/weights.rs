@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
 #[cfg(feature = "flex")]
 use burn::backend::{BackendTensor, DispatchTensor, DispatchTensorKind};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{DType, Tensor};
 #[cfg(feature = "flex")]
 use burn_flex::FlexTensor;

@@ -42,7 +42,11 @@ fn in_file(path: &Path, error: RecordError) -> PruneError {
 pub(crate) fn load<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejected<M>> {
     let taken = Taken::from_record(&model, record);
     let inventory = Inventory::of(&model);
-    let masked: Vec<_> = inventory.parameters.iter().filter(|known| known.is_masked()).collect();
+    let masked: Vec<_> = inventory
+        .parameters
+        .iter()
+        .filter(|known| known.is_masked())
+        .collect();
     let has_mask = |path: &str| {
         let mut paths = masked.iter().flat_map(|known| &known.paths);
         paths.any(|known| mask_path(known) == path)
@@ -57,7 +61,11 @@ pub(crate) fn load<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejec
     };
     let mode = inventory.mask_mode();
     let mut masks = HashMap::new();
-    for parameter in inventory.parameters.iter().filter(|known| !known.is_masked()) {
+    for parameter in inventory
+        .parameters
+        .iter()
+        .filter(|known| !known.is_masked())
+    {
         for path in &parameter.paths {
             if let Some(bits) = taken.take::<Param<Tensor<1, Int>>>(&mask_path(path)) {
                 let id = bits.id;
@@ -68,8 +76,7 @@ pub(crate) fn load<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejec
     }
     // Weights are known by their ids, which change while loading.
     let model = attach_bits(model, &masks);
-    let model = model.map(&mut Put::new(taken, Identity::OfRecord));
-    Ok(clean(model, mode))
+    Ok(put(model, taken, Identity::OfRecord, mode))
 }
 
 /// Loads weights and statistics, and leaves masks and identities as they are.
@@ -83,17 +90,20 @@ pub(crate) fn rewind<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rej
     match complete {
         Ok(taken) => {
             let mode = Inventory::of(&model).mask_mode();
-            let model = model.map(&mut Put::new(taken, Identity::OfModel));
-            Ok(clean(model, mode))
+            Ok(put(model, taken, Identity::OfModel, mode))
         }
         Err(error) => Err(Rejected::new(model, error)),
     }
 }
 
-/// A record may hold anything under its masks; after the step that must be zero.
-fn clean<M: Module>(model: M, mode: MaskMode) -> M {
+fn put<M: Module>(model: M, taken: Taken, identity: Identity, mode: MaskMode) -> M {
+    // Statistics of the last batches may be waiting to be taken in, and would replace those of the
+    // record later. Making an inference model takes them in now.
+    drop(model.valid());
+    let model = model.map(&mut Put::new(taken, identity));
     match mode {
         MaskMode::OnRead => model,
+        // A record may hold anything under its masks; after the step that must be zero.
         MaskMode::AfterStep => zero_pruned(model),
     }
 }

@@ -5,9 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::module::{
-    Module, ModuleMapper, ModuleVisitor, Param, ParamId, Reparameterization,
-};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId, Reparameterization};
 use burn::store::ModuleRecord;
 use burn::tensor::{Bool, DType, Device, Int, Tensor};
 
@@ -203,7 +201,13 @@ impl<Mapper: ModuleMapper> ModuleVisitor for Offer<'_, Mapper> {
             false => param.lazy_shape(),
         };
         let weights = shape.num_elements();
-        offer!(self, map_float, burn::tensor::Float, param.lazy_device(), shape);
+        offer!(
+            self,
+            map_float,
+            burn::tensor::Float,
+            param.lazy_device(),
+            shape
+        );
         if self.bare.contains(&self.path.join(".")) {
             self.bits_of(weights, param.lazy_device());
         }
@@ -214,7 +218,13 @@ impl<Mapper: ModuleMapper> ModuleVisitor for Offer<'_, Mapper> {
     }
 
     fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
-        offer!(self, map_bool, Bool, param.lazy_device(), param.lazy_shape());
+        offer!(
+            self,
+            map_bool,
+            Bool,
+            param.lazy_device(),
+            param.lazy_shape()
+        );
     }
 }
 
@@ -257,7 +267,10 @@ macro_rules! put {
             &mut self,
             param: Param<Tensor<D, $kind>>,
         ) -> Param<Tensor<D, $kind>> {
-            match self.taken.take::<Param<Tensor<D, $kind>>>(&self.path.join(".")) {
+            match self
+                .taken
+                .take::<Param<Tensor<D, $kind>>>(&self.path.join("."))
+            {
                 Some(found) => {
                     let id = self.id(found.id, param.id);
                     param.transform_for_load(found.into_value(), id)

@@ -25,7 +25,9 @@ impl<B: Backend + MaskOps> Backward<B, 1> for ApplyMask {
         _checkpointer: &mut Checkpointer,
     ) {
         let kept = ops.state;
-        unary::<B, _>(ops.parents, ops.node, grads, |grad| B::apply_mask(grad, kept));
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
+            B::apply_mask(grad, kept)
+        });
     }
 }
 

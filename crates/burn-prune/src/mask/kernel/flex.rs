@@ -7,7 +7,7 @@ use burn_flex::{FlexTensor, Layout};
 use bytemuck::Pod;
 
 use super::MaskOps;
-use super::bits::{Bits, clear, copy_kept, clear_strided, clear_transposed};
+use super::bits::{Bits, clear, clear_strided, clear_transposed, copy_kept};
 
 impl MaskOps for Flex {
     fn apply_mask(weight: FloatTensor<Self>, kept: IntTensor<Self>) -> FloatTensor<Self> {

@@ -74,7 +74,10 @@ fn backend_has_kernel(kind: &DispatchTensorKind) -> bool {
         DispatchTensorKind::Cube(_) => true,
         #[cfg(feature = "autodiff")]
         DispatchTensorKind::Autodiff(inner) => backend_has_kernel(inner),
-        #[allow(unreachable_patterns, reason = "Burn's features decide which kinds there are")]
+        #[allow(
+            unreachable_patterns,
+            reason = "Burn's features decide which kinds there are"
+        )]
         _ => false,
     }
 }
