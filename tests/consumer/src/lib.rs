@@ -1,4 +1,4 @@
-//! A small network of a user, who turns on the backends in Burn and burn-prune without features.
+//! A small network of a user.
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -6,13 +6,15 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, LinearLayout};
 use burn::optim::{GradientsParams, SgdConfig, momentum::MomentumConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation::relu};
+use burn_prune::Prunable;
 
 /// A convolution, a norm, and three Linear layers, one of them in column layout.
 #[derive(Module, Debug)]
 pub struct Net {
     conv: Conv2d,
     norm: BatchNorm,
-    hidden: Linear,
+    /// Its weight is looked at by the tests.
+    pub hidden: Linear,
     columns: Linear,
     output: Linear,
 }
@@ -48,6 +50,21 @@ impl Net {
     /// Three steps on the same images everywhere. Not Adam: the bias before a norm has a gradient of
     /// rounding errors, which Adam would make as large as any other.
     pub fn train_on(self, device: &Device) -> Self {
+        self.train_with(device, |_, gradients| gradients, |net| net)
+    }
+
+    /// The same, with the two calls of a loop that keeps the masks after the step.
+    pub fn train_after_step_on(self, device: &Device) -> Self {
+        let before = |net: &Self, gradients| net.zero_pruned_gradients(gradients);
+        self.train_with(device, before, Self::zero_pruned)
+    }
+
+    fn train_with(
+        self,
+        device: &Device,
+        before: impl Fn(&Self, GradientsParams) -> GradientsParams,
+        after: impl Fn(Self) -> Self,
+    ) -> Self {
         let momentum = MomentumConfig::new().with_momentum(0.9);
         let mut optimizer = SgdConfig::new().with_momentum(Some(momentum)).init();
         let mut net = self;
@@ -56,7 +73,8 @@ impl Net {
             let loss = CrossEntropyLossConfig::new().init(device);
             let loss = loss.forward(net.forward(images), labels);
             let gradients = GradientsParams::from_grads(loss.backward(), &net);
-            net = optimizer.step(5e-2, net, gradients);
+            let gradients = before(&net, gradients);
+            net = after(optimizer.step(5e-2, net, gradients));
         }
         net
     }

@@ -2,10 +2,13 @@
 //!
 //! wgpu needs an adapter; Mesa's software Vulkan is one. Without any, these tests fail.
 
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamGroup};
 use burn::nn::LinearConfig;
-use burn::tensor::{DType, Device, DeviceKind};
-use burn_prune::{Allocation, Axis, Magnitude, MaskSet, Pattern, Prunable, Pruner, Random};
+use burn::tensor::{DType, Device, DeviceKind, Tensor, TensorData};
+use burn_prune::{
+    Allocation, Axis, Blocks, Lamp, Magnitude, Mask, MaskMode, MaskSet, NM, Pattern, Pooling,
+    Prunable, Pruner, Random,
+};
 use consumer::Net;
 
 #[expect(
@@ -46,6 +49,21 @@ fn pruners() -> Vec<Pruner> {
             .allocation(Allocation::Global)
             .amount(5),
         Pruner::new(Random::new(4)).amount(0.3),
+        Pruner::new(Magnitude::l1())
+            .pattern(NM::new(2, 4))
+            .exclude(ParamGroup::from_path("conv.weight")),
+        Pruner::new(Magnitude::l1())
+            .pattern(Blocks::new([2, 3]).pooling(Pooling::Mean))
+            .amount(0.2),
+        Pruner::new(Magnitude::l1())
+            .allocation(Allocation::Erk)
+            .to_sparsity(0.9),
+        Pruner::new(Lamp).allocation(Allocation::Global).amount(0.2),
+        Pruner::new(Magnitude::l1())
+            .normalize()
+            .allocation(Allocation::Global)
+            .min_density(0.01)
+            .amount(0.1),
     ]
 }
 
@@ -115,6 +133,68 @@ fn prune_train_save_load_and_make_permanent() {
             assert_close(&loaded.logits(&device), logits, &way);
             let trained = loaded.train().train_on(&device.autodiff());
             assert_eq!(&trained.masks(), masks, "{way}, trained on");
+        }
+    }
+}
+
+#[test]
+fn masks_kept_after_the_step_give_the_weights_of_on_read() {
+    for (name, device) in backends() {
+        let training = device.clone().autodiff();
+        let masked = || Net::new(&training).prune(&pruners()[0]).unwrap();
+        let on_read = masked().train_on(&training);
+        let after_step = masked().with_mask_mode(MaskMode::AfterStep).unwrap();
+        let untrained = after_step.logits(&device);
+        let after_step = after_step.train_after_step_on(&training);
+        let logits = after_step.logits(&device);
+        assert_ne!(logits, untrained, "{name}");
+        assert_close(&logits, &on_read.logits(&device), name);
+        assert_eq!(after_step.masks(), on_read.masks(), "{name}");
+        // What is stored is zero where it is pruned, and nowhere else.
+        let masks = after_step.masks();
+        let mask = masks.get("hidden.weight").unwrap();
+        let stored = after_step.hidden.weight.base().into_data();
+        for (weight, kept) in stored.iter::<f32>().zip(mask.iter()) {
+            assert_eq!(weight != 0.0, kept, "{name}");
+        }
+    }
+}
+
+#[test]
+fn zeros_are_put_in_on_every_backend_whatever_the_shape_and_the_strides() {
+    let check = |device: &Device, shape: [usize; 2], transposed: bool, name: &str| {
+        let len = shape.iter().product();
+        let values: Vec<f32> = (0..len).map(|i| 1.0 + (i % 97) as f32).collect();
+        let weight = Tensor::<2>::from_data(TensorData::new(values, shape), device);
+        let weight = if transposed {
+            weight.transpose()
+        } else {
+            weight
+        };
+        let shape = weight.dims();
+        let expected: Vec<f32> = weight.clone().into_data().iter::<f32>().collect();
+        let kept: Vec<bool> = (0..len)
+            .map(|i: usize| i.wrapping_mul(0x9e37_79b9) >> 7 & 3 == 0)
+            .collect();
+        let mut layer = LinearConfig::new(1, 1).with_bias(false).init(device);
+        layer.weight = Param::from_tensor(weight.clone());
+        let mask = Mask::from_kept(shape, &kept).unwrap();
+        let layer = layer
+            .with_masks(&MaskSet::from_iter([("weight".to_string(), mask)]))
+            .unwrap();
+        let masked = layer.weight.val().into_data();
+        for ((found, expected), kept) in masked.iter::<f32>().zip(expected).zip(kept) {
+            let expected = if kept { expected } else { 0.0 };
+            assert_eq!(found.to_bits(), expected.to_bits(), "{name} {shape:?}");
+        }
+        // The tensor that was given in is still whole.
+        assert!(weight.into_data().iter::<f32>().all(|weight| weight != 0.0));
+    };
+    for (name, device) in backends() {
+        for shape in [[1, 1], [5, 7], [32, 32], [33, 65], [300, 411]] {
+            for transposed in [false, true] {
+                check(&device, shape, transposed, name);
+            }
         }
     }
 }

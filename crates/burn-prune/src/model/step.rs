@@ -106,12 +106,12 @@ impl ModuleMapper for ZeroPruned {
             }
             // As Burn's optimizers do: lifting a tensor back resets these.
             let (require_grad, distributed) = (weight.is_require_grad(), weight.is_distributed());
-            let checkpointing = weight.gradient_checkpointing_strategy();
-            let weight = Tensor::from_inner(mask.zero_pruned(weight.without_autodiff()));
-            let weight = match checkpointing {
-                Some(strategy) => weight.with_gradient_checkpointing_strategy(strategy),
-                None => weight,
-            };
+            let weight = weight.into_dispatch();
+            let checkpointing = weight.autodiff;
+            let weight = Tensor::from_dispatch(weight).without_autodiff();
+            let mut weight = Tensor::<D>::from_inner(mask.zero_pruned(weight)).into_dispatch();
+            weight.autodiff = checkpointing;
+            let weight = Tensor::<D>::from_dispatch(weight);
             let weight = weight.set_require_grad(require_grad);
             match distributed {
                 true => weight.set_distributed(id),

@@ -117,18 +117,20 @@ impl Values {
         range: Range<usize>,
         gathered: &'a mut Vec<f32>,
     ) -> &'a [f32] {
-        match &self.stored {
-            Stored::F32(values) => &values[range],
+        let together = match &self.stored {
+            Stored::F32(values) => Some(values.as_slice()),
             Stored::F64(_) => unreachable!("asked for f32 of f64 values"),
             #[cfg(feature = "flex")]
-            Stored::Flex(tensor) => match tensor.as_slice::<f32>() {
-                Some(values) => &values[range],
-                None => {
-                    gather(tensor, range, gathered);
-                    gathered
-                }
-            },
+            Stored::Flex(tensor) => tensor.as_slice::<f32>(),
+        };
+        if let Some(values) = together {
+            return &values[range];
         }
+        #[cfg(feature = "flex")]
+        if let Stored::Flex(tensor) = &self.stored {
+            gather(tensor, range, gathered);
+        }
+        gathered
     }
 }
 

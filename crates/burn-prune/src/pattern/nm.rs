@@ -84,7 +84,7 @@ impl NM {
     ) -> Result<Result<Groups, Indivisible>, PruneError> {
         let dim = Axis::Input.resolve(path, shape, axes)?;
         let length = shape[dim];
-        if length % self.m != 0 {
+        if !length.is_multiple_of(self.m) {
             return Ok(Err(Indivisible { length }));
         }
         Ok(Ok(Groups {

@@ -8,7 +8,7 @@ use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Axis, Pattern, WeightAxes,
+    Axis, Pattern, Units, WeightAxes,
     model::{Inventory, Parameter, Values, visit_weights},
     target::default_axes,
 };
@@ -129,15 +129,26 @@ impl ParameterSparsity {
             values = values.masked(Arc::new(mask));
         }
         let axes = default_axes(parameter);
-        let channels = |axis| axes.and_then(|axes| channels(parameter, &values, axis, axes));
+        let mut outputs = Alive::along(Axis::Output, parameter, axes);
+        let mut inputs = Alive::along(Axis::Input, parameter, axes);
+        let mut zeros = 0;
+        for (index, weight) in values.iter().enumerate() {
+            if weight == 0.0 {
+                zeros += 1;
+                continue;
+            }
+            for alive in outputs.iter_mut().chain(&mut inputs) {
+                alive.channels[alive.units.unit_of(index)] = true;
+            }
+        }
         Self {
             path: parameter.path().to_string(),
             shape: parameter.shape.clone(),
             weights: parameter.len(),
-            zeros: values.iter().filter(|weight| *weight == 0.0).count(),
+            zeros,
             masked: parameter.is_masked(),
-            outputs: channels(Axis::Output),
-            inputs: channels(Axis::Input),
+            outputs: outputs.map(Alive::count),
+            inputs: inputs.map(Alive::count),
         }
     }
 
@@ -147,23 +158,29 @@ impl ParameterSparsity {
     }
 }
 
-fn channels(
-    parameter: &Parameter,
-    values: &Values,
-    axis: Axis,
-    axes: WeightAxes,
-) -> Option<Channels> {
-    let pattern = Pattern::Channels(axis);
-    let units = pattern
-        .units(parameter.path(), &parameter.shape, Some(axes))
-        .ok()?;
-    let alive = units.fold(values.iter(), false, |alive, weight| {
-        *alive |= weight != 0.0
-    });
-    Some(Channels {
-        total: units.count(),
-        dead: alive.iter().filter(|alive| !**alive).count(),
-    })
+/// Which channels have a weight that is not 0.
+struct Alive {
+    units: Units,
+    channels: Vec<bool>,
+}
+
+impl Alive {
+    fn along(axis: Axis, parameter: &Parameter, axes: Option<WeightAxes>) -> Option<Self> {
+        let pattern = Pattern::Channels(axis);
+        let units = pattern.units(parameter.path(), &parameter.shape, Some(axes?));
+        let units = units.ok()?;
+        Some(Self {
+            channels: vec![false; units.count()],
+            units,
+        })
+    }
+
+    fn count(self) -> Channels {
+        Channels {
+            total: self.channels.len(),
+            dead: self.channels.iter().filter(|alive| !**alive).count(),
+        }
+    }
 }
 
 fn fraction(part: usize, whole: usize) -> f64 {

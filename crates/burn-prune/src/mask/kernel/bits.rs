@@ -208,9 +208,9 @@ mod tests {
         let tile: [u32; WORD_BITS] = std::array::from_fn(hash);
         let mut transposed = tile;
         transpose(&mut transposed);
-        for row in 0..WORD_BITS {
-            for column in 0..WORD_BITS {
-                assert_eq!(tile[row] >> column & 1, transposed[column] >> row & 1);
+        for (row, bits) in tile.iter().enumerate() {
+            for (column, transposed) in transposed.iter().enumerate() {
+                assert_eq!(bits >> column & 1, transposed >> row & 1);
             }
         }
     }
