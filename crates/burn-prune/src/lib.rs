@@ -9,9 +9,9 @@
 //!
 //! | question | type | values |
 //! |---|---|---|
-//! | what is scored | [`Criterion`] | [`Magnitude`], [`Random`], your own; [importance](Pruner::importance) in the place of the weights |
-//! | what goes together | [`Pattern`] | single weights, channels along an [`Axis`] |
-//! | how much goes where | [`Allocation`] | uniform, global, by layer |
+//! | what is scored | [`Criterion`] | [`Magnitude`], [`Lamp`], [`Random`], your own; [importance](Pruner::importance) in the place of the weights |
+//! | what goes together | [`Pattern`] | single weights, channels along an [`Axis`], [`Blocks`], [`NM`] |
+//! | how much goes where | [`Allocation`] | uniform, global, ERK, by layer; floors |
 //! | which parameters | [`Pruner`] | Linear and Conv weights; `include`, `only`, `exclude` |
 //!
 //! # What counts
@@ -27,7 +27,14 @@
 //! with [`Param::val`](burn::module::Param::val), and save with
 //! [`Prunable::save_masked`] or after [`Prunable::make_permanent`], both of which write zeros.
 //!
-//! Each read masks the weight anew, which costs a step some time; see the README.
+//! Each read masks the weight anew. [`Prunable::with_mask_mode`] says when the zeros are put in: a
+//! loop of your own can keep them in the stored weights instead, by one call after each step.
+//!
+//! # Backends
+//!
+//! Masks are packed bits, and one function puts their zeros in. With the feature of the backend
+//! turned on here (`flex`; `wgpu`, `cuda` and the other CubeCL runtimes) it is a kernel that works
+//! in place; on every other backend it is composed of Burn's tensor operations.
 //!
 //! A parameter that is shared in two places gets the same mask in both and is counted once. Burn's
 //! optimizers update only one of the copies, so training tied weights is not promised.
