@@ -360,3 +360,70 @@ fn models_without_masks_pass_through() {
     assert_eq!(net.zero_pruned_gradients(gradients).len(), count);
     assert_eq!(weights(&net.zero_pruned()), before);
 }
+
+fn drifted() -> Net {
+    let device = Device::flex().autodiff();
+    let batches = batches(2, &device);
+    let (net, mut optimizer) = (seeded(Net::new(&device), 5), sgd());
+    let gradients = net.gradients(&batches[0]).1;
+    let net = optimizer
+        .step(0.1, net, gradients)
+        .l1_unstructured(0.5)
+        .unwrap();
+    let net = net.with_mask_mode(MaskMode::AfterStep).unwrap();
+    let gradients = net.gradients(&batches[1]).1;
+    // And no pass after it: old momentum has moved what is pruned.
+    let net = optimizer.step(0.1, net, gradients);
+    let zeros = values(net.fc1.weight.val().inner())
+        .iter()
+        .filter(|w| **w == 0.0)
+        .count();
+    assert!(zeros < 2000, "nothing has drifted");
+    net
+}
+
+fn zeros_are_pruned(net: &Net, masks: &burn_prune::MaskSet) {
+    let weights = values(net.fc1.weight.val().inner());
+    let pruned = masks.get("fc1.weight").unwrap().iter().zip(weights);
+    assert!(
+        pruned
+            .into_iter()
+            .all(|(kept, weight)| kept || weight == 0.0)
+    );
+}
+
+#[test]
+fn a_forgotten_pass_is_made_up_for_by_what_comes_next() {
+    let net = drifted();
+    let masks = net.masks();
+    zeros_are_pruned(&net.clone().make_permanent().unwrap(), &masks);
+    for mode in [MaskMode::OnRead, MaskMode::AfterStep] {
+        zeros_are_pruned(&net.clone().with_mask_mode(mode).unwrap(), &masks);
+    }
+    let loaded = Net::new(&Device::flex()).load_masked_record(net.masked_record());
+    zeros_are_pruned(&loaded.unwrap(), &masks);
+}
+
+#[test]
+fn parts_of_a_model_in_different_modes_are_pruned_on_together() {
+    let device = Device::flex();
+    let layer = || {
+        LinearConfig::new(8, 8)
+            .init(&device)
+            .l1_unstructured(0.25)
+            .unwrap()
+    };
+    let after_step = || layer().with_mask_mode(MaskMode::AfterStep).unwrap();
+    for layers in [vec![layer(), after_step()], vec![after_step(), layer()]] {
+        let record = layers.clone().into_record();
+        let layers = layers.l1_unstructured(0.5).unwrap();
+        let check = |layers: &Vec<burn::nn::Linear>| {
+            for layer in layers {
+                let read = values(layer.weight.val());
+                assert_eq!(read.iter().filter(|weight| **weight == 0.0).count(), 40);
+            }
+        };
+        check(&layers);
+        check(&layers.rewind(record).unwrap());
+    }
+}

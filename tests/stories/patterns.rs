@@ -87,7 +87,7 @@ fn indivisible_axes_are_skipped_when_asked_and_reported() {
     let only = pruner.only(ParamGroup::from_path("conv.weight"));
     assert!(matches!(
         only.masks(&net),
-        Err(PruneError::Indivisible { .. })
+        Err(PruneError::AllIndivisible { .. })
     ));
 }
 
@@ -255,5 +255,76 @@ fn erk_prunes_on_from_what_is_there() {
     let at_once = erk(0.8).masks(&net).unwrap();
     let twice = net.prune(&erk(0.5)).unwrap().prune(&erk(0.8)).unwrap();
     assert_eq!(twice.masks(), at_once);
-    assert!((at_once.sparsity() - 0.8).abs() < 0.005);
+    let pruned: usize = at_once.iter().map(|(_, mask)| mask.pruned()).sum();
+    assert_eq!(pruned, (0.8f64 * 416.0).round_ties_even() as usize);
+}
+
+#[test]
+fn erk_counts_as_every_allocation_does() {
+    use burn_prune::{Axis, Pattern};
+    let net = net();
+    let pruned = |pruner: Pruner, net: &Net| -> usize {
+        let masks = pruner.allocation(Allocation::Erk).masks(net).unwrap();
+        masks.iter().map(|(_, mask)| mask.pruned()).sum()
+    };
+    let magnitude = || Pruner::new(Magnitude::l1());
+    for count in [0, 1, 100, 415, 416] {
+        assert_eq!(pruned(magnitude().amount(count), &net), count);
+    }
+    // One layer has lost everything: nothing asked for is nothing done.
+    let all = magnitude()
+        .only(ParamGroup::from_path("fc1.weight"))
+        .amount(1.0);
+    let net = net.prune(&all).unwrap();
+    assert_eq!(pruned(magnitude().amount(0.0), &net), 160);
+    assert_eq!(pruned(magnitude().to_sparsity(0.1), &net), 160);
+    assert_eq!(pruned(magnitude().amount(0.5), &net), 160 + 128);
+    let channels = magnitude()
+        .pattern(Pattern::Channels(Axis::Output))
+        .amount(5);
+    let net = net.prune(&channels.allocation(Allocation::Erk)).unwrap();
+    let rows = net.sparsity_report().parameters;
+    assert_eq!(
+        rows.iter()
+            .map(|row| row.outputs.unwrap().dead)
+            .sum::<usize>(),
+        10 + 5
+    );
+}
+
+#[test]
+fn a_skipped_parameter_may_have_importance_scores() {
+    let net = net();
+    let importance = |pruner: Pruner, path: &str, shape: [usize; 2]| {
+        pruner.importance(
+            path,
+            burn::tensor::Tensor::<2>::ones(shape, &Device::flex()),
+        )
+    };
+    let pruner = Pruner::new(Magnitude::l1()).pattern(NM::new(2, 4).skip_indivisible());
+    let pruner = importance(
+        importance(pruner, "fc1.weight", [16, 10]),
+        "fc2.weight",
+        [10, 4],
+    );
+    assert_eq!(pruner.masks(&net).unwrap().len(), 1);
+}
+
+#[test]
+fn normalized_scores_are_finite_or_refused() {
+    use burn::tensor::{Device, Tensor};
+    let layer = linear([[1.0, f32::NAN, 2.0]]);
+    let refused = |pruner: Pruner| pruner.normalize().amount(1).masks(&layer).unwrap_err();
+    for pruner in [Pruner::new(Magnitude::l1()), Pruner::new(Random::new(1))] {
+        assert!(matches!(
+            refused(pruner),
+            PruneError::NonFiniteScore { unit: 1, .. }
+        ));
+    }
+    // What is pruned takes no part, in the norm neither.
+    let layer = linear([[0.0, 3.0, 2.0]]).l1_unstructured(1).unwrap();
+    let scores = Tensor::<2>::from_floats([[f32::NAN, 3.0, 2.0]], &Device::flex());
+    let pruner = Pruner::new(Magnitude::l1()).importance("weight", scores);
+    let masks = pruner.normalize().amount(1).masks(&layer).unwrap();
+    assert_eq!(kept(&masks, "weight"), [0, 1, 0]);
 }

@@ -75,6 +75,29 @@ fn a_pruned_state_dict_loads_with_its_masks_and_gives_the_same_outputs() {
 }
 
 #[test]
+fn a_model_on_a_training_device_stays_trainable() {
+    use burn::optim::{GradientsParams, SgdConfig};
+    let device = Device::flex().autodiff();
+    let net = Net::new(LinearLayout::Row).train();
+    assert!(net.fc1.weight.is_require_grad());
+    let frozen = Net {
+        fc2: net.fc2.no_grad(),
+        ..net
+    };
+    let net = frozen.load_pytorch(file()).unwrap();
+    assert!(net.fc1.weight.base().is_require_grad());
+    assert!(!net.fc2.weight.base().is_require_grad());
+    let images = TensorData::new(floats(&fixtures()["state_dict"]["images"]), [2, 1, 6, 6]);
+    let images = Tensor::<4>::from_data(images, &device);
+    let loss = net.forward(images).square().sum();
+    let gradients = GradientsParams::from_grads(loss.backward(), &net);
+    let (before, masks) = (values(net.fc1.weight.val()), net.masks());
+    let net = SgdConfig::new().init().step(0.1, net, gradients);
+    assert_ne!(values(net.fc1.weight.val()), before);
+    assert_eq!(net.masks(), masks);
+}
+
+#[test]
 fn a_state_dict_that_does_not_fit_changes_nothing() {
     let net = Net::new(LinearLayout::Row);
     let net = Net {

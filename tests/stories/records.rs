@@ -227,3 +227,22 @@ fn truncated_files_are_errors() {
         );
     }
 }
+
+#[test]
+fn a_record_can_be_cast_to_the_type_of_the_model() {
+    use burn::module::Param;
+    use burn::nn::LinearConfig;
+    use burn::tensor::DType;
+    let device = Device::flex();
+    let layer = || LinearConfig::new(4, 4).init(&device);
+    let mut half = layer();
+    half.weight = Param::from_tensor(half.weight.val().cast(DType::F16));
+    let half = half.l1_unstructured(0.25).unwrap();
+    let record = layer().l1_unstructured(0.5).unwrap().masked_record();
+    let loaded = half
+        .load_masked_record(record.cast_to_module_dtype())
+        .unwrap();
+    assert_eq!(loaded.weight.val().dtype(), DType::F16);
+    assert_eq!(loaded.masks().sparsity(), 0.5);
+    assert_eq!(loaded.sparsity_report().zeros(), 8);
+}

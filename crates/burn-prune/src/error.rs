@@ -92,6 +92,19 @@ pub enum PruneError {
         /// All such parameters, with the length of their input axis.
         offenders: Vec<(String, usize)>,
     },
+    /// There is no weight whose input axis is a multiple of M.
+    #[error(
+        "{n}:{m} sparsity skips every selected weight: {}",
+        list(offenders, |(path, length)| format!("the input axis of `{path}` has {length}"))
+    )]
+    AllIndivisible {
+        /// Weights to keep.
+        n: usize,
+        /// Weights in a group.
+        m: usize,
+        /// All selected parameters, with the length of their input axis.
+        offenders: Vec<(String, usize)>,
+    },
     /// A block that is empty, or larger than the weight.
     #[error(
         "blocks of {size:?} do not fit `{path}`, a matrix of {matrix:?} outputs by inputs; take \

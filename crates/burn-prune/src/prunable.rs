@@ -196,7 +196,8 @@ pub trait Prunable: Module {
     /// reparameterization, which Burn would merge along.
     fn make_permanent(self) -> Result<Self, Rejected<Self>> {
         match Inventory::of(&self).check_detachable() {
-            Ok(()) => Ok(self.materialize()),
+            // A weight that is kept after the step may have drifted since.
+            Ok(()) => Ok(model::zero_after_step(self).materialize()),
             Err(error) => Err(Rejected::new(self, error)),
         }
     }

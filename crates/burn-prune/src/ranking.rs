@@ -70,8 +70,11 @@ impl<'a> Ranking<'a> {
         }
         if let (Pattern::NM(nm), false) = (pattern, offenders.is_empty()) {
             let (n, m) = nm.sizes();
-            if !nm.skips() || ranking.tensors.is_empty() {
+            if !nm.skips() {
                 return Err(PruneError::Indivisible { n, m, offenders });
+            }
+            if ranking.tensors.is_empty() {
+                return Err(PruneError::AllIndivisible { n, m, offenders });
             }
             let skipped = offenders.into_iter();
             ranking.skipped = skipped
@@ -97,7 +100,7 @@ impl<'a> Ranking<'a> {
         let score = |tensor: &Ranked<'_>, values: &Values| {
             let scores = tensor.scores(criterion, pattern, values)?;
             Ok(match normalize {
-                true => scores.divided_by(norm(values)),
+                true => scores.divided_by(tensor.norm(values)?),
                 false => scores,
             })
         };
@@ -129,6 +132,9 @@ impl<'a> Ranking<'a> {
     fn check_importance(&self, importance: &HashMap<String, Importance>) -> Result<(), PruneError> {
         for (path, importance) in importance {
             let mut known = self.tensors.iter().map(|tensor| tensor.parameter);
+            if self.skipped.iter().any(|skipped| skipped.path == *path) {
+                continue;
+            }
             let Some(parameter) = known.find(|parameter| parameter.paths.contains(path)) else {
                 let selected = self.tensors.iter().map(|tensor| tensor.parameter.path());
                 return Err(PruneError::ImportanceUnused {
@@ -295,6 +301,25 @@ impl Ranked<'_> {
         Ok(scores)
     }
 
+    /// The L2 norm of what is unpruned, 1 when it is 0 so that nothing is divided by it.
+    fn norm(&self, values: &Values) -> Result<f64, PruneError> {
+        let values = values.clone().masked(Arc::clone(&self.mask));
+        match norm(&values) {
+            0.0 => Ok(1.0),
+            norm if norm.is_finite() => Ok(norm),
+            norm => {
+                let mut weights = values.iter().enumerate();
+                let infinite = weights.find(|(_, weight)| !weight.is_finite());
+                let (unit, found) = infinite.unwrap_or((0, norm));
+                Err(PruneError::NonFiniteScore {
+                    path: self.parameter.path().to_string(),
+                    unit,
+                    found,
+                })
+            }
+        }
+    }
+
     fn split(&mut self) -> Split<'_> {
         Split {
             parameter: self.parameter,
@@ -316,8 +341,8 @@ impl Ranked<'_> {
     }
 }
 
-/// The L2 norm, 1 when it is 0 so that nothing is divided by it. Summed in f64 by chunks and in
-/// their order, so that it does not depend on the threads.
+/// The L2 norm. Summed in f64 by chunks and in their order, so that it does not depend on the
+/// threads.
 fn norm(values: &Values) -> f64 {
     const CHUNK: usize = 1 << 14;
     let chunks = values.len().div_ceil(CHUNK);
@@ -330,8 +355,5 @@ fn norm(values: &Values) -> f64 {
         block.iter().map(|value| value * value).sum::<f64>()
     };
     let sums: Vec<f64> = (0..chunks).into_par_iter().map(sum).collect();
-    match sums.iter().sum::<f64>().sqrt() {
-        0.0 => 1.0,
-        norm => norm,
-    }
+    sums.iter().sum::<f64>().sqrt()
 }

@@ -1,78 +1,159 @@
 //! Erdős–Rényi-kernel densities.
 
-/// The density of each layer, so that a fraction `density` of all weights is kept (Evci et al.
-/// 2020, "Rigging the Lottery").
+/// A layer to be shared out to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layer<'a> {
+    pub shape: &'a [usize],
+    /// Its units: weights, channels or blocks.
+    pub total: usize,
+    /// Those that are still unpruned.
+    pub remaining: usize,
+}
+
+/// How many units each layer keeps, `kept` in all (Evci et al. 2020, "Rigging the Lottery").
 ///
 /// A layer of shape `s` is as dense as `Σ s / Π s` says, scaled by one factor for all layers. A
-/// layer that would get more than all of its weights is dense, and the factor is found again for
-/// the others.
-pub(super) fn densities(shapes: &[&[usize]], density: f64) -> Vec<f64> {
-    let sizes: Vec<f64> = shapes.iter().map(|s| product(s)).collect();
-    let raw: Vec<f64> = shapes
+/// layer that would get more than it has left keeps all of that, and the factor is found again for
+/// the others. Each count is rounded half to even; where the sum is off by a few, those that were
+/// rounded the furthest the other way give or take one.
+pub(super) fn kept(layers: &[Layer<'_>], kept: usize) -> Vec<usize> {
+    let shares = shares(layers, kept);
+    let mut counts: Vec<usize> = shares
         .iter()
-        .zip(&sizes)
-        .map(|(shape, size)| match *size {
-            0.0 => 0.0,
-            size => shape.iter().sum::<usize>() as f64 / size,
-        })
+        .zip(layers)
+        .map(|(share, layer)| (share.round_ties_even() as usize).min(layer.remaining))
         .collect();
-    let mut dense = vec![false; shapes.len()];
+    while counts.iter().sum::<usize>() != kept {
+        let short = counts.iter().sum::<usize>() < kept;
+        let error = |layer: usize| {
+            let error = shares[layer] - counts[layer] as f64;
+            if short { error } else { -error }
+        };
+        let movable = |layer: &usize| match short {
+            true => counts[*layer] < layers[*layer].remaining,
+            false => counts[*layer] > 0,
+        };
+        let furthest = (0..layers.len()).filter(movable).max_by(|a, b| {
+            // The first of equals.
+            error(*a).total_cmp(&error(*b)).then(b.cmp(a))
+        });
+        let furthest = furthest.expect("no more are kept than there are");
+        match short {
+            true => counts[furthest] += 1,
+            false => counts[furthest] -= 1,
+        }
+    }
+    counts
+}
+
+/// The same before rounding.
+fn shares(layers: &[Layer<'_>], kept: usize) -> Vec<f64> {
+    let raw: Vec<f64> = layers.iter().map(Layer::raw_density).collect();
+    let mut full = vec![false; layers.len()];
     loop {
-        let (mut to_keep, mut kept_at_one) = (0.0, 0.0);
-        for ((size, raw), dense) in sizes.iter().zip(&raw).zip(&dense) {
-            if *dense {
-                to_keep -= size * (1.0 - density);
+        let mut to_keep = kept as f64;
+        let mut kept_at_one = 0.0;
+        for ((layer, raw), full) in layers.iter().zip(&raw).zip(&full) {
+            if *full {
+                to_keep -= layer.remaining as f64;
             } else {
-                to_keep += size * density;
-                kept_at_one += size * raw;
+                kept_at_one += layer.total as f64 * raw;
             }
         }
         let factor = match kept_at_one {
             0.0 => 0.0,
             kept => to_keep / kept,
         };
-        let sparse = raw.iter().zip(&dense).filter(|(_, dense)| !**dense);
-        let densest = sparse.map(|(raw, _)| *raw).fold(0.0, f64::max);
-        if densest * factor <= 1.0 {
-            let layers = raw.iter().zip(dense);
-            return layers
-                .map(|(raw, dense)| if dense { 1.0 } else { raw * factor })
-                .collect();
+        let share = |layer: usize| match full[layer] {
+            true => layers[layer].remaining as f64,
+            false => factor * raw[layer] * layers[layer].total as f64,
+        };
+        // By how much a layer has too little left, relative to its own density.
+        let excess = |layer: usize| match layers[layer].remaining {
+            0 => f64::INFINITY,
+            remaining => share(layer) / remaining as f64,
+        };
+        let sparse = (0..layers.len()).filter(|layer| !full[*layer]);
+        let largest = sparse.map(excess).fold(0.0, f64::max);
+        if largest <= 1.0 {
+            return (0..layers.len()).map(share).collect();
         }
-        for (raw, dense) in raw.iter().zip(&mut dense) {
-            *dense |= *raw == densest;
-        }
+        let overfull: Vec<_> = (0..layers.len())
+            .filter(|layer| !full[*layer] && excess(*layer) == largest)
+            .collect();
+        overfull.into_iter().for_each(|layer| full[layer] = true);
     }
 }
 
-fn product(shape: &[usize]) -> f64 {
-    shape.iter().product::<usize>() as f64
+impl Layer<'_> {
+    fn raw_density(&self) -> f64 {
+        match self.shape.iter().product::<usize>() {
+            0 => 0.0,
+            size => self.shape.iter().sum::<usize>() as f64 / size as f64,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn layer(shape: &[usize]) -> Layer<'_> {
+        let total = shape.iter().product();
+        Layer {
+            shape,
+            total,
+            remaining: total,
+        }
+    }
+
     #[test]
-    fn densities_by_hand() {
+    fn counts_by_hand() {
         // Raw densities 20/100 and 40/400; 2.5 times them keeps 50 and 100 of 500.
-        let found = densities(&[&[10, 10], &[20, 20]], 0.3);
-        assert!((found[0] - 0.5).abs() < 1e-12 && (found[1] - 0.25).abs() < 1e-12);
+        assert_eq!(kept(&[layer(&[10, 10]), layer(&[20, 20])], 150), [50, 100]);
     }
 
     #[test]
     fn a_layer_that_would_be_overfull_is_dense_and_the_others_make_up_for_it() {
-        // Raw 7/10 and 40/400. At 0.1 a factor of 41/47 fits; at 0.3 it is 123/47, too much for
-        // the first, so the second keeps 123 - 10 of its 400.
-        let found = densities(&[&[2, 5], &[20, 20]], 0.3);
-        assert_eq!(found[0], 1.0);
-        assert!((found[1] - 113.0 / 400.0).abs() < 1e-12);
+        // Raw 7/10 and 40/400. At 41 a factor of 41/47 fits; at 123 it is 123/47, too much for
+        // the first, so the second keeps 123 - 10.
+        assert_eq!(kept(&[layer(&[2, 5]), layer(&[20, 20])], 123), [10, 113]);
     }
 
     #[test]
-    fn all_and_nothing() {
-        assert_eq!(densities(&[&[2, 5], &[3, 4]], 1.0), [1.0, 1.0]);
-        assert_eq!(densities(&[&[2, 5], &[3, 4]], 0.0), [0.0, 0.0]);
-        assert_eq!(densities(&[&[0, 4]], 0.5), [0.0]);
+    fn a_layer_that_has_lost_units_keeps_no_more_than_it_has() {
+        let gone = Layer {
+            remaining: 0,
+            ..layer(&[10, 10])
+        };
+        let partly = Layer {
+            remaining: 30,
+            ..layer(&[10, 10])
+        };
+        assert_eq!(kept(&[gone, layer(&[10, 10])], 60), [0, 60]);
+        assert_eq!(kept(&[partly, layer(&[10, 10])], 100), [30, 70]);
+    }
+
+    #[test]
+    fn every_count_is_met() {
+        let shapes: [&[usize]; 4] = [&[3, 7], &[5, 5, 3], &[4], &[11, 2]];
+        let layers = shapes.map(layer);
+        let total: usize = layers.iter().map(|layer| layer.total).sum();
+        for count in 0..=total {
+            let counts = kept(&layers, count);
+            assert_eq!(counts.iter().sum::<usize>(), count);
+            assert!(
+                counts
+                    .iter()
+                    .zip(&layers)
+                    .all(|(kept, layer)| *kept <= layer.total)
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_at_all() {
+        assert_eq!(kept(&[layer(&[0, 4])], 0), [0]);
+        assert_eq!(kept(&[], 0), [0usize; 0]);
     }
 }

@@ -26,8 +26,9 @@ impl Floor {
     /// How many of `total` units are kept at least.
     pub(crate) fn units(self, total: usize) -> usize {
         // What is a whole number but for rounding is not one more.
-        const ROUNDING: f64 = 1e-9;
-        let share = (self.density * total as f64 - ROUNDING).ceil() as usize;
+        const ROUNDING: f64 = 1e-12;
+        let share = self.density * total as f64;
+        let share = (share - share * ROUNDING).ceil() as usize;
         share.max(self.count).min(total)
     }
 
@@ -47,6 +48,7 @@ mod tests {
         assert_eq!(floor(0.1, 0).units(30), 3);
         assert_eq!(floor(0.07, 0).units(100), 7);
         assert_eq!(floor(0.1, 0).units(31), 4);
+        assert_eq!(floor(0.55, 0).units(50_000_000), 27_500_000);
         assert_eq!(floor(0.1, 5).units(30), 5);
         assert_eq!(floor(0.0, 5).units(3), 3);
         assert_eq!(floor(0.5, 0).removable(4, 10), 0);

@@ -23,9 +23,10 @@ pub enum Allocation {
     /// 2020, "Rigging the Lottery").
     ///
     /// A layer of shape `s` keeps `ε · Σ s / Π s` of its weights, with one `ε` for all that makes
-    /// the whole as sparse as asked for. A layer that would keep more than it has is dense, and
-    /// `ε` is found again for the others. Each layer's count is rounded half to even by itself.
-    /// Where more has gone already, nothing comes back.
+    /// the whole as sparse as asked for. A layer that would keep more than it has left keeps all
+    /// of that, and `ε` is found again for the others. Each layer's count is rounded half to even,
+    /// and where these do not add up to the amount, the layers that were rounded the furthest give
+    /// or take one.
     Erk,
     /// Every parameter has a target of its own; see [`Allocation::per_layer`].
     PerLayer(Vec<(ParamGroup, Target)>),
@@ -122,18 +123,15 @@ impl Allocation {
             }
             (Self::Erk, Some(target)) => {
                 let (remaining, total) = whole();
-                let density = match target {
-                    Target::Sparsity(sparsity) => 1.0 - sparsity,
-                    _ if total == 0 => 1.0,
-                    _ => (remaining - target.count(ALL, remaining, total)?) as f64 / total as f64,
-                };
-                let shapes = shares.iter().map(|share| share.parameter.shape.as_slice());
-                let densities = erk::densities(&shapes.collect::<Vec<_>>(), density);
-                let sparsities = densities.into_iter().map(|density| 1.0 - density);
-                let layers = shares.iter().zip(sparsities);
-                let counts = layers
-                    .map(|(share, sparsity)| of(Target::Sparsity(sparsity.clamp(0.0, 1.0)), share));
-                counts.collect::<Result<_, _>>()?
+                let count = target.count(ALL, remaining, total)?;
+                let layers = shares.iter().map(|share| erk::Layer {
+                    shape: &share.parameter.shape,
+                    total: share.total,
+                    remaining: share.remaining,
+                });
+                let kept = erk::kept(&layers.collect::<Vec<_>>(), remaining - count);
+                let shares = shares.iter().zip(kept);
+                shares.map(|(share, kept)| share.remaining - kept).collect()
             }
             (Self::PerLayer(targets), fallback) => {
                 check_groups(targets, shares)?;

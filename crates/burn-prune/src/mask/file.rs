@@ -7,7 +7,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use tempfile::NamedTempFile;
+use tempfile::{Builder, NamedTempFile};
 
 use super::{Mask, MaskSet};
 use crate::PruneError;
@@ -44,7 +44,7 @@ impl MaskSet {
             _ => Path::new("."),
         };
         let write = || {
-            let mut file = NamedTempFile::new_in(folder)?;
+            let mut file = beside(folder)?;
             file.write_all(&self.to_bytes())?;
             file.as_file().sync_all()?;
             file.persist(path)?;
@@ -134,6 +134,14 @@ impl MaskSet {
         }
         reader.0.is_empty().then_some(masks)
     }
+}
+
+/// A new file with the permissions that files have, not those of a temporary one.
+fn beside(folder: &Path) -> std::io::Result<NamedTempFile> {
+    let mut builder = Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
 }
 
 fn broken(path: &Path, message: impl std::fmt::Display) -> PruneError {

@@ -13,7 +13,8 @@ use crate::{Mask, MaskMode, WeightMask, mask::bits};
 /// Attaches these masks, replacing those that are attached already.
 ///
 /// The masks must fit: see [`Parameter::check_maskable`](super::Parameter::check_maskable). New
-/// ones are in this mode; where it is after the step, stored weights are zeroed.
+/// ones are in this mode, the others stay in theirs; where it is after the step, the stored weights
+/// are zeroed.
 pub(crate) fn attach<M: Module, R: Borrow<Mask>>(
     model: M,
     masks: &HashMap<ParamId, R>,
@@ -36,14 +37,9 @@ pub(crate) fn attach<M: Module, R: Borrow<Mask>>(
         let (id, mask) = masks.get(&weight)?;
         Some(WeightMask::new(mask, *id, device, mode))
     }));
-    match mode {
-        MaskMode::OnRead => model,
-        MaskMode::AfterStep => {
-            let mut attached = step::masks(&model);
-            attached.retain(|weight, _| masks.contains_key(weight));
-            step::zero(model, attached)
-        }
-    }
+    let mut changed = step::masks(&model);
+    changed.retain(|weight, mask| mask.mode() == MaskMode::AfterStep && masks.contains_key(weight));
+    step::zero(model, changed)
 }
 
 /// Takes the masks off, which writes their zeros, and attaches them in this mode.
@@ -52,9 +48,12 @@ pub(crate) fn attach<M: Module, R: Borrow<Mask>>(
 pub(crate) fn set_mode<M: Module>(model: M, mode: MaskMode) -> M {
     let masks = step::masks(&model);
     let model = model.materialize();
-    model.apply_reparameterization(Attach(|weight, _: &Device| {
+    let model = model.apply_reparameterization(Attach(|weight, _: &Device| {
         Some(masks.get(&weight)?.in_mode(mode))
-    }))
+    }));
+    // What was kept after the step may have drifted, and a shared weight may have had its mask at
+    // one of its places.
+    step::zero_after_step(model)
 }
 
 /// Attaches these masks, by the id of their weight, where there are none.

@@ -17,6 +17,8 @@ pub(super) const REPARAMETERIZATION: &str = "Reparameterization";
 pub(crate) struct Parameter {
     /// Dotted paths; more than one when it is shared. The first names it.
     pub paths: Vec<String>,
+    /// The same without the names of enum variants, which other frameworks do not have.
+    pub plain_paths: Vec<String>,
     pub id: ParamId,
     pub shape: Vec<usize>,
     /// Type name of the struct that holds it, `Linear` for instance.
@@ -67,6 +69,7 @@ impl Parameter {
     /// Takes in another place where this parameter is used.
     fn merge(&mut self, mut place: Self) {
         self.paths.append(&mut place.paths);
+        self.plain_paths.append(&mut place.plain_paths);
         if self.reparameterization.is_none() {
             self.reparameterization = place.reparameterization;
             self.bits = place.bits;
@@ -280,8 +283,12 @@ impl ModuleVisitor for Collector {
         let layer = container.and_then(|container| container.strip_prefix("Struct:"));
         // Asking a lazy parameter for its type would initialize it.
         let dtype = param.is_initialized().then(|| param.base().dtype());
+        let names = self.path.iter().zip(&self.containers);
+        let plain = names.filter(|(_, container)| !container.starts_with("Enum:"));
+        let plain: Vec<&str> = plain.map(|(name, _)| name.as_str()).collect();
         self.parameters.push(Parameter {
             paths: vec![self.path.join(".")],
+            plain_paths: vec![plain.join(".")],
             id: param.id,
             shape: param.lazy_shape().to_vec(),
             layer: layer.map(str::to_string),

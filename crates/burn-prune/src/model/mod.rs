@@ -3,11 +3,13 @@
 mod attach;
 mod inventory;
 mod step;
+mod update;
 mod weights;
 
 pub(crate) use attach::{attach, attach_bits, set_mode};
 pub(crate) use inventory::{Inventory, Parameter};
-pub(crate) use step::zero_pruned;
 #[cfg(feature = "optim")]
 pub(crate) use step::zero_pruned_gradients;
+pub(crate) use step::{zero_after_step, zero_pruned};
+pub(crate) use update::update;
 pub(crate) use weights::{Values, visit_weights};

@@ -8,6 +8,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Int, Tensor};
 
 use super::inventory::REPARAMETERIZATION;
+use super::update::update;
 use crate::{MaskMode, WeightMask};
 
 /// Writes 0 into the stored weights that are pruned, in place where nothing else holds them.
@@ -15,6 +16,13 @@ use crate::{MaskMode, WeightMask};
 /// Ids, load and save mappers stay.
 pub(crate) fn zero_pruned<M: Module>(model: M) -> M {
     let masks = masks(&model);
+    zero(model, masks)
+}
+
+/// [`zero_pruned`] for those masks that are kept after the step.
+pub(crate) fn zero_after_step<M: Module>(model: M) -> M {
+    let mut masks = masks(&model);
+    masks.retain(|_, mask| mask.mode() == MaskMode::AfterStep);
     zero(model, masks)
 }
 
@@ -98,26 +106,7 @@ impl ModuleMapper for ZeroPruned {
         let Some(mask) = self.masks.get(&param.id) else {
             return param;
         };
-        let id = param.id;
-        // By value, so that the tensor is held nowhere else.
-        param.map(|weight| {
-            if !weight.is_autodiff() {
-                return mask.zero_pruned(weight);
-            }
-            // As Burn's optimizers do: lifting a tensor back resets these.
-            let (require_grad, distributed) = (weight.is_require_grad(), weight.is_distributed());
-            let weight = weight.into_dispatch();
-            let checkpointing = weight.autodiff;
-            let weight = Tensor::from_dispatch(weight).without_autodiff();
-            let mut weight = Tensor::<D>::from_inner(mask.zero_pruned(weight)).into_dispatch();
-            weight.autodiff = checkpointing;
-            let weight = Tensor::<D>::from_dispatch(weight);
-            let weight = weight.set_require_grad(require_grad);
-            match distributed {
-                true => weight.set_distributed(id),
-                false => weight,
-            }
-        })
+        update(param, |weight| mask.zero_pruned(weight))
     }
 }
 

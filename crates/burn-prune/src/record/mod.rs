@@ -12,8 +12,8 @@ use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::{Int, Tensor};
 
 use crate::{
-    MaskMode, PruneError, Rejected, WeightMask,
-    model::{Inventory, attach_bits, zero_pruned},
+    PruneError, Rejected, WeightMask,
+    model::{Inventory, attach_bits, zero_after_step, zero_pruned},
 };
 use taken::{Identity, Put, Taken, is_mask, mask_path};
 
@@ -69,14 +69,14 @@ pub(crate) fn load<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejec
         for path in &parameter.paths {
             if let Some(bits) = taken.take::<Param<Tensor<1, Int>>>(&mask_path(path)) {
                 let id = bits.id;
-                let bits = taken::as_bits(bits.into_value());
+                let bits = bits.into_value();
                 masks.insert(parameter.id, WeightMask::from_bits(bits, id, mode));
             }
         }
     }
     // Weights are known by their ids, which change while loading.
     let model = attach_bits(model, &masks);
-    Ok(put(model, taken, Identity::OfRecord, mode))
+    Ok(put(model, taken, Identity::OfRecord))
 }
 
 /// Loads weights and statistics, and leaves masks and identities as they are.
@@ -88,22 +88,16 @@ pub(crate) fn rewind<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rej
         Ok(taken)
     });
     match complete {
-        Ok(taken) => {
-            let mode = Inventory::of(&model).mask_mode();
-            Ok(put(model, taken, Identity::OfModel, mode))
-        }
+        Ok(taken) => Ok(put(model, taken, Identity::OfModel)),
         Err(error) => Err(Rejected::new(model, error)),
     }
 }
 
-fn put<M: Module>(model: M, taken: Taken, identity: Identity, mode: MaskMode) -> M {
+fn put<M: Module>(model: M, taken: Taken, identity: Identity) -> M {
     // Statistics of the last batches may be waiting to be taken in, and would replace those of the
     // record later. Making an inference model takes them in now.
     drop(model.valid());
     let model = model.map(&mut Put::new(taken, identity));
-    match mode {
-        MaskMode::OnRead => model,
-        // A record may hold anything under its masks; after the step that must be zero.
-        MaskMode::AfterStep => zero_pruned(model),
-    }
+    // A record may hold anything under its masks.
+    zero_after_step(model)
 }

@@ -151,16 +151,18 @@ struct Offer<'a, Mapper> {
 }
 
 macro_rules! offer {
-    ($offer:ident, $map:ident, $kind:ty, $device:expr, $shape:expr) => {{
+    ($offer:ident, $map:ident, $kind:ty, $device:expr, $shape:expr, $cast:expr) => {{
         let (shape, device): (burn::tensor::Shape, Device) = ($shape, $device);
         let init = {
-            let shape = shape.clone();
-            move |device: &Device, _: bool| Tensor::<D, $kind>::empty(shape, device)
+            let (shape, cast) = (shape.clone(), $cast);
+            // Looked at only to learn the type that a record is to be cast to.
+            move |device: &Device, _: bool| cast(Tensor::<D, $kind>::empty(shape, device))
         };
-        let empty = Param::uninitialized(ParamId::new(), init, device, false, shape.clone());
+        let id = ParamId::new();
+        let empty = Param::uninitialized(id, init, device, false, shape.clone());
         let param = $offer.mapper.$map::<D>(empty);
         let path = $offer.path.join(".");
-        match param.is_initialized() {
+        match param.id != id && param.shape() == shape {
             true => drop($offer.taken.tensors.insert(path, Box::new(param))),
             false => $offer.taken.missing.push((path, shape.to_vec())),
         }
@@ -175,7 +177,9 @@ impl<Mapper: ModuleMapper> Offer<'_, Mapper> {
             self.enter_module(name, "");
         }
         let shape = [weights.div_ceil(WORD_BITS)].into();
-        offer!(self, map_int, Int, device, shape);
+        offer!(self, map_int, Int, device, shape, |bits: Tensor<D, Int>| {
+            bits.cast(DType::I32)
+        });
         for name in names {
             self.exit_module(name, "");
         }
@@ -201,30 +205,31 @@ impl<Mapper: ModuleMapper> ModuleVisitor for Offer<'_, Mapper> {
             false => param.lazy_shape(),
         };
         let weights = shape.num_elements();
-        offer!(
-            self,
-            map_float,
-            burn::tensor::Float,
-            param.lazy_device(),
-            shape
-        );
+        let dtype = param.is_initialized().then(|| param.base().dtype());
+        let cast = move |empty: Tensor<D>| match dtype {
+            Some(dtype) => empty.cast(dtype),
+            None => empty,
+        };
+        let device = param.lazy_device();
+        offer!(self, map_float, burn::tensor::Float, device, shape, cast);
         if self.bare.contains(&self.path.join(".")) {
             self.bits_of(weights, param.lazy_device());
         }
     }
 
     fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
-        offer!(self, map_int, Int, param.lazy_device(), param.lazy_shape());
+        let dtype = param.is_initialized().then(|| param.base().dtype());
+        let cast = move |empty: Tensor<D, Int>| match dtype {
+            Some(dtype) => empty.cast(dtype),
+            None => empty,
+        };
+        let (device, shape) = (param.lazy_device(), param.lazy_shape());
+        offer!(self, map_int, Int, device, shape, cast);
     }
 
     fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
-        offer!(
-            self,
-            map_bool,
-            Bool,
-            param.lazy_device(),
-            param.lazy_shape()
-        );
+        let (device, shape) = (param.lazy_device(), param.lazy_shape());
+        offer!(self, map_bool, Bool, device, shape, |empty| empty);
     }
 }
 
@@ -293,12 +298,4 @@ impl ModuleMapper for Put {
     put!(map_float, burn::tensor::Float);
     put!(map_int, Int);
     put!(map_bool, Bool);
-}
-
-/// The bits of a mask, whatever integers they were recorded as.
-pub(super) fn as_bits(bits: Tensor<1, Int>) -> Tensor<1, Int> {
-    match bits.dtype() {
-        DType::I32 => bits,
-        _ => bits.cast(DType::I32),
-    }
 }

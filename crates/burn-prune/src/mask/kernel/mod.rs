@@ -15,6 +15,20 @@ mod cubecl;
 mod flex;
 mod vectors;
 
+#[cfg(all(
+    feature = "cubecl",
+    not(any(
+        feature = "cpu",
+        feature = "cuda",
+        feature = "metal",
+        feature = "rocm",
+        feature = "vulkan",
+        feature = "webgpu",
+        feature = "wgpu"
+    ))
+))]
+compile_error!("the feature `cubecl` is turned on by those of the runtimes: `wgpu`, `cuda`, ..");
+
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{
     Backend, Dispatch, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind, TensorMetadata,
