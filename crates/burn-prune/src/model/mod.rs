@@ -11,5 +11,6 @@ pub(crate) use inventory::{Inventory, Parameter};
 #[cfg(feature = "optim")]
 pub(crate) use step::zero_pruned_gradients;
 pub(crate) use step::{zero_after_step, zero_pruned};
+#[cfg(feature = "pytorch")]
 pub(crate) use update::update;
 pub(crate) use weights::{Values, visit_weights};
