@@ -15,5 +15,6 @@ mod pytorch_records;
 mod records;
 mod reference;
 mod rewinding;
+mod schedules;
 mod semantics;
 mod torch;

@@ -77,6 +77,26 @@ pub enum PruneError {
         /// "amount", "allocation" or "floor".
         what: &'static str,
     },
+    /// A schedule that makes no sense.
+    #[error("`{field}` of the pruning schedule must be {expected}, found {found}")]
+    InvalidSchedule {
+        /// The field.
+        field: &'static str,
+        /// What it may be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// A checkpoint of a training that prunes in another way.
+    #[error("{file} was made with another pruning recipe.\n  there: {found}\n  here:  {expected}")]
+    OtherRecipe {
+        /// The checkpoint.
+        file: String,
+        /// The recipe here.
+        expected: String,
+        /// The recipe that it was made with.
+        found: String,
+    },
     /// Weights whose input axis is not a multiple of M.
     #[error(
         "{n}:{m} sparsity needs input axes that are divisible by {m}, but {}; leave them out with \

@@ -57,8 +57,12 @@ mod pruner;
 mod ranking;
 mod record;
 mod report;
+#[cfg(feature = "optim")]
+mod schedule;
 mod select;
 mod target;
+#[cfg(feature = "optim")]
+mod training;
 
 pub use allocation::Allocation;
 pub use amount::{Amount, Target};
@@ -69,3 +73,9 @@ pub use pattern::{Axis, Blocks, NM, Pattern, Pooling, Units, WeightAxes};
 pub use prunable::Prunable;
 pub use pruner::Pruner;
 pub use report::{Channels, ParameterSparsity, SparsityReport};
+#[cfg(feature = "optim")]
+pub use schedule::{Run, Schedule, ScheduleConfig, Span};
+#[cfg(feature = "train")]
+pub use training::SparsityMetric;
+#[cfg(feature = "optim")]
+pub use training::{AllocationConfig, CriterionConfig, Pruning, Recipe, reestimate_statistics};

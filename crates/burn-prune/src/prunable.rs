@@ -3,6 +3,8 @@
 use std::{borrow::Cow, collections::HashMap, path::Path};
 
 #[cfg(feature = "optim")]
+use burn::module::ModuleDisplay;
+#[cfg(feature = "optim")]
 use burn::optim::GradientsParams;
 use burn::{module::Module, store::ModuleRecord};
 
@@ -370,6 +372,19 @@ pub trait Prunable: Module {
     /// ```
     fn rewind(self, record: ModuleRecord) -> Result<Self, Rejected<Self>> {
         record::rewind(self, record)
+    }
+
+    /// Loads the model file of a checkpoint that a [`Pruning`](crate::Pruning) of this model has
+    /// left, `model-3.bpk` for instance: weights, statistics and masks.
+    ///
+    /// # Errors
+    /// As [`load_masked`](Self::load_masked).
+    #[cfg(feature = "optim")]
+    fn load_checkpoint(self, path: impl AsRef<Path>) -> Result<Self, Rejected<Self>>
+    where
+        Self: ModuleDisplay,
+    {
+        crate::training::load_checkpoint(self, path.as_ref())
     }
 
     /// Loads a PyTorch state dict, with the masks that `torch.nn.utils.prune` left in it.

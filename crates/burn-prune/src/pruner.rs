@@ -287,6 +287,28 @@ impl Pruner {
         Ok(ranking.into_masks())
     }
 
+    /// The masks of the selected parameters as they are; where there is none, one that keeps
+    /// everything.
+    #[cfg(feature = "optim")]
+    pub(crate) fn selection<M: Module>(&self, model: &M) -> Result<MaskSet, PruneError> {
+        let mut inventory = Inventory::of(model);
+        let selected = self.targets.select(&inventory)?.into_iter();
+        let selected = selected.map(|selected| selected.parameter.id).collect();
+        inventory.initialize(model, &selected);
+        let selected = self.targets.select(&inventory)?;
+        Ok(Ranking::new(self.pattern, selected)?.into_masks())
+    }
+
+    /// This pruner at a point of a schedule. A pattern that says by itself how much goes takes no
+    /// sparsity.
+    #[cfg(feature = "optim")]
+    pub(crate) fn to_scheduled(&self, sparsity: f64) -> Self {
+        match self.pattern {
+            Pattern::NM(_) => self.clone(),
+            _ => self.clone().to_sparsity(sparsity),
+        }
+    }
+
     fn validate(&self) -> Result<(), PruneError> {
         self.floor.validate()?;
         if let Some(target) = self.target {

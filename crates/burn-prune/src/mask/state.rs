@@ -88,6 +88,18 @@ impl WeightMask {
         }
     }
 
+    /// [`zero_pruned`](Self::zero_pruned) for a tensor that may be on another device.
+    #[cfg(feature = "optim")]
+    pub(crate) fn zero_pruned_on_its_device<const D: usize>(&self, tensor: Tensor<D>) -> Tensor<D> {
+        let device = tensor.device().without_autodiff();
+        let kept = self.kept.val().without_autodiff();
+        if kept.device() == device {
+            return self.zero_pruned(tensor);
+        }
+        let moved = Self::from_bits(kept.to_device(&device), self.kept.id, self.mode());
+        moved.zero_pruned(tensor)
+    }
+
     /// The same mask in another mode.
     pub(crate) fn in_mode(&self, mode: MaskMode) -> Self {
         Self::from_bits(self.kept.val(), self.kept.id, mode)

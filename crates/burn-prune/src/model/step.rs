@@ -1,6 +1,8 @@
 //! The passes of a training loop that keeps the masks after each step.
 
 use std::collections::HashMap;
+#[cfg(feature = "optim")]
+use std::collections::HashSet;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId, Reparameterization};
 #[cfg(feature = "optim")]
@@ -16,6 +18,14 @@ use crate::{MaskMode, WeightMask};
 /// Ids, load and save mappers stay.
 pub(crate) fn zero_pruned<M: Module>(model: M) -> M {
     let masks = masks(&model);
+    zero(model, masks)
+}
+
+/// [`zero_pruned`] for these weights alone.
+#[cfg(feature = "optim")]
+pub(crate) fn zero_pruned_of<M: Module>(model: M, weights: &HashSet<ParamId>) -> M {
+    let mut masks = masks(&model);
+    masks.retain(|weight, _| weights.contains(weight));
     zero(model, masks)
 }
 
@@ -119,12 +129,12 @@ struct ZeroGradients {
 #[cfg(feature = "optim")]
 impl ModuleVisitor for ZeroGradients {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        // A shared weight comes by twice, and its mask is taken by the first.
-        let Some(mask) = self.masks.remove(&param.id) else {
+        let Some(mask) = self.masks.get(&param.id) else {
             return;
         };
         if let Some(gradient) = self.grads.remove::<D>(param.id) {
-            let gradient = mask.zero_pruned(gradient);
+            // With sharded optimizers gradients are where their part of the optimizer is.
+            let gradient = mask.zero_pruned_on_its_device(gradient);
             self.grads.register::<D>(param.id, gradient);
         }
     }

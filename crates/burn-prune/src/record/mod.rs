@@ -4,7 +4,7 @@
 pub(crate) mod pytorch;
 mod taken;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use burn::module::{Module, Param};
@@ -38,24 +38,36 @@ fn in_file(path: &Path, error: RecordError) -> PruneError {
     }
 }
 
-/// Loads weights and masks.
-pub(crate) fn load<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejected<M>> {
-    let taken = Taken::from_record(&model, record);
-    let inventory = Inventory::of(&model);
-    let masked: Vec<_> = inventory
+/// Whether [`load`] would take this record; the model stays as it is.
+#[cfg(feature = "optim")]
+pub(crate) fn check<M: Module>(model: &M, record: ModuleRecord) -> Result<(), PruneError> {
+    complete(model, &Inventory::of(model), record).map(drop)
+}
+
+/// What the record has for the model, when that is all it needs: every parameter, and the mask of
+/// each that is masked.
+fn complete<M: Module>(
+    model: &M,
+    inventory: &Inventory,
+    record: ModuleRecord,
+) -> Result<Taken, PruneError> {
+    let taken = Taken::from_record(model, record)?;
+    let masked = inventory
         .parameters
         .iter()
-        .filter(|known| known.is_masked())
-        .collect();
-    let has_mask = |path: &str| {
-        let mut paths = masked.iter().flat_map(|known| &known.paths);
-        paths.any(|known| mask_path(known) == path)
-    };
-    let complete = taken.and_then(|taken| {
-        taken.check_complete(|path| !is_mask(path) || has_mask(path))?;
-        Ok(taken)
-    });
-    let mut taken = match complete {
+        .filter(|known| known.is_masked());
+    let masks = masked
+        .flat_map(|known| &known.paths)
+        .map(|path| mask_path(path));
+    let masks: HashSet<String> = masks.collect();
+    taken.check_complete(|path| !is_mask(path) || masks.contains(path))?;
+    Ok(taken)
+}
+
+/// Loads weights and masks.
+pub(crate) fn load<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejected<M>> {
+    let inventory = Inventory::of(&model);
+    let mut taken = match complete(&model, &inventory, record) {
         Ok(taken) => taken,
         Err(error) => return Err(Rejected::new(model, error)),
     };

@@ -1,0 +1,56 @@
+//! When masks move while a model trains, and how sparse they make it.
+//!
+//! [`Schedule`] is the two questions, [`ScheduleConfig`] the known answers as plain data, and
+//! [`Span`] the time they take, in steps or in epochs.
+
+mod config;
+mod curve;
+mod span;
+
+pub use config::ScheduleConfig;
+pub use span::{Run, Span};
+
+use std::fmt::Debug;
+
+/// Whether the masks are updated now, and how sparse the model is to be.
+///
+/// Steps are finished steps of the optimizer: 0 is before training. A schedule of one's own is
+/// these methods:
+///
+/// ```
+/// use burn_prune::Schedule;
+///
+/// /// Half of the weights after 100 steps, and three quarters after 200.
+/// #[derive(Debug)]
+/// struct Twice;
+///
+/// impl Schedule for Twice {
+///     fn updates_after(&self, step: usize) -> bool {
+///         [100, 200].contains(&step)
+///     }
+///
+///     fn sparsity_after(&self, step: usize) -> f64 {
+///         match step {
+///             0..100 => 0.0,
+///             100..200 => 0.5,
+///             _ => 0.75,
+///         }
+///     }
+///
+///     fn last_update(&self) -> Option<usize> {
+///         Some(200)
+///     }
+/// }
+/// ```
+pub trait Schedule: Debug + Send + Sync {
+    /// Whether the masks are updated after this step.
+    fn updates_after(&self, step: usize) -> bool;
+
+    /// The sparsity over all units after this step, in `[0, 1]`.
+    fn sparsity_after(&self, step: usize) -> f64;
+
+    /// The step of the last update, where there is one: a run that is shorter is warned about.
+    fn last_update(&self) -> Option<usize> {
+        None
+    }
+}

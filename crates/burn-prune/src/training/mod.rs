@@ -1,0 +1,23 @@
+//! Masks that move on a schedule while a model trains.
+//!
+//! [`Pruning`] is the callback for Burn's `Learner`, and works in any other loop as well.
+//! [`SparsityMetric`] shows what it does, [`reestimate_statistics`] repairs norms after a cut.
+
+mod checkpoint;
+mod clock;
+#[cfg(feature = "train")]
+mod learner;
+#[cfg(feature = "train")]
+mod metric;
+mod progress;
+mod pruning;
+mod recipe;
+mod statistics;
+
+#[cfg(feature = "train")]
+pub use metric::SparsityMetric;
+pub use pruning::Pruning;
+pub use recipe::{AllocationConfig, CriterionConfig, Recipe};
+pub use statistics::reestimate_statistics;
+
+pub(crate) use checkpoint::load_checkpoint;
