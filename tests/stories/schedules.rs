@@ -1,8 +1,6 @@
 //! Masks that move while a model trains, in a loop of one's own and in Burn's `Learner`.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
 
 use burn::data::dataloader::DataLoaderBuilder;
 use burn::grad_clipping::GradientClippingConfig;
@@ -14,7 +12,11 @@ use burn::optim::{
 };
 use burn::tensor::{Device, Tensor};
 use burn::train::metric::LossMetric;
-use burn::train::{ExecutionStrategy, Learner, MultiDeviceOptim, SupervisedTraining, TrainStep};
+use burn::train::metric::store::{Aggregate, Direction, Split};
+use burn::train::{
+    ExecutionStrategy, Learner, MetricEarlyStoppingStrategy, MultiDeviceOptim, StoppingCondition,
+    SupervisedTraining, TrainStep,
+};
 use burn_prune::{
     Allocation, Magnitude, MaskMode, MaskSet, Prunable, PruneError, Pruner, Pruning, Recipe, Run,
     Schedule, ScheduleConfig, Span, SparsityMetric, WeightMask, reestimate_statistics,
@@ -23,7 +25,7 @@ use examples_shared::{Cnn, ImageBatcher, Images, bundled_data};
 
 use crate::nets::{Net, batches, seeded, values};
 
-const RUN: Run = Run {
+pub(crate) const RUN: Run = Run {
     epochs: 3,
     steps_per_epoch: 6,
 };
@@ -36,7 +38,7 @@ fn schedule() -> ScheduleConfig {
     ScheduleConfig::cubic(0.9, Span::steps(2, 14, 4))
 }
 
-fn wrap<M: Module + burn::module::ModuleDisplay>(model: M) -> Pruning<M> {
+pub(crate) fn wrap<M: Module + burn::module::ModuleDisplay>(model: M) -> Pruning<M> {
     Pruning::new(model, global(), schedule().build(RUN).unwrap()).unwrap()
 }
 
@@ -88,20 +90,20 @@ fn a_schedule_does_what_one_would_do_by_hand() {
     assert_eq!(mask.mode(), MaskMode::OnRead);
 }
 
-struct Data {
+pub(crate) struct Data {
     train: Images,
     batcher: ImageBatcher,
 }
 
 impl Data {
-    fn small() -> Self {
+    pub(crate) fn small() -> Self {
         let train = Images::train(&bundled_data()).unwrap().first(96);
         let batcher = ImageBatcher::new(&train);
         Self { train, batcher }
     }
 
     /// 6 steps an epoch, in the same order.
-    fn training<M>(&self, dir: &Path) -> SupervisedTraining<M>
+    pub(crate) fn training<M>(&self, dir: &Path) -> SupervisedTraining<M>
     where
         M: burn::train::LearnerModel
             + TrainStep<Input = examples_shared::ImageBatch>
@@ -117,7 +119,7 @@ impl Data {
     }
 }
 
-fn cnn(device: &Device) -> Cnn {
+pub(crate) fn cnn(device: &Device) -> Cnn {
     seeded(Cnn::new(device), 8).map(&mut Zeros)
 }
 
@@ -137,7 +139,7 @@ impl ModuleMapper for Zeros {
 }
 
 /// All weights that a model reads.
-fn weights<M: Module>(model: &M) -> Vec<u32> {
+pub(crate) fn weights<M: Module>(model: &M) -> Vec<u32> {
     use burn::module::ModuleVisitor;
     struct Read(Vec<u32>);
     impl ModuleVisitor for Read {
@@ -150,11 +152,11 @@ fn weights<M: Module>(model: &M) -> Vec<u32> {
     read.0
 }
 
-fn adam() -> ModuleOptimizer {
+pub(crate) fn adam() -> ModuleOptimizer {
     AdamConfig::new().init()
 }
 
-fn checkpoint(dir: &Path, epoch: usize) -> PathBuf {
+pub(crate) fn checkpoint(dir: &Path, epoch: usize) -> PathBuf {
     dir.join("checkpoint").join(format!("model-{epoch}.bpk"))
 }
 
@@ -253,8 +255,18 @@ fn a_learner_with_everything_that_burn_offers() {
     let rate = CosineAnnealingLrSchedulerConfig::new(1e-2, 9)
         .init()
         .unwrap();
+    let patience = StoppingCondition::NoImprovementSince { n_epochs: 5 };
+    let early_stopping = MetricEarlyStoppingStrategy::new(
+        &LossMetric::new(),
+        Aggregate::Mean,
+        Direction::Lowest,
+        Split::Valid,
+        patience,
+    );
     let trained = data
         .training(folder.path())
+        .metrics((LossMetric::new(),))
+        .early_stopping(early_stopping)
         .grads_accumulation(2)
         .launch(Learner::new(pruning, optimizer, rate))
         .model;
@@ -460,85 +472,6 @@ fn statistics_made_anew_are_those_of_the_pruned_model() {
         let expected = means.iter().map(|means| means[channel]).sum::<f32>() / 4.0;
         assert!((found - expected).abs() < 1e-4 * (1.0 + expected.abs()));
     }
-}
-
-const CHILD: &str = "BURN_PRUNE_STORIES_CHILD";
-
-/// What the killed process does: resumes from the newest complete checkpoint and trains on.
-fn train_in(dir: &Path, training: &Path) -> Pruning<Cnn> {
-    let device = Device::flex().autodiff();
-    let data = Data::small();
-    let pruning = wrap(cnn(&device));
-    let complete = |epoch: &usize| {
-        let part = |name: &str| {
-            let file = dir.join("checkpoint").join(format!("{name}-{epoch}.bpk"));
-            burn::store::ModuleRecord::load(&file).is_ok() || (name != "model" && file.exists())
-        };
-        part("model") && part("optim") && part("scheduler")
-    };
-    let newest = (1..=RUN.epochs).rev().find(complete);
-    let training = data.training(training).with_default_checkpointers();
-    let training = match newest {
-        Some(epoch) => {
-            pruning.check_checkpoint(checkpoint(dir, epoch)).unwrap();
-            training.checkpoint(epoch)
-        }
-        None => training,
-    };
-    training.launch(Learner::new(pruning, adam(), 1e-3)).model
-}
-
-#[test]
-fn the_process_that_is_killed() {
-    if let Ok(dir) = std::env::var(CHILD) {
-        let dir = PathBuf::from(dir);
-        let trained = train_in(&dir, &dir);
-        let done = trained.into_inner();
-        done.save_masked(dir.join("done")).unwrap();
-    }
-}
-
-#[test]
-fn a_training_that_is_killed_again_and_again_ends_as_if_it_never_was() {
-    let folder = tempfile::tempdir().unwrap();
-    let expected = train_in(&folder.path().join("none"), &folder.path().join("whole"));
-    let dir = folder.path().join("killed");
-    std::fs::create_dir(&dir).unwrap();
-    let child = || {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["schedules::the_process_that_is_killed", "--exact"]);
-        command.env(CHILD, &dir).stdout(std::process::Stdio::null());
-        command.stderr(std::process::Stdio::null()).spawn().unwrap()
-    };
-    // SplitMix64, so that the times are the same each run and fall anywhere.
-    let mut state = 5u64;
-    let mut random = || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        (z ^ (z >> 31)) >> 40
-    };
-    let mut kills = 0;
-    loop {
-        let mut child = child();
-        // Longer and longer, so that it comes to an end.
-        let patience = 20 + random() % 200 + 10 * kills;
-        std::thread::sleep(Duration::from_millis(patience));
-        if child.try_wait().unwrap().is_some() && dir.join("done.bpk").exists() {
-            break;
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-        kills += 1;
-        assert!(kills < 60, "it never ends");
-    }
-    println!("killed {kills} times");
-    assert!(kills >= 3, "killed only {kills} times");
-    let found = Cnn::new(&Device::flex())
-        .load_masked(dir.join("done"))
-        .unwrap();
-    assert_eq!(found.masks(), expected.masks());
-    assert!(weights(&found) == weights(&expected));
 }
 
 #[test]

@@ -30,6 +30,9 @@
 //! Each read masks the weight anew. [`Prunable::with_mask_mode`] says when the zeros are put in: a
 //! loop of your own can keep them in the stored weights instead, by one call after each step.
 //!
+//! [`Pruning`] moves the masks on a [`Schedule`] while the model trains, in Burn's `Learner` or in
+//! any other loop.
+//!
 //! # Backends
 //!
 //! Masks are packed bits, and one function puts their zeros in. With the feature of the backend
@@ -49,9 +52,12 @@ mod allocation;
 mod amount;
 mod criterion;
 mod error;
+mod files;
 mod mask;
 mod model;
 mod pattern;
+#[cfg(feature = "plot")]
+mod plot;
 mod prunable;
 mod pruner;
 mod ranking;
@@ -70,6 +76,8 @@ pub use criterion::{Criterion, Lamp, Magnitude, Random, Scores, Weight};
 pub use error::{PruneError, Rejected};
 pub use mask::{Mask, MaskDiff, MaskMode, MaskSet, ParameterDiff, Skipped, WeightMask};
 pub use pattern::{Axis, Blocks, NM, Pattern, Pooling, Units, WeightAxes};
+#[cfg(feature = "plot")]
+pub use plot::{Line, LinePlot};
 pub use prunable::Prunable;
 pub use pruner::Pruner;
 pub use report::{Channels, ParameterSparsity, SparsityReport};
@@ -78,4 +86,7 @@ pub use schedule::{Run, Schedule, ScheduleConfig, Span};
 #[cfg(feature = "train")]
 pub use training::SparsityMetric;
 #[cfg(feature = "optim")]
-pub use training::{AllocationConfig, CriterionConfig, Pruning, Recipe, reestimate_statistics};
+pub use training::{
+    AllocationConfig, AnalysisProgress, CriterionConfig, LayerSensitivity, Pruning, Recipe,
+    SensitivityReport, reestimate_statistics, reset_moments,
+};

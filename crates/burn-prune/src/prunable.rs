@@ -173,6 +173,51 @@ pub trait Prunable: Module {
         model::zero_pruned_gradients(self, grads)
     }
 
+    /// Puts these masks in the place of those that are there, so that weights can come back.
+    ///
+    /// For methods that regrow. A weight that comes back starts at 0, whatever was stored under its
+    /// mask; what an optimizer remembers of it can be forgotten with
+    /// [`reset_moments`](crate::reset_moments). Parameters that the set does not name keep their
+    /// masks.
+    ///
+    /// # Errors
+    /// As [`with_masks`](Self::with_masks).
+    ///
+    /// ```
+    /// use burn::{nn::LinearConfig, tensor::Device};
+    /// use burn_prune::{Mask, MaskSet, Prunable};
+    ///
+    /// let set = |kept: [bool; 2]| MaskSet::from_iter([("weight".to_string(), Mask::from_kept([1, 2], &kept).unwrap())]);
+    /// let layer = LinearConfig::new(1, 2).init(&Device::flex()).with_masks(&set([false, true]))?;
+    /// let layer = layer.replace_masks(&set([true, false]))?;
+    /// assert_eq!(layer.masks(), set([true, false]));
+    /// assert_eq!(layer.weight.val().try_into_vec_as::<f32>().unwrap(), [0.0, 0.0]);
+    /// # Ok::<(), burn_prune::PruneError>(())
+    /// ```
+    fn replace_masks(self, masks: &MaskSet) -> Result<Self, Rejected<Self>> {
+        let mut inventory = Inventory::of(&self);
+        let named = masks.iter().filter_map(|(path, _)| inventory.find(path));
+        let named = named.map(|parameter| parameter.id).collect();
+        inventory.initialize(&self, &named);
+        let replaced = masks.iter().map(|(path, mask)| {
+            let parameter = fitting(&inventory, path, mask.shape())?;
+            Ok((parameter.id, mask.clone()))
+        });
+        let replaced = replaced.collect::<Result<HashMap<_, _>, PruneError>>();
+        let replaced = match replaced {
+            Ok(replaced) if replaced.is_empty() => Err(PruneError::NoMasks),
+            other => other,
+        };
+        match replaced {
+            Ok(replaced) => {
+                let changed = replaced.keys().copied().collect();
+                let model = model::zero_pruned_of(self, &changed);
+                Ok(attach(model, &replaced, inventory.mask_mode()))
+            }
+            Err(error) => Err(Rejected::new(self, error)),
+        }
+    }
+
     /// The masks that are attached, in module order. Reads them back from the device.
     fn masks(&self) -> MaskSet {
         let inventory = Inventory::of(self);

@@ -7,10 +7,8 @@
 use std::io::Write;
 use std::path::Path;
 
-use tempfile::{Builder, NamedTempFile};
-
 use super::{Mask, MaskSet};
-use crate::PruneError;
+use crate::{PruneError, files};
 
 const MAGIC: &[u8; 8] = b"BURNMASK";
 /// The newest version that is known, and the one that is written.
@@ -39,12 +37,8 @@ impl MaskSet {
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PruneError> {
         let path = path.as_ref();
-        let folder = match path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
         let write = || {
-            let mut file = beside(folder)?;
+            let mut file = files::beside(path, "")?;
             file.write_all(&self.to_bytes())?;
             file.as_file().sync_all()?;
             file.persist(path)?;
@@ -134,14 +128,6 @@ impl MaskSet {
         }
         reader.0.is_empty().then_some(masks)
     }
-}
-
-/// A new file with the permissions that files have, not those of a temporary one.
-fn beside(folder: &Path) -> std::io::Result<NamedTempFile> {
-    let mut builder = Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
 }
 
 fn broken(path: &Path, message: impl std::fmt::Display) -> PruneError {

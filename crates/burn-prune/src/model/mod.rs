@@ -8,9 +8,9 @@ mod weights;
 
 pub(crate) use attach::{attach, attach_bits, set_mode};
 pub(crate) use inventory::{Inventory, Parameter};
-pub(crate) use step::{zero_after_step, zero_pruned};
 #[cfg(feature = "optim")]
-pub(crate) use step::{zero_pruned_gradients, zero_pruned_of};
+pub(crate) use step::zero_pruned_gradients;
+pub(crate) use step::{zero_after_step, zero_pruned, zero_pruned_of};
 #[cfg(feature = "pytorch")]
 pub(crate) use update::update;
 pub(crate) use weights::{Values, visit_weights};

@@ -1,8 +1,6 @@
 //! The passes of a training loop that keeps the masks after each step.
 
-use std::collections::HashMap;
-#[cfg(feature = "optim")]
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId, Reparameterization};
 #[cfg(feature = "optim")]
@@ -22,7 +20,6 @@ pub(crate) fn zero_pruned<M: Module>(model: M) -> M {
 }
 
 /// [`zero_pruned`] for these weights alone.
-#[cfg(feature = "optim")]
 pub(crate) fn zero_pruned_of<M: Module>(model: M, weights: &HashSet<ParamId>) -> M {
     let mut masks = masks(&model);
     masks.retain(|weight, _| weights.contains(weight));

@@ -9,15 +9,19 @@ mod clock;
 mod learner;
 #[cfg(feature = "train")]
 mod metric;
+mod moments;
 mod progress;
 mod pruning;
 mod recipe;
+mod sensitivity;
 mod statistics;
 
 #[cfg(feature = "train")]
 pub use metric::SparsityMetric;
+pub use moments::reset_moments;
 pub use pruning::Pruning;
 pub use recipe::{AllocationConfig, CriterionConfig, Recipe};
+pub use sensitivity::{AnalysisProgress, LayerSensitivity, SensitivityReport};
 pub use statistics::reestimate_statistics;
 
 pub(crate) use checkpoint::load_checkpoint;

@@ -25,6 +25,10 @@ use crate::{
 /// [`check_checkpoint`](Self::check_checkpoint) tells beforehand whether one fits, as `Learner` can
 /// only panic. [`Prunable::load_checkpoint`] loads one into the bare model.
 ///
+/// It works on a single device and on several with either placement of the optimizer. Under
+/// data-parallel training over processes (DDP) Burn makes the same call; that has not been run, as
+/// only CUDA has the collective operations for it.
+///
 /// In a loop of your own:
 ///
 /// ```

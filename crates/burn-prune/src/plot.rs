@@ -1,0 +1,185 @@
+//! Line plots as SVG or PNG, by the extension of the file.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Once;
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::{FontStyle, register_font};
+
+use crate::{PruneError, SensitivityReport, files};
+
+const SIZE: (u32, u32) = (900, 560);
+
+/// A plot of lines over a common axis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinePlot {
+    /// Above the plot.
+    pub title: String,
+    /// Below the horizontal axis.
+    pub x: String,
+    /// Beside the vertical axis.
+    pub y: String,
+    /// The lines.
+    pub lines: Vec<Line>,
+}
+
+/// One line of a [`LinePlot`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// In the legend.
+    pub name: String,
+    /// `(x, y, spread)`, in order of `x`; a spread above 0 is drawn as a bar of `y ± spread`.
+    pub points: Vec<(f64, f64, f64)>,
+}
+
+impl LinePlot {
+    /// Draws the plot into a file, SVG or PNG by its extension.
+    ///
+    /// # Errors
+    /// When there is nothing to draw, the extension is another one, or the file cannot be written.
+    /// A file that was there stays whole: the new one is written beside it and renamed.
+    ///
+    /// ```
+    /// use burn_prune::{Line, LinePlot};
+    ///
+    /// let plot = LinePlot {
+    ///     title: "accuracy".to_string(),
+    ///     x: "sparsity".to_string(),
+    ///     y: "accuracy".to_string(),
+    ///     lines: vec![Line {
+    ///         name: "one-shot".to_string(),
+    ///         points: vec![(0.5, 0.9, 0.01), (0.9, 0.8, 0.02)],
+    ///     }],
+    /// };
+    /// let folder = tempfile::tempdir().unwrap();
+    /// for name in ["plot.svg", "plot.png"] {
+    ///     plot.save(folder.path().join(name))?;
+    ///     assert!(std::fs::metadata(folder.path().join(name)).unwrap().len() > 1000);
+    /// }
+    /// assert!(plot.save(folder.path().join("plot.txt")).is_err());
+    /// # Ok::<(), burn_prune::PruneError>(())
+    /// ```
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PruneError> {
+        let path = path.as_ref();
+        let failed = |message: String| PruneError::Record {
+            message: format!("{}: {message}", path.display()),
+        };
+        if self.points().next().is_none() {
+            return Err(failed("there is nothing to draw".to_string()));
+        }
+        with_font();
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let file = files::beside(path, &format!(".{}", extension.unwrap_or_default()));
+        let file = file.map_err(|error| failed(error.to_string()))?;
+        let drawn = match extension {
+            Some("svg") => self.draw(&SVGBackend::new(file.path(), SIZE).into_drawing_area()),
+            Some("png") => self.draw(&BitMapBackend::new(file.path(), SIZE).into_drawing_area()),
+            _ => Err("the extension must be svg or png".to_string()),
+        };
+        drawn.map_err(failed)?;
+        file.persist(path)
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(())
+    }
+
+    fn points(&self) -> impl Iterator<Item = &(f64, f64, f64)> {
+        self.lines.iter().flat_map(|line| &line.points)
+    }
+
+    fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Result<(), String> {
+        self.try_draw(area).map_err(|error| error.to_string())
+    }
+
+    fn try_draw<B: DrawingBackend>(
+        &self,
+        area: &DrawingArea<B, Shift>,
+    ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+        area.fill(&WHITE)?;
+        let x = range(self.points().map(|point| (point.0, 0.0)));
+        let y = range(self.points().map(|point| (point.1, point.2)));
+        let mut chart = ChartBuilder::on(area)
+            .caption(&self.title, ("sans-serif", 22))
+            .margin(16)
+            .x_label_area_size(44)
+            .y_label_area_size(64)
+            .build_cartesian_2d(x, y)?;
+        chart
+            .configure_mesh()
+            .x_desc(&self.x)
+            .y_desc(&self.y)
+            .label_style(("sans-serif", 15))
+            .light_line_style(WHITE)
+            .draw()?;
+        for (index, line) in self.lines.iter().enumerate() {
+            let color = Palette99::pick(index).to_rgba();
+            let points = || line.points.iter().copied();
+            chart
+                .draw_series(LineSeries::new(
+                    points().map(|(x, y, _)| (x, y)),
+                    color.stroke_width(2),
+                ))?
+                .label(&line.name)
+                .legend(move |(x, y)| {
+                    PathElement::new([(x, y), (x + 20, y)], color.stroke_width(2))
+                });
+            chart.draw_series(points().map(|(x, y, _)| Circle::new((x, y), 3, color.filled())))?;
+            let spreads = points().filter(|(_, _, spread)| *spread > 0.0);
+            chart.draw_series(spreads.map(|(x, y, spread)| {
+                ErrorBar::new_vertical(x, y - spread, y, y + spread, color.filled(), 8)
+            }))?;
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::LowerLeft)
+            .background_style(WHITE.mix(0.8))
+            .border_style(BLACK.mix(0.3))
+            .label_font(("sans-serif", 15))
+            .draw()?;
+        area.present()
+    }
+}
+
+impl SensitivityReport {
+    /// The metric against sparsity, a line a parameter.
+    pub fn plot(&self, metric: &str) -> LinePlot {
+        let lines = self.layers.iter().map(|layer| {
+            let start = (0.0, self.baseline, 0.0);
+            let values = self.sparsities.iter().zip(&layer.values);
+            let points = values.map(|(sparsity, value)| (*sparsity, *value, 0.0));
+            Line {
+                name: layer.path.clone(),
+                points: std::iter::once(start).chain(points).collect(),
+            }
+        });
+        LinePlot {
+            title: format!("{metric}, one parameter pruned at a time"),
+            x: "sparsity of the parameter".to_string(),
+            y: metric.to_string(),
+            lines: lines.collect(),
+        }
+    }
+}
+
+/// All values with their spread, and some room.
+fn range(values: impl Iterator<Item = (f64, f64)>) -> Range<f64> {
+    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (v, s)| {
+        (low.min(v - s), high.max(v + s))
+    });
+    let room = match high - low {
+        width if width > 0.0 => 0.05 * width,
+        _ => 0.5,
+    };
+    low - room..high + room
+}
+
+/// A font that is here, as machines without a screen often have none.
+fn with_font() {
+    static REGISTERED: Once = Once::new();
+    REGISTERED.call_once(|| {
+        let font = dejavu::sans::regular();
+        // It can only fail for a font that is none.
+        drop(register_font("sans-serif", FontStyle::Normal, font));
+    });
+}

@@ -1,0 +1,107 @@
+use std::collections::HashMap;
+
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
+use burn::tensor::{DType, TensorData};
+
+use crate::{Mask, MaskSet, PruneError, model::Inventory};
+
+/// Forgets what an optimizer knows of weights that have come back: their momentum and moments
+/// become 0, those of all other weights stay.
+///
+/// `before` are the masks before they were [replaced](crate::Prunable::replace_masks); what the
+/// model keeps now and they did not has come back. State that is not one number a weight, such as
+/// Adafactor's factors, stays. Reads the optimizer state back from the device.
+///
+/// # Errors
+/// When a mask in `before` has another shape than its parameter, or the state cannot be read.
+///
+/// ```
+/// use burn::{nn::LinearConfig, optim::{AdamConfig, GradientsParams}, tensor::{Device, Tensor}};
+/// use burn_prune::{Mask, MaskSet, Prunable, reset_moments};
+///
+/// let device = Device::flex().autodiff();
+/// let layer = LinearConfig::new(2, 2).with_bias(false).init(&device).l1_unstructured(2)?;
+/// let mut optimizer = AdamConfig::new().init();
+/// let loss = layer.forward(Tensor::<2>::ones([1, 2], &device)).sum();
+/// let grads = GradientsParams::from_grads(loss.backward(), &layer);
+/// let layer = optimizer.step(0.1, layer, grads);
+///
+/// let before = layer.masks();
+/// let all = MaskSet::from_iter([("weight".to_string(), Mask::all_kept([2, 2]))]);
+/// let layer = layer.replace_masks(&all)?;
+/// let optimizer = reset_moments(optimizer, &layer, &before)?;
+/// # drop(optimizer);
+/// # Ok::<(), burn_prune::PruneError>(())
+/// ```
+pub fn reset_moments<M: Module>(
+    optimizer: ModuleOptimizer,
+    model: &M,
+    before: &MaskSet,
+) -> Result<ModuleOptimizer, PruneError> {
+    let came_back = came_back(model, before)?;
+    let failed = |error: &dyn std::fmt::Display| PruneError::Record {
+        message: format!("optimizer state: {error}"),
+    };
+    let bytes = optimizer.into_bytes().map_err(|error| failed(&error))?;
+    let reader = burn_pack::Reader::from_bytes(bytes).map_err(|error| failed(&error))?;
+    let (scalars, paths) = (reader.scalars().clone(), reader.metadata().clone());
+    let mut tensors = Vec::new();
+    for tensor in reader.into_tensors().map_err(|error| failed(&error))? {
+        let parts = tensor.into_parts().map_err(|error| failed(&error))?;
+        let (name, dtype, shape, id, bytes) = parts;
+        let mask = id.and_then(|id| came_back.get(&id));
+        let data = TensorData::from_bytes(bytes, shape.clone(), dtype);
+        let data = match mask.filter(|mask| mask.shape() == shape.to_vec().as_slice()) {
+            Some(mask) => zeroed(data, mask),
+            None => data,
+        };
+        let (bytes, shape, dtype) = data.into_parts();
+        tensors.push(burn_pack::Tensor::new(name, dtype, shape, id, bytes));
+    }
+    let mut writer = burn_pack::Writer::new(tensors);
+    for (key, scalar) in &scalars {
+        writer = writer.with_scalar(key, *scalar);
+    }
+    for (key, path) in &paths {
+        writer = writer.with_metadata(key, path);
+    }
+    let bytes = writer.into_bytes().map_err(|error| failed(&error))?;
+    optimizer.from_bytes(bytes).map_err(|error| failed(&error))
+}
+
+/// Masks that prune what has come back, by the id of their parameter.
+fn came_back<M: Module>(model: &M, before: &MaskSet) -> Result<HashMap<u64, Mask>, PruneError> {
+    let inventory = Inventory::of(model);
+    let mut came_back = HashMap::new();
+    for (path, before) in before.iter() {
+        let parameter = inventory.find(path);
+        let parameter = parameter.ok_or_else(|| PruneError::MaskFitsNothing {
+            path: path.to_string(),
+            found: inventory.paths(),
+        })?;
+        let now = parameter.mask();
+        let now = now.unwrap_or_else(|| Mask::all_kept(parameter.shape.clone()));
+        now.check_shape(before).map_err(|error| error.at(path))?;
+        let kept: Vec<bool> = before
+            .iter()
+            .zip(now.iter())
+            .map(|(was, is)| was || !is)
+            .collect();
+        came_back.insert(parameter.id.val(), Mask::from_kept(now.shape(), &kept)?);
+    }
+    Ok(came_back)
+}
+
+/// The floats of a state, 0 where the mask prunes.
+fn zeroed(data: TensorData, mask: &Mask) -> TensorData {
+    let (dtype, shape) = (data.dtype(), data.shape().clone());
+    let kept = |(value, kept): (f64, bool)| if kept { value } else { 0.0 };
+    match dtype {
+        DType::F64 | DType::F32 | DType::F16 | DType::BF16 => {
+            let values: Vec<f64> = data.iter::<f64>().zip(mask.iter()).map(kept).collect();
+            TensorData::new(values, shape).convert_dtype(dtype)
+        }
+        _ => data,
+    }
+}

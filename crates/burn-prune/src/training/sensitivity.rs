@@ -1,0 +1,145 @@
+//! How much each layer can lose.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use burn::module::{Module, ParamGroup};
+use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
+use serde::{Deserialize, Serialize};
+
+use crate::{Prunable, PruneError, Pruner};
+
+/// The user's metric against the sparsity of one parameter at a time (Han et al. 2015).
+///
+/// Plain data, which prints as a table, serializes with serde, and is drawn with the feature
+/// `plot`.
+///
+/// ```
+/// use burn::{nn::LinearConfig, tensor::Device};
+/// use burn_prune::{Magnitude, Prunable, Pruner, SensitivityReport};
+///
+/// let layers = vec![LinearConfig::new(8, 8).init(&Device::flex()), LinearConfig::new(8, 2).init(&Device::flex())];
+/// let pruner = Pruner::new(Magnitude::l1());
+/// // Your accuracy in the place of this.
+/// let metric = |layers: &Vec<_>| 1.0 - layers.sparsity_report().sparsity();
+/// let report = SensitivityReport::of(&layers, &pruner, &[0.5, 0.9], metric, |progress| {
+///     println!("{} of {}, {:?} left", progress.done, progress.total, progress.remaining);
+/// })?;
+/// assert_eq!(report.baseline, 1.0);
+/// assert_eq!(report.layers[0].path, "0.weight");
+/// assert_eq!(report.layers[0].values, [1.0 - 32.0 / 80.0, 1.0 - 58.0 / 80.0]);
+/// println!("{report}");
+/// # Ok::<(), burn_prune::PruneError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SensitivityReport {
+    /// The metric of the model as it is.
+    pub baseline: f64,
+    /// The sparsities that were tried, in `[0, 1]`.
+    pub sparsities: Vec<f64>,
+    /// The selected parameters, in module order.
+    pub layers: Vec<LayerSensitivity>,
+}
+
+/// The metric against the sparsity of one parameter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LayerSensitivity {
+    /// Path of the parameter.
+    pub path: String,
+    /// The metric at each of the sparsities.
+    pub values: Vec<f64>,
+}
+
+/// How far an analysis has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnalysisProgress {
+    /// Evaluations of the metric that are done.
+    pub done: usize,
+    /// All of them.
+    pub total: usize,
+    /// Time so far.
+    pub elapsed: Duration,
+    /// Time left, if the others take as long.
+    pub remaining: Duration,
+}
+
+impl SensitivityReport {
+    /// Prunes each parameter that the pruner selects by itself, to each sparsity, and measures.
+    ///
+    /// The metric is given a pruned copy in evaluation mode; the model itself stays as it is. The
+    /// pruner needs no amount. `progress` is called after each evaluation.
+    ///
+    /// # Errors
+    /// As [`Pruner::masks`].
+    pub fn of<M: Module>(
+        model: &M,
+        pruner: &Pruner,
+        sparsities: &[f64],
+        mut metric: impl FnMut(&M) -> f64,
+        mut progress: impl FnMut(AnalysisProgress),
+    ) -> Result<Self, PruneError> {
+        let start = Instant::now();
+        let model = model.valid();
+        let paths: Vec<String> = {
+            let selected = pruner.selection(&model)?;
+            selected.iter().map(|(path, _)| path.to_string()).collect()
+        };
+        // Wrong sparsities are refused before the first evaluation.
+        let alone = |path: &str, sparsity| {
+            let path = ParamGroup::from_path(path.to_string());
+            pruner.clone().only(path).to_scheduled(sparsity)
+        };
+        for sparsity in sparsities {
+            alone(&paths[0], *sparsity).masks(&model)?;
+        }
+        let total = 1 + paths.len() * sparsities.len();
+        let mut done = 0;
+        let mut measure = |model: &M| {
+            let value = metric(model);
+            done += 1;
+            let elapsed = start.elapsed();
+            progress(AnalysisProgress {
+                done,
+                total,
+                elapsed,
+                remaining: elapsed.mul_f64((total - done) as f64 / done as f64),
+            });
+            value
+        };
+        let baseline = measure(&model);
+        let mut layers = Vec::with_capacity(paths.len());
+        for path in paths {
+            let mut values = Vec::with_capacity(sparsities.len());
+            for sparsity in sparsities {
+                let pruned = model.clone().prune(&alone(&path, *sparsity))?;
+                values.push(measure(&pruned));
+            }
+            layers.push(LayerSensitivity { path, values });
+        }
+        Ok(Self {
+            baseline,
+            sparsities: sparsities.to_vec(),
+            layers,
+        })
+    }
+}
+
+impl fmt::Display for SensitivityReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new();
+        table.load_style(UTF8_FULL_CONDENSED);
+        let sparsities = self.sparsities.iter();
+        let sparsities = sparsities.map(|sparsity| format!("{:.1}%", 100.0 * sparsity));
+        let header = ["parameter".to_string(), "as it is".to_string()];
+        table.set_header(header.into_iter().chain(sparsities));
+        for LayerSensitivity { path, values } in &self.layers {
+            let values = values.iter().map(|value| format!("{value:.4}"));
+            let row = [path.clone(), format!("{:.4}", self.baseline)];
+            table.add_row(row.into_iter().chain(values));
+        }
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        write!(f, "{table}")
+    }
+}

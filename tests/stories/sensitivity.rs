@@ -1,0 +1,107 @@
+//! How much each layer can lose, and pictures of it.
+
+use burn::module::ParamGroup;
+use burn::tensor::Device;
+use burn_prune::{Line, LinePlot, Magnitude, Prunable, PruneError, Pruner, SensitivityReport};
+
+use crate::nets::{Net, values};
+
+fn report(sparsities: &[f64]) -> Result<(SensitivityReport, usize), PruneError> {
+    let net = Net::new(&Device::flex().autodiff());
+    let before = values(net.fc1.weight.val().inner());
+    let pruner = Pruner::new(Magnitude::l1()).exclude(ParamGroup::from_path("conv.weight"));
+    let mut calls = 0;
+    let mut seen = Vec::new();
+    let report = SensitivityReport::of(
+        &net,
+        &pruner,
+        sparsities,
+        |net| {
+            calls += 1;
+            net.sparsity_report().zeros() as f64
+        },
+        |progress| seen.push((progress.done, progress.total)),
+    )?;
+    assert_eq!(values(net.fc1.weight.val().inner()), before);
+    assert!(!net.is_pruned());
+    let total = 1 + 2 * sparsities.len();
+    assert_eq!(
+        seen,
+        (1..=total).map(|done| (done, total)).collect::<Vec<_>>()
+    );
+    Ok((report, calls))
+}
+
+#[test]
+fn one_layer_at_a_time_is_pruned_to_each_sparsity() {
+    let (report, calls) = report(&[0.25, 0.5]).unwrap();
+    assert_eq!(calls, 5);
+    assert_eq!(report.baseline, 0.0);
+    let of = |layer: usize| {
+        (
+            report.layers[layer].path.as_str(),
+            &report.layers[layer].values,
+        )
+    };
+    let fc1 = 6 * 13 * 13 * 16;
+    assert_eq!(
+        of(0),
+        ("fc1.weight", &vec![fc1 as f64 / 4.0, fc1 as f64 / 2.0])
+    );
+    assert_eq!(of(1), ("fc2.weight", &vec![40.0, 80.0]));
+    let table = report.to_string();
+    assert!(
+        table.contains("fc2.weight") && table.contains("50.0%"),
+        "{table}"
+    );
+    let json = serde_json::to_string(&report).unwrap();
+    assert_eq!(
+        serde_json::from_str::<SensitivityReport>(&json).unwrap(),
+        report
+    );
+}
+
+#[test]
+fn a_wrong_sparsity_is_refused_before_anything_is_measured() {
+    let error = report(&[0.5, 1.5]).unwrap_err();
+    assert_eq!(error, PruneError::InvalidSparsity { found: 1.5 });
+}
+
+#[test]
+fn plots_are_pictures_and_a_failed_one_leaves_the_old() {
+    let (report, _) = report(&[0.25, 0.5]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (svg, png) = (
+        folder.path().join("plot.svg"),
+        folder.path().join("plot.png"),
+    );
+    report.plot("zeros").save(&svg).unwrap();
+    report.plot("zeros").save(&png).unwrap();
+    let text = std::fs::read_to_string(&svg).unwrap();
+    assert!(
+        text.starts_with("<svg") && text.contains("fc1.weight"),
+        "{text}"
+    );
+    assert!(std::fs::read(&png).unwrap().starts_with(b"\x89PNG"));
+
+    let empty = LinePlot {
+        lines: vec![Line {
+            name: "nothing".to_string(),
+            points: Vec::new(),
+        }],
+        ..report.plot("zeros")
+    };
+    assert!(
+        empty
+            .save(&svg)
+            .unwrap_err()
+            .to_string()
+            .contains("nothing to draw")
+    );
+    assert_eq!(std::fs::read_to_string(&svg).unwrap(), text);
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        2,
+        "something is left over"
+    );
+}
