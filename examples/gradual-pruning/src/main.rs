@@ -59,13 +59,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let dense = training.plain(start.clone(), budget.epochs, *seed);
         let dense_accuracy = training.accuracy(&dense);
-        let mut add = |method: &str, model: &Cnn| {
+        let mut add = |method: &str, target: f64, model: &Cnn| {
             let row = Row {
                 method: method.to_string(),
                 sparsity: model.sparsity_report().sparsity(),
                 seed: *seed,
                 dense_accuracy,
                 accuracy: training.accuracy(model),
+                target,
             };
             let line = format!(
                 "seed {seed}: {method}, {:.2} % zeros, {:.2} %",
@@ -78,16 +79,19 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             results.rows.push(row);
         };
-        add("dense", &dense);
-        for (method, _, recipe) in &recipes {
+        add("dense", 0.0, &dense);
+        for (method, sparsity, recipe) in &recipes {
             let model = training.pruning(start.clone(), recipe, budget.epochs, *seed)?;
-            add(method, &model);
+            add(method, *sparsity, &model);
         }
         // The control: zeros without masks. Adam does not leave them alone.
         let pruner = Pruner::new(Magnitude::l1()).allocation(Allocation::Global);
-        let zeroed = start.prune(&pruner.to_sparsity(budget.sparsities[0]))?;
-        let zeroed = zeroed.make_permanent()?;
-        add("no-masks", &training.plain(zeroed, budget.epochs, *seed));
+        let sparsity = budget.sparsities[0];
+        let zeroed = start
+            .prune(&pruner.to_sparsity(sparsity))?
+            .make_permanent()?;
+        let zeroed = training.plain(zeroed, budget.epochs, *seed);
+        add("no-masks", sparsity, &zeroed);
     }
     progress.finish_and_clear();
 

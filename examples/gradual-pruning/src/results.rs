@@ -17,6 +17,9 @@ pub(crate) struct Row {
     /// Of the dense network that was trained for as long.
     pub dense_accuracy: f64,
     pub accuracy: f64,
+    /// The sparsity that was asked for, which is what groups the seeds.
+    #[serde(skip)]
+    pub target: f64,
 }
 
 #[derive(Default)]
@@ -32,7 +35,8 @@ struct Summary {
 }
 
 impl Summary {
-    fn of(values: &[f64]) -> Self {
+    fn of(rows: &[&Row], value: impl Fn(&Row) -> f64) -> Self {
+        let values: Vec<f64> = rows.iter().map(|row| value(row)).collect();
         let count = values.len() as f64;
         let mean = values.iter().sum::<f64>() / count;
         let squares = values.iter().map(|value| (value - mean).powi(2));
@@ -51,18 +55,14 @@ impl fmt::Display for Summary {
 }
 
 impl Results {
-    /// Methods and sparsities in the order of the rows, with what is of them.
-    fn groups(&self) -> Vec<(&str, f64, Vec<&Row>)> {
-        // Seeds differ in the last digits of what is asked for.
-        let same = |a: f64, b: f64| (a - b).abs() < 5e-3;
-        let mut groups: Vec<(&str, f64, Vec<&Row>)> = Vec::new();
+    /// The rows of each method and target, in the order of the first seed.
+    fn groups(&self) -> Vec<Vec<&Row>> {
+        let mut groups: Vec<Vec<&Row>> = Vec::new();
         for row in &self.rows {
-            let known = groups.iter_mut().find(|(method, sparsity, _)| {
-                *method == row.method && same(*sparsity, row.sparsity)
-            });
-            match known {
-                Some((_, _, rows)) => rows.push(row),
-                None => groups.push((&row.method, row.sparsity, vec![row])),
+            let same = |known: &Row| known.method == row.method && known.target == row.target;
+            match groups.iter_mut().find(|rows| same(rows[0])) {
+                Some(rows) => rows.push(row),
+                None => groups.push(vec![row]),
             }
         }
         groups
@@ -83,18 +83,15 @@ impl Results {
     /// Accuracy against sparsity, mean and spread over the seeds.
     pub(crate) fn plot(&self) -> LinePlot {
         let mut lines: Vec<Line> = Vec::new();
-        let pruned = self
-            .groups()
-            .into_iter()
-            .filter(|(_, sparsity, _)| *sparsity > 0.5);
-        for (method, sparsity, rows) in pruned {
-            let accuracies: Vec<f64> = rows.iter().map(|row| row.accuracy).collect();
-            let Summary { mean, spread } = Summary::of(&accuracies);
-            let point = (sparsity, mean, spread);
-            match lines.iter_mut().find(|line| line.name == method) {
+        let groups = self.groups().into_iter();
+        for rows in groups.filter(|rows| rows[0].sparsity >= 0.5) {
+            let method = &rows[0].method;
+            let Summary { mean, spread } = Summary::of(&rows, |row| row.accuracy);
+            let point = (rows[0].target, mean, spread);
+            match lines.iter_mut().find(|line| line.name == *method) {
                 Some(line) => line.points.push(point),
                 None => lines.push(Line {
-                    name: method.to_string(),
+                    name: method.clone(),
                     points: vec![point],
                 }),
             }
@@ -113,14 +110,12 @@ impl fmt::Display for Results {
         let mut table = Table::new();
         table.load_style(UTF8_FULL_CONDENSED);
         table.set_header(["method", "sparsity", "accuracy", "below dense"]);
-        for (method, sparsity, rows) in self.groups() {
-            let accuracies: Vec<f64> = rows.iter().map(|row| row.accuracy).collect();
-            let below = rows.iter().map(|row| row.dense_accuracy - row.accuracy);
+        for rows in self.groups() {
             table.add_row([
-                method.to_string(),
-                format!("{:.2} %", 100.0 * sparsity),
-                Summary::of(&accuracies).to_string(),
-                Summary::of(&below.collect::<Vec<_>>()).to_string(),
+                rows[0].method.clone(),
+                Summary::of(&rows, |row| row.sparsity).to_string(),
+                Summary::of(&rows, |row| row.accuracy).to_string(),
+                Summary::of(&rows, |row| row.dense_accuracy - row.accuracy).to_string(),
             ]);
         }
         for column in table.column_iter_mut().skip(1) {
