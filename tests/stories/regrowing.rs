@@ -73,7 +73,7 @@ fn moved_by_memory(trained: Trained, reset: bool) -> (usize, usize) {
         before,
     } = trained;
     if reset {
-        optimizer = reset_moments(optimizer, &net, &before).unwrap();
+        optimizer = reset_moments(&optimizer, &net, &before).unwrap();
     }
     let device = Device::flex().autodiff();
     let loss = net.forward(batches(1, &device)[0].images.clone()).sum() * 0.0;
@@ -111,7 +111,7 @@ fn masks_that_do_not_fit_are_refused() {
     assert!(matches!(rejected.error(), PruneError::MaskShape { .. }));
     let net = rejected.into_model();
     assert_eq!(net.masks(), masks);
-    assert!(reset_moments(sgd(), &net, &wrong).is_err());
+    assert!(reset_moments(&sgd(), &net, &wrong).is_err());
     let rejected = net.replace_masks(&MaskSet::new()).unwrap_err();
     assert_eq!(*rejected.error(), PruneError::NoMasks);
     let group = ParamGroup::from_path("fc1.weight");

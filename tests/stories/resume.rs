@@ -1,15 +1,18 @@
 //! A training that is killed goes on from its newest complete checkpoint.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
 use burn::tensor::Device;
 use burn::train::Learner;
 use burn_prune::{Prunable, Pruning};
 use examples_shared::Cnn;
 
-use crate::schedules::{Data, RUN, adam, checkpoint, cnn, weights, wrap};
+use crate::schedules::{Data, adam, checkpoint, cnn, weights, wrap};
+
+/// More than elsewhere, so that there is something to interrupt.
+const EPOCHS: usize = 6;
 
 const CHILD: &str = "BURN_PRUNE_STORIES_CHILD";
 
@@ -25,8 +28,9 @@ fn train_in(dir: &Path, training: &Path) -> Pruning<Cnn> {
         };
         part("model") && part("optim") && part("scheduler")
     };
-    let newest = (1..=RUN.epochs).rev().find(complete);
-    let training = data.training(training).with_default_checkpointers();
+    let newest = (1..=EPOCHS).rev().find(complete);
+    let training = data.training(training).num_epochs(EPOCHS);
+    let training = training.with_default_checkpointers();
     let training = match newest {
         Some(epoch) => {
             pruning.check_checkpoint(checkpoint(dir, epoch)).unwrap();
@@ -55,11 +59,15 @@ fn a_training_that_is_killed_again_and_again_ends_as_if_it_never_was() {
     std::fs::create_dir(&dir).unwrap();
     let child = || {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["resume::the_process_that_is_killed", "--exact"]);
-        command.env(CHILD, &dir).stdout(std::process::Stdio::null());
-        command.stderr(std::process::Stdio::null()).spawn().unwrap()
+        command.args([
+            "resume::the_process_that_is_killed",
+            "--exact",
+            "--nocapture",
+        ]);
+        command.env(CHILD, &dir).stdout(Stdio::piped());
+        command.stderr(Stdio::null()).spawn().unwrap()
     };
-    // SplitMix64, so that the times are the same each run and fall anywhere.
+    // SplitMix64: the same each run, and anywhere in an epoch.
     let mut state = 5u64;
     let mut random = || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -70,10 +78,16 @@ fn a_training_that_is_killed_again_and_again_ends_as_if_it_never_was() {
     let mut kills = 0;
     loop {
         let mut child = child();
-        // Longer and longer, so that it comes to an end.
-        let patience = 20 + random() % 200 + 10 * kills;
-        std::thread::sleep(Duration::from_millis(patience));
-        if child.try_wait().unwrap().is_some() && dir.join("done.bpk").exists() {
+        // Burn prints a line for each of the 12 batches of an epoch, trained and validated. No more
+        // than 20 of 72 at a time, so that it takes some kills.
+        let patience = (5 + random() % 16) as usize;
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut batches = lines.filter(|line| {
+            let line = line.as_ref().unwrap();
+            line.contains("ProgressSnapshot")
+        });
+        if batches.nth(patience - 1).is_none() {
+            assert!(child.wait().unwrap().success());
             break;
         }
         child.kill().unwrap();

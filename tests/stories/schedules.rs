@@ -196,6 +196,12 @@ fn a_learner_prunes_and_its_checkpoints_load_and_resume() {
     assert!(weights(&bare) == expected);
     assert_eq!(bare.masks(), trained.masks());
 
+    // A file of a wrapped model that is another one, or has more in it.
+    let error = Net::new(&Device::flex())
+        .load_checkpoint(checkpoint(&whole, 3))
+        .unwrap_err();
+    assert!(error.to_string().contains("model-3.bpk"), "{error}");
+
     // Resumed in the middle it ends the same.
     let pruning = wrap(cnn(&device));
     pruning.check_checkpoint(checkpoint(&whole, 2)).unwrap();
@@ -423,6 +429,16 @@ fn what_makes_no_sense_is_refused_and_the_model_comes_back() {
     };
     let refused = recipe.wrap(Net::new(&device), RUN).unwrap_err();
     assert!(matches!(refused.error(), PruneError::InvalidDensity { .. }));
+    // What only the last update would find out.
+    let recipe = Recipe {
+        min_density: 0.2,
+        ..Recipe::new(schedule())
+    };
+    let refused = recipe.wrap(Net::new(&device), RUN).unwrap_err();
+    assert!(matches!(
+        refused.error(),
+        PruneError::FloorContradictsAmount { .. }
+    ));
     let recipe = Recipe::new(ScheduleConfig::cubic(0.5, Span::steps(0, 10, 0)));
     let refused = recipe.wrap(Net::new(&device), RUN).unwrap_err();
     let message = refused.error().to_string();
@@ -507,6 +523,32 @@ fn a_schedule_that_is_longer_than_the_run_is_warned_about() {
         ours[0].contains("after 24 steps, but the run has 18"),
         "{ours:?}"
     );
+}
+
+#[test]
+fn importance_scores_are_part_of_the_recipe_by_their_values() {
+    let device = Device::flex().autodiff();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("checkpoint.bpk");
+    let wrapped = |value: f32| {
+        let scores = |shape: [usize; 2]| Tensor::<2>::full(shape, value, &Device::flex());
+        let pruner = global()
+            .importance("fc1.weight", scores([1014, 16]))
+            .importance("fc2.weight", scores([16, 10]));
+        Pruning::new(
+            seeded(Net::new(&device), 1),
+            pruner,
+            schedule().build(RUN).unwrap(),
+        )
+        .unwrap()
+    };
+    wrapped(1.0).save_file(&file).unwrap();
+    wrapped(1.0).check_checkpoint(&file).unwrap();
+    let other = wrapped(2.0).check_checkpoint(&file).unwrap_err();
+    assert!(matches!(other, PruneError::OtherRecipe { .. }));
+    // What it has is seen before the first step.
+    let resumed = wrapped(1.0).load_file(&file);
+    assert_eq!((resumed.steps(), resumed.sparsity()), (0, 0.0));
 }
 
 #[test]

@@ -84,6 +84,11 @@ fn plots_are_pictures_and_a_failed_one_leaves_the_old() {
     );
     assert!(std::fs::read(&png).unwrap().starts_with(b"\x89PNG"));
 
+    let mut infinite = report.clone();
+    infinite.layers[0].values[1] = f64::INFINITY;
+    infinite.layers[1].values[0] = f64::NAN;
+    infinite.plot("loss").save(&png).unwrap();
+
     let empty = LinePlot {
         lines: vec![Line {
             name: "nothing".to_string(),

@@ -30,8 +30,16 @@ pub struct LinePlot {
 pub struct Line {
     /// In the legend.
     pub name: String,
-    /// `(x, y, spread)`, in order of `x`; a spread above 0 is drawn as a bar of `y ± spread`.
+    /// `(x, y, spread)`, in order of `x`; a spread above 0 is drawn as a bar of `y ± spread`. What
+    /// is not finite is left out.
     pub points: Vec<(f64, f64, f64)>,
+}
+
+impl Line {
+    fn finite(&self) -> impl Iterator<Item = (f64, f64, f64)> + '_ {
+        let is_finite = |(x, y, spread): &(f64, f64, f64)| (x + y + spread).is_finite();
+        self.points.iter().copied().filter(is_finite)
+    }
 }
 
 impl LinePlot {
@@ -84,8 +92,8 @@ impl LinePlot {
         Ok(())
     }
 
-    fn points(&self) -> impl Iterator<Item = &(f64, f64, f64)> {
-        self.lines.iter().flat_map(|line| &line.points)
+    fn points(&self) -> impl Iterator<Item = (f64, f64, f64)> + '_ {
+        self.lines.iter().flat_map(Line::finite)
     }
 
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Result<(), String> {
@@ -114,7 +122,7 @@ impl LinePlot {
             .draw()?;
         for (index, line) in self.lines.iter().enumerate() {
             let color = Palette99::pick(index).to_rgba();
-            let points = || line.points.iter().copied();
+            let points = || line.finite();
             chart
                 .draw_series(LineSeries::new(
                     points().map(|(x, y, _)| (x, y)),

@@ -387,9 +387,9 @@ pub trait Prunable: Module {
     /// that it was, taken before or after pruning (Frankle and Carbin 2019, "The Lottery Ticket
     /// Hypothesis").
     ///
-    /// Everything in the record is put back, running statistics and unpruned parameters included;
-    /// the masks, the mask mode and the parameter ids stay as they are, and masks in the record
-    /// are passed over. The record is used up: its memory becomes that of the weights. Clones of
+    /// All weights and biases are put back, unpruned ones and running statistics included; masks,
+    /// mask mode, parameter ids and whatever is counted in integers stay as they are, and masks in
+    /// the record are passed over. The record is used up: its memory becomes that of the weights. Clones of
     /// the model share its running statistics, so theirs change too.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The four axes together.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use burn::module::{Module, ParamGroup};
 use burn::tensor::Tensor;
@@ -55,14 +55,28 @@ pub struct Pruner {
     floor: Floor,
     target: Option<Target>,
     targets: Targets,
-    importance: HashMap<String, Importance>,
+    importance: BTreeMap<String, Importance>,
 }
 
 /// Scores that take the place of a weight.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Importance {
     pub shape: Vec<usize>,
     pub values: Values,
+}
+
+/// Shape and CRC-32, by which a recipe tells scores apart, wherever they are stored.
+impl fmt::Debug for Importance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut checksum = crc32fast::Hasher::new();
+        self.values
+            .iter()
+            .for_each(|value| checksum.update(&value.to_le_bytes()));
+        f.debug_struct("Importance")
+            .field("shape", &self.shape)
+            .field("crc32", &checksum.finalize())
+            .finish()
+    }
 }
 
 impl Pruner {
@@ -76,7 +90,7 @@ impl Pruner {
             floor: Floor::default(),
             target: None,
             targets: Targets::default(),
-            importance: HashMap::new(),
+            importance: BTreeMap::new(),
         }
     }
 
@@ -297,6 +311,16 @@ impl Pruner {
         inventory.initialize(model, &selected);
         let selected = self.targets.select(&inventory)?;
         Ok(Ranking::new(self.pattern, selected)?.into_masks())
+    }
+
+    /// This pruner for one parameter alone.
+    #[cfg(feature = "optim")]
+    pub(crate) fn alone(&self, path: &str) -> Self {
+        let mut alone = self.clone();
+        alone.targets.only = Some(ParamGroup::from_path(path.to_string()));
+        alone.targets.include.clear();
+        alone.targets.exclude.clear();
+        alone
     }
 
     /// This pruner at a point of a schedule. A pattern that says by itself how much goes takes no

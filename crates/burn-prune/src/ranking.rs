@@ -1,6 +1,9 @@
 //! The selected parameters on their way from scores to masks.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use burn::module::Module;
 use rayon::prelude::*;
@@ -92,7 +95,7 @@ impl<'a> Ranking<'a> {
         &mut self,
         model: &M,
         criterion: &dyn Criterion,
-        importance: &HashMap<String, Importance>,
+        importance: &BTreeMap<String, Importance>,
         normalize: bool,
     ) -> Result<(), PruneError> {
         self.check_importance(importance)?;
@@ -129,7 +132,10 @@ impl<'a> Ranking<'a> {
         result
     }
 
-    fn check_importance(&self, importance: &HashMap<String, Importance>) -> Result<(), PruneError> {
+    fn check_importance(
+        &self,
+        importance: &BTreeMap<String, Importance>,
+    ) -> Result<(), PruneError> {
         for (path, importance) in importance {
             let mut known = self.tensors.iter().map(|tensor| tensor.parameter);
             if self.skipped.iter().any(|skipped| skipped.path == *path) {

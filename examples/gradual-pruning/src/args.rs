@@ -13,7 +13,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// How many seeds.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     pub seeds: u64,
     /// Directory of the four IDX files of MNIST or Fashion-MNIST, plain or `.gz`.
     /// [default: 10,000 training and 10,000 test images of Fashion-MNIST that come with this]

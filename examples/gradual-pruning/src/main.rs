@@ -95,11 +95,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     progress.finish_and_clear();
 
+    println!("{results}");
     results.save_csv(&args.out)?;
     for file in ["results.svg", "results.png"] {
         results.plot().save(args.out.join(file))?;
     }
-    println!("{results}");
     println!(
         "results.csv, plots and recipes are in {}",
         args.out.display()

@@ -84,7 +84,7 @@ impl Results {
     pub(crate) fn plot(&self) -> LinePlot {
         let mut lines: Vec<Line> = Vec::new();
         let groups = self.groups().into_iter();
-        for rows in groups.filter(|rows| rows[0].sparsity >= 0.5) {
+        for rows in groups.filter(|rows| rows[0].target > 0.0 && rows[0].method != "no-masks") {
             let method = &rows[0].method;
             let Summary { mean, spread } = Summary::of(&rows, |row| row.accuracy);
             let point = (rows[0].target, mean, spread);

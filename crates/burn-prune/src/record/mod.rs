@@ -95,8 +95,8 @@ pub(crate) fn load<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejec
 pub(crate) fn rewind<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejected<M>> {
     let taken = Taken::from_record(&model, record);
     let complete = taken.and_then(|mut taken| {
-        taken.check_complete(|path| !is_mask(path))?;
-        taken.forget(is_mask);
+        taken.keep_floats();
+        taken.check_complete(|_| true)?;
         Ok(taken)
     });
     match complete {

@@ -22,6 +22,8 @@ pub(super) struct Taken {
     tensors: HashMap<String, Box<dyn Any + Send>>,
     /// Places without a tensor in the record, with their shape, in the order of the model.
     missing: Vec<(String, Vec<usize>)>,
+    /// Places of integers and booleans: masks, counters.
+    not_floats: HashSet<String>,
 }
 
 impl Taken {
@@ -63,9 +65,11 @@ impl Taken {
         }
     }
 
-    /// Drops the tensors at these paths.
-    pub(super) fn forget(&mut self, is_dropped: impl Fn(&str) -> bool) {
-        self.tensors.retain(|path, _| !is_dropped(path));
+    /// Drops everything but weights and statistics.
+    pub(super) fn keep_floats(&mut self) {
+        let not_floats = std::mem::take(&mut self.not_floats);
+        self.tensors.retain(|path, _| !not_floats.contains(path));
+        self.missing.retain(|(path, _)| !not_floats.contains(path));
     }
 
     pub(super) fn take<P: Any>(&mut self, path: &str) -> Option<P> {
@@ -176,6 +180,7 @@ impl<Mapper: ModuleMapper> Offer<'_, Mapper> {
         for name in names {
             self.enter_module(name, "");
         }
+        self.taken.not_floats.insert(self.path.join("."));
         let shape = [weights.div_ceil(WORD_BITS)].into();
         offer!(self, map_int, Int, device, shape, |bits: Tensor<D, Int>| {
             bits.cast(DType::I32)
@@ -218,6 +223,7 @@ impl<Mapper: ModuleMapper> ModuleVisitor for Offer<'_, Mapper> {
     }
 
     fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        self.taken.not_floats.insert(self.path.join("."));
         let dtype = param.is_initialized().then(|| param.base().dtype());
         let cast = move |empty: Tensor<D, Int>| match dtype {
             Some(dtype) => empty.cast(dtype),
@@ -228,6 +234,7 @@ impl<Mapper: ModuleMapper> ModuleVisitor for Offer<'_, Mapper> {
     }
 
     fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
+        self.taken.not_floats.insert(self.path.join("."));
         let (device, shape) = (param.lazy_device(), param.lazy_shape());
         offer!(self, map_bool, Bool, device, shape, |empty| empty);
     }

@@ -27,8 +27,7 @@ use crate::PruneError;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub enum ScheduleConfig {
-    /// Everything at once: at the begin of the span. Further updates keep the sparsity, for masks
-    /// that move.
+    /// Everything at once, at the begin of the span.
     OneShot {
         /// The sparsity, in `[0, 1]`.
         sparsity: f64,
@@ -193,14 +192,12 @@ impl ScheduleConfig {
                 end: begin,
                 ..schedule
             },
-            Self::GeometricRounds { .. } => {
-                // The first round prunes already: as if the curve had begun a round earlier.
-                let rounds = 1 + (end - begin).div_ceil(every);
-                Gradual {
-                    initial: 1.0 - (1.0 - target).powf((rounds as f64).recip()),
-                    ..schedule
-                }
-            }
+            Self::GeometricRounds { .. } => Gradual {
+                curve: Curve::Rounds {
+                    rounds: 1 + (end - begin).div_ceil(every),
+                },
+                ..schedule
+            },
             _ => schedule,
         })
     }
@@ -280,6 +277,12 @@ mod tests {
 
     #[test]
     fn geometric_rounds_keep_the_same_share_each() {
+        // Four rounds of a half leave a sixteenth, also where the last comes sooner.
+        let uneven = ScheduleConfig::geometric_rounds(0.9375, Span::steps(0, 25, 10));
+        let expected = [(0, 0.5), (10, 0.75), (20, 0.875), (25, 0.9375)];
+        for (found, expected) in updates(uneven).iter().zip(expected) {
+            assert!(found.0 == expected.0 && (found.1 - expected.1).abs() < 1e-12);
+        }
         // Three rounds of a half leave an eighth.
         let found = updates(ScheduleConfig::geometric_rounds(
             0.875,

@@ -7,6 +7,8 @@ pub(super) enum Curve {
     Polynomial { power: f64 },
     /// `1 - (1 - s_i) ((1 - s_f) / (1 - s_i))^x`.
     Exponential,
+    /// `1 - (1 - s_f)^(k / rounds)` in round `k`, from 1 on.
+    Rounds { rounds: usize },
 }
 
 /// A schedule in steps: updates on a grid, sparsities on a curve.
@@ -40,6 +42,10 @@ impl Schedule for Gradual {
             Curve::Exponential => {
                 let left: f64 = (1.0 - target) / (1.0 - initial);
                 1.0 - (1.0 - initial) * left.powf(way)
+            }
+            Curve::Rounds { rounds } => {
+                let round = 1 + (step - self.begin) / self.every;
+                1.0 - (1.0 - target).powf(round as f64 / rounds as f64)
             }
         }
     }

@@ -49,7 +49,8 @@ pub trait Schedule: Debug + Send + Sync {
     /// The sparsity over all units after this step, in `[0, 1]`.
     fn sparsity_after(&self, step: usize) -> f64;
 
-    /// The step of the last update, where there is one: a run that is shorter is warned about.
+    /// The step of the last update, where there is one. What it asks for is tried out before the
+    /// training.
     fn last_update(&self) -> Option<usize> {
         None
     }

@@ -42,15 +42,15 @@ pub enum Span {
 pub struct Run {
     /// Epochs of the whole run.
     pub epochs: usize,
-    /// Steps of the optimizer in an epoch: batches, divided by those whose gradients are
-    /// accumulated, rounded up.
+    /// Steps of the optimizer in an epoch: batches, divided by the devices that share them and by
+    /// those whose gradients are accumulated, rounded up.
     pub steps_per_epoch: usize,
 }
 
 impl Run {
     /// Steps of the whole run.
     pub fn steps(self) -> usize {
-        self.epochs * self.steps_per_epoch
+        self.epochs.saturating_mul(self.steps_per_epoch)
     }
 }
 
@@ -71,7 +71,8 @@ impl Span {
         let Self::Epochs { begin, end, every } = self else {
             return self;
         };
-        let [begin, end, every] = [begin, end, every].map(|epochs| epochs * run.steps_per_epoch);
+        let [begin, end, every] =
+            [begin, end, every].map(|epochs| epochs.saturating_mul(run.steps_per_epoch));
         Self::Steps { begin, end, every }
     }
 

@@ -11,6 +11,19 @@ pub(super) fn check<M: Module + ModuleDisplay>(
     pruning: &Pruning<M>,
     path: &Path,
 ) -> Result<(), PruneError> {
+    let (found, expected) = (recipe(path)?, pruning.recipe());
+    if found != expected {
+        return Err(PruneError::OtherRecipe {
+            file: path.display().to_string(),
+            expected: expected.to_string(),
+            found,
+        });
+    }
+    record::check(pruning, record::read_file(path)?).map_err(|error| in_file(path, error))
+}
+
+/// The recipe in a checkpoint.
+fn recipe(path: &Path) -> Result<String, PruneError> {
     let failed = |message: String| PruneError::Record {
         message: format!("{}: {message}", path.display()),
     };
@@ -29,43 +42,41 @@ pub(super) fn check<M: Module + ModuleDisplay>(
         .iter()
         .map(|word| i32::from_le_bytes(*word) as u8)
         .collect();
-    let (found, expected) = (
-        String::from_utf8_lossy(&bytes).into_owned(),
-        pruning.recipe(),
-    );
-    if found != expected {
-        return Err(PruneError::OtherRecipe {
-            file: path.display().to_string(),
-            expected,
-            found,
-        });
-    }
-    record::check(pruning, record::read_file(path)?).map_err(|error| match error {
-        PruneError::Record { message } => failed(message),
-        other => other,
-    })
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The place that a wrapped model has in a checkpoint.
+fn in_file(path: &Path, error: PruneError) -> PruneError {
+    match error {
+        PruneError::Record { message } => PruneError::Record {
+            message: format!("{}: {message}", path.display()),
+        },
+        other => other,
+    }
+}
+
+/// What a checkpoint holds: the places that a wrapped model and its clock have in it.
 #[derive(Module, Debug)]
-struct Wrapped<M: Module> {
+struct Checkpoint<M: Module> {
     model: M,
+    clock: Clock,
 }
 
 pub(crate) fn load_checkpoint<M: Module + ModuleDisplay>(
     model: M,
     path: &Path,
 ) -> Result<M, Rejected<M>> {
-    // The clock and the recipe are of no use to the model.
-    let record = match record::read_file(path) {
-        Ok(record) => record.allow_unused(true),
+    let read = recipe(path).and_then(|recipe| Ok((recipe, record::read_file(path)?)));
+    let (recipe, record) = match read {
+        Ok(read) => read,
         Err(error) => return Err(Rejected::new(model, error)),
     };
-    match record::load(Wrapped { model }, record) {
-        Ok(wrapped) => Ok(wrapped.model),
+    let device = model.devices().into_iter().next().unwrap_or_default();
+    let clock = Clock::new(&recipe, &device);
+    match record::load(Checkpoint { model, clock }, record) {
+        Ok(checkpoint) => Ok(checkpoint.model),
         Err(rejected) => {
-            let (wrapped, error) = rejected.into_parts();
-            Err(Rejected::new(wrapped.model, error))
+            let (checkpoint, error) = rejected.into_parts();
+            Err(Rejected::new(checkpoint.model, in_file(path, error)))
         }
     }
 }

@@ -12,6 +12,7 @@ impl<M: TrainStep + Module + ModuleDisplay> TrainStep for Pruning<M> {
     type Output = M::Output;
 
     fn step(&self, item: Self::Input) -> TrainOutput<Self::Output> {
+        self.take_in_checkpoint();
         TrainStep::step(&self.model, item)
     }
 

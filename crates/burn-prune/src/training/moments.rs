@@ -30,12 +30,12 @@ use crate::{Mask, MaskSet, PruneError, model::Inventory};
 /// let before = layer.masks();
 /// let all = MaskSet::from_iter([("weight".to_string(), Mask::all_kept([2, 2]))]);
 /// let layer = layer.replace_masks(&all)?;
-/// let optimizer = reset_moments(optimizer, &layer, &before)?;
+/// let optimizer = reset_moments(&optimizer, &layer, &before)?;
 /// # drop(optimizer);
 /// # Ok::<(), burn_prune::PruneError>(())
 /// ```
 pub fn reset_moments<M: Module>(
-    optimizer: ModuleOptimizer,
+    optimizer: &ModuleOptimizer,
     model: &M,
     before: &MaskSet,
 ) -> Result<ModuleOptimizer, PruneError> {
@@ -67,7 +67,10 @@ pub fn reset_moments<M: Module>(
         writer = writer.with_metadata(key, path);
     }
     let bytes = writer.into_bytes().map_err(|error| failed(&error))?;
-    optimizer.from_bytes(bytes).map_err(|error| failed(&error))
+    optimizer
+        .clone()
+        .from_bytes(bytes)
+        .map_err(|error| failed(&error))
 }
 
 /// Masks that prune what has come back, by the id of their parameter.

@@ -64,6 +64,8 @@ pub struct Pruning<M: Module> {
 struct Plan {
     pruner: Arc<Pruner>,
     schedule: Arc<dyn Schedule>,
+    /// Both as text.
+    recipe: Arc<str>,
     gradients: GradientPass,
     progress: Progress,
 }
@@ -83,9 +85,18 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     ///
     /// # Errors
     /// When nothing is selected, a selected parameter cannot carry a mask, another parameter has a
-    /// LoRA adapter, or the first update fails.
+    /// LoRA adapter, or the first update or the last one would fail.
     pub fn new(model: M, pruner: Pruner, schedule: Box<dyn Schedule>) -> Result<Self, Rejected<M>> {
         let schedule: Arc<dyn Schedule> = schedule.into();
+        // What cannot be done in the end is refused now, not logged then.
+        let last = schedule
+            .last_update()
+            .map(|step| schedule.sparsity_after(step));
+        if let Some(sparsity) = last
+            && let Err(error) = pruner.to_scheduled(sparsity).masks(&model)
+        {
+            return Err(Rejected::new(model, error));
+        }
         let masks = match schedule.updates_after(0) {
             true => pruner
                 .to_scheduled(schedule.sparsity_after(0))
@@ -99,11 +110,12 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
         let model = model
             .with_masks(&masks)?
             .with_mask_mode(MaskMode::AfterStep)?;
-        let recipe = format!("{pruner:?} {schedule:?}");
+        let recipe: Arc<str> = format!("{pruner:?} {schedule:?}").into();
         let device = model.devices().into_iter().next().unwrap_or_default();
         let plan = Plan {
             pruner: Arc::new(pruner),
             schedule,
+            recipe: Arc::clone(&recipe),
             gradients: GradientPass::Zeroed,
             progress: Progress::default(),
         };
@@ -145,9 +157,18 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
         self.clock.steps().unwrap_or_else(|| self.clock.read().0)
     }
 
-    /// Fraction of the selected weights that is pruned, in `[0, 1]`, as of the last step.
+    /// Fraction of the selected weights that is pruned, in `[0, 1]`. Reads the device after a
+    /// checkpoint was loaded, until the first step.
     pub fn sparsity(&self) -> f64 {
+        self.take_in_checkpoint();
         self.plan.progress.sparsity(None)
+    }
+
+    /// Shows what a loaded checkpoint has brought to those who watch.
+    pub(super) fn take_in_checkpoint(&self) {
+        if self.clock.steps().is_none() {
+            self.plan.progress.set(&self.masks());
+        }
     }
 
     /// One step: the gradients masked, the optimizer, the parameters masked, and the masks updated
@@ -246,8 +267,8 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     }
 
     /// What of the plan decides over the masks, as text.
-    pub(super) fn recipe(&self) -> String {
-        format!("{:?} {:?}", self.plan.pruner, self.plan.schedule)
+    pub(super) fn recipe(&self) -> &str {
+        &self.plan.recipe
     }
 
     /// The masks, under the paths of the model.

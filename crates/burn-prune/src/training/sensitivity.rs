@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use burn::module::{Module, ParamGroup};
+use burn::module::Module;
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use serde::{Deserialize, Serialize};
 
@@ -85,10 +85,7 @@ impl SensitivityReport {
             selected.iter().map(|(path, _)| path.to_string()).collect()
         };
         // Wrong sparsities are refused before the first evaluation.
-        let alone = |path: &str, sparsity| {
-            let path = ParamGroup::from_path(path.to_string());
-            pruner.clone().only(path).to_scheduled(sparsity)
-        };
+        let alone = |path: &str, sparsity| pruner.alone(path).to_scheduled(sparsity);
         for sparsity in sparsities {
             alone(&paths[0], *sparsity).masks(&model)?;
         }

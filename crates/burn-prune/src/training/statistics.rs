@@ -37,16 +37,26 @@ pub fn reestimate_statistics<M: Module, B: Clone>(
     let mut means = Means::default();
     let before = read(&model);
     for batch in batches {
-        // A norm makes `(1 - m) old + m batch` of its statistics. From 0 and from 1 that tells the
-        // momentum `m`, which differs from norm to norm, and with it what the batch gives.
-        let [from_zero, from_one] = [0.0, 1.0].map(|start| {
-            write(&model, |id| {
-                before.get(&id).map(|values| vec![start; values.len()])
-            });
-            forward(&model, batch.clone());
-            read(&model)
+        // A norm makes `(1 - m) old + m batch` of its statistics, whatever `old` is. From 0 that
+        // is `m batch`; from something much larger it tells the momentum `m`, which differs from
+        // norm to norm.
+        write(&model, |id| {
+            before.get(&id).map(|values| vec![0.0; values.len()])
         });
-        means.add(from_zero, &from_one);
+        forward(&model, batch.clone());
+        let from_zero = read(&model);
+        let large: Statistics = from_zero
+            .iter()
+            .map(|(id, values)| {
+                (
+                    *id,
+                    values.iter().map(|value| larger_than(*value)).collect(),
+                )
+            })
+            .collect();
+        write(&model, |id| large.get(&id).cloned());
+        forward(&model, batch);
+        means.add(from_zero, &large, &read(&model));
     }
     let after = means.finish();
     write(&model, |id| after.get(&id).or(before.get(&id)).cloned());
@@ -56,37 +66,41 @@ pub fn reestimate_statistics<M: Module, B: Clone>(
 /// The values of statistics by their id.
 type Statistics = HashMap<ParamId, Vec<f64>>;
 
+/// So large that what a batch gives does not count beside it, also where it differs from run to run
+/// by dropout.
+fn larger_than(value: f64) -> f64 {
+    (1u32 << 20) as f64 * value.abs().max(1.0)
+}
+
 #[derive(Default)]
 struct Means {
-    sums: Statistics,
-    batches: f64,
+    /// Sums over the batches in which a norm has run, and their number.
+    sums: HashMap<ParamId, (Vec<f64>, f64)>,
 }
 
 impl Means {
-    fn add(&mut self, from_zero: Statistics, from_one: &Statistics) {
-        self.batches += 1.0;
+    fn add(&mut self, from_zero: Statistics, large: &Statistics, from_large: &Statistics) {
         for (id, from_zero) in from_zero {
-            let momentum = from_one[&id]
-                .first()
+            let starts = large[&id].first().zip(from_large[&id].first());
+            let momentum = starts
                 .zip(from_zero.first())
-                .map_or(0.0, |(one, zero)| 1.0 - (one - zero));
-            // A norm that the model has not run.
-            if momentum.abs() < 1e-6 {
+                .map_or(0.0, |((start, end), zero)| 1.0 - (end - zero) / start);
+            // A norm that the model has not run, or that takes nothing in.
+            if momentum.abs() < 1e-5 {
                 continue;
             }
-            let sum = self
-                .sums
-                .entry(id)
-                .or_insert_with(|| vec![0.0; from_zero.len()]);
+            let start = || (vec![0.0; from_zero.len()], 0.0);
+            let (sum, batches) = self.sums.entry(id).or_insert_with(start);
+            *batches += 1.0;
             let pairs = sum.iter_mut().zip(from_zero);
             pairs.for_each(|(sum, value)| *sum += value / momentum);
         }
     }
 
-    fn finish(mut self) -> Statistics {
-        let values = self.sums.values_mut().flatten();
-        values.for_each(|value| *value /= self.batches);
-        self.sums
+    fn finish(self) -> Statistics {
+        let mean = |(sum, batches): (Vec<f64>, f64)| sum.iter().map(|sum| sum / batches).collect();
+        let sums = self.sums.into_iter();
+        sums.map(|(id, sum)| (id, mean(sum))).collect()
     }
 }
 
