@@ -6,8 +6,10 @@ mod args;
 mod results;
 mod training;
 
+use std::cell::RefCell;
 use std::error::Error;
 use std::fs;
+use std::io::IsTerminal;
 use std::path::Path;
 
 use burn::config::Config;
@@ -17,7 +19,7 @@ use burn_prune::{
 };
 use clap::Parser;
 use examples_shared::{Cnn, ImageBatcher, Images};
-use indicatif::{ProgressBar, ProgressStyle};
+use kdam::{BarExt, tqdm};
 
 use args::{Args, Budget};
 use results::{Results, Row};
@@ -31,7 +33,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(&args.out)?;
 
     let batcher = ImageBatcher::new(&train);
-    let progress = ProgressBar::new(0);
+    let shown = std::io::stderr().is_terminal();
+    let progress = RefCell::new(tqdm!(desc = "steps", disable = !shown));
     let training = Training {
         train: &train,
         test: &test,
@@ -41,10 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let steps_per_epoch = training.run(1).steps_per_epoch;
     let recipes = recipes(&budget, steps_per_epoch);
     let per_seed = budget.dense_epochs + budget.epochs * (2 + recipes.len());
-    progress.set_length((budget.seeds.len() * training.run(per_seed).steps()) as u64);
-    progress.set_style(ProgressStyle::with_template(
-        "{bar:40} {pos}/{len} steps, {elapsed} gone, {eta} left",
-    )?);
+    progress.borrow_mut().total = budget.seeds.len() * training.run(per_seed).steps();
     for (method, sparsity, recipe) in &recipes {
         recipe.save(args.out.join(format!("{method}-{sparsity}.json")))?;
     }
@@ -73,9 +73,9 @@ fn main() -> Result<(), Box<dyn Error>> {
                 100.0 * row.sparsity,
                 100.0 * row.accuracy
             );
-            match progress.is_hidden() {
-                true => println!("{line}"),
-                false => progress.println(line),
+            match shown {
+                true => drop(progress.borrow_mut().write(line)),
+                false => println!("{line}"),
             }
             results.rows.push(row);
         };
@@ -93,7 +93,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let zeroed = training.plain(zeroed, budget.epochs, *seed);
         add("no-masks", sparsity, &zeroed);
     }
-    progress.finish_and_clear();
+    drop(progress.borrow_mut().clear());
 
     println!("{results}");
     results.save_csv(&args.out)?;
@@ -137,8 +137,10 @@ fn sensitivity(model: &Cnn, training: &Training<'_>, out: &Path) -> Result<(), B
         &[0.5, 0.8, 0.9, 0.95, 0.98],
         |model| training.accuracy(model),
         |progress| {
-            let message = format!("{} of {}", progress.done, progress.total);
-            training.progress.set_message(message);
+            let left = progress.remaining.as_secs();
+            let bar = &mut training.progress.borrow_mut();
+            bar.set_description(format!("sensitivity, {left} s left"));
+            drop(bar.refresh());
         },
     )?;
     fs::write(

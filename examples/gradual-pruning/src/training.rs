@@ -1,3 +1,5 @@
+use std::cell::RefCell;
+
 use burn::data::dataloader::DataLoaderBuilder;
 use burn::module::Module;
 use burn::optim::{AdamConfig, ModuleOptimizer};
@@ -5,7 +7,7 @@ use burn::tensor::Device;
 use burn::train::TrainStep;
 use burn_prune::{Prunable, Pruning, Recipe, Run};
 use examples_shared::{Cnn, ImageBatch, ImageBatcher, Images, accuracy};
-use indicatif::ProgressBar;
+use kdam::{Bar, BarExt};
 
 const BATCH_SIZE: usize = 64;
 const LEARNING_RATE: f64 = 1e-3;
@@ -15,7 +17,8 @@ pub(crate) struct Training<'a> {
     pub train: &'a Images,
     pub test: &'a Images,
     pub batcher: &'a ImageBatcher,
-    pub progress: &'a ProgressBar,
+    /// Steps of all trainings.
+    pub progress: &'a RefCell<Bar>,
 }
 
 impl Training<'_> {
@@ -67,7 +70,8 @@ impl Training<'_> {
         for _ in 0..epochs {
             for batch in loader.iter() {
                 model = step(model, &mut optimizer, batch.expect("images are in memory"));
-                self.progress.inc(1);
+                // A bar that cannot be drawn is no reason to stop.
+                drop(self.progress.borrow_mut().update(1));
             }
         }
         model

@@ -29,6 +29,24 @@ use crate::{
 /// data-parallel training over processes (DDP) Burn makes the same call; that has not been run, as
 /// only CUDA has the collective operations for it.
 ///
+/// ```no_run
+/// use burn::module::{Module, ModuleDisplay};
+/// use burn::tensor::{Device, distributed::DistributedConfig};
+/// use burn::train::{ExecutionStrategy, InferenceStep, Learner, SupervisedTraining, TrainStep};
+/// use burn_prune::Pruning;
+///
+/// fn train_on_all<M: TrainStep + InferenceStep + Module + ModuleDisplay + 'static>(
+///     training: SupervisedTraining<Pruning<M>>,
+///     learner: Learner<Pruning<M>>,
+///     devices: Vec<Device>,
+///     config: DistributedConfig,
+/// ) -> M {
+///     let strategy = ExecutionStrategy::ddp(devices, config);
+///     let result = training.with_training_strategy(strategy.into()).launch(learner);
+///     result.model.into_inner()
+/// }
+/// ```
+///
 /// In a loop of your own:
 ///
 /// ```
@@ -244,18 +262,24 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
             return Self { model, clock, plan };
         }
         let sparsity = plan.schedule.sparsity_after(steps);
-        let model = match model.prune(&plan.pruner.to_scheduled(sparsity)) {
-            Ok(model) => {
-                let masks = model.masks();
-                log::info!("step {steps}: sparsity {:.4}", masks.sparsity());
-                plan.progress.set(&masks);
-                model
-            }
-            // There is nobody to return it to: a training whose weights have become NaN goes on
-            // with the masks that it has.
-            Err(rejected) => {
-                let (model, error) = rejected.into_parts();
-                log::error!("step {steps}: the masks stay as they are: {error}");
+        // There is nobody to return an error to: a training whose weights have become NaN goes on
+        // with the masks that it has.
+        let failed = |error| log::error!("step {steps}: the masks stay as they are: {error}");
+        let model = match plan.pruner.to_scheduled(sparsity).masks(&model) {
+            Ok(masks) => match model.with_masks(&masks) {
+                Ok(model) => {
+                    log::info!("step {steps}: sparsity {:.4}", masks.sparsity());
+                    plan.progress.set(&masks);
+                    model
+                }
+                Err(rejected) => {
+                    let (model, error) = rejected.into_parts();
+                    failed(error);
+                    model
+                }
+            },
+            Err(error) => {
+                failed(error);
                 model
             }
         };
