@@ -5,6 +5,7 @@
 mod after_step;
 mod bad_input;
 mod containers;
+mod learner;
 mod life_cycle;
 mod mask_files;
 mod nets;

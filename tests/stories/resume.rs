@@ -9,7 +9,8 @@ use burn::train::Learner;
 use burn_prune::{Prunable, Pruning};
 use examples_shared::Cnn;
 
-use crate::schedules::{Data, adam, checkpoint, cnn, weights, wrap};
+use crate::learner::{Data, adam, checkpoint, cnn, weights};
+use crate::schedules::wrap;
 
 /// More than elsewhere, so that there is something to interrupt.
 const EPOCHS: usize = 6;
