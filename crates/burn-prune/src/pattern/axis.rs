@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use crate::PruneError;
 
 /// An axis of a weight, by its meaning.
@@ -5,7 +7,7 @@ use crate::PruneError;
 /// Layers store their weights differently: the outputs of a `Linear` are its columns
 /// (`[d_input, d_output]`), those of a `Conv2d` its first dimension. `Output` and `Input` are
 /// resolved for each layer, so nobody has to remember.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Axis {
     /// Output channels, filters, neurons.

@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use super::{Axis, Pattern, Units, WeightAxes};
 use crate::PruneError;
 
@@ -22,14 +24,16 @@ use crate::PruneError;
 /// assert_eq!(mask.iter().collect::<Vec<_>>(), [true, false, true, false, true, false]);
 /// # Ok::<(), burn_prune::PruneError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Blocks {
     size: [usize; 2],
+    #[serde(default)]
     pooling: Pooling,
 }
 
 /// How the scores of the weights in a block become the score of the block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Pooling {
     /// The criterion scores the block as it does a channel: magnitude takes its norm (for L1 the

@@ -12,10 +12,12 @@ pub use units::Units;
 
 pub(crate) use nm::Groups;
 
+use serde::{Deserialize, Serialize};
+
 use crate::PruneError;
 
 /// The shape of what is pruned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Pattern {
     /// Every weight by itself.

@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use super::{Axis, Pattern, WeightAxes};
 use crate::{Mask, PruneError, Scores, criterion::Block};
 
@@ -21,10 +23,12 @@ use crate::{Mask, PruneError, Scores, criterion::Block};
 /// assert_eq!(mask.iter().collect::<Vec<_>>(), [false, true, true, false]);
 /// # Ok::<(), burn_prune::PruneError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NM {
     n: usize,
     m: usize,
+    #[serde(default, rename = "skip_indivisible")]
     skip: bool,
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Pruning;
 use crate::{
-    Allocation, Lamp, Magnitude, PruneError, Pruner, Random, Rejected, Run, ScheduleConfig,
+    Allocation, Lamp, Magnitude, Pattern, PruneError, Pruner, Random, Rejected, Run, ScheduleConfig,
 };
 
 /// How a training prunes, as plain data: a JSON file by Burn's `Config`.
@@ -20,6 +20,10 @@ use crate::{
 /// let recipe = Recipe::load_binary(json.as_bytes()).unwrap();
 /// assert_eq!(recipe.schedule, ScheduleConfig::cubic(0.9, Span::epochs(0, 4, 1)));
 ///
+/// let pattern = json.replace("exclude", r#"pattern": { "NM": { "n": 2, "m": 4 } }, "exclude"#);
+/// let recipe = Recipe::load_binary(pattern.as_bytes()).unwrap();
+/// assert_eq!(recipe.pattern, burn_prune::NM::new(2, 4).into());
+///
 /// // A mistyped field is named.
 /// let typo = json.replace("exclude", "exlude");
 /// assert!(Recipe::load_binary(typo.as_bytes()).unwrap_err().to_string().contains("exlude"));
@@ -32,6 +36,10 @@ pub struct Recipe {
     /// What is scored; magnitude by default.
     #[serde(default)]
     pub criterion: CriterionConfig,
+    /// What goes together; single weights by default. N:M sparsity says by itself how much goes,
+    /// so it takes the allocation `Uniform`.
+    #[serde(default)]
+    pub pattern: Pattern,
     /// How it is shared out; globally by default.
     #[serde(default)]
     pub allocation: AllocationConfig,
@@ -93,6 +101,7 @@ impl Recipe {
         Self {
             schedule,
             criterion: CriterionConfig::default(),
+            pattern: Pattern::default(),
             allocation: AllocationConfig::default(),
             normalize: false,
             min_density: 0.0,
@@ -110,11 +119,13 @@ impl Recipe {
             CriterionConfig::Lamp => Pruner::new(Lamp),
             CriterionConfig::Random { seed } => Pruner::new(Random::new(seed)),
         };
-        let pruner = pruner.allocation(match self.allocation {
-            AllocationConfig::Uniform => Allocation::Uniform,
-            AllocationConfig::Global => Allocation::Global,
-            AllocationConfig::Erk => Allocation::Erk,
-        });
+        let pruner = pruner
+            .pattern(self.pattern)
+            .allocation(match self.allocation {
+                AllocationConfig::Uniform => Allocation::Uniform,
+                AllocationConfig::Global => Allocation::Global,
+                AllocationConfig::Erk => Allocation::Erk,
+            });
         let pruner = match self.normalize {
             true => pruner.normalize(),
             false => pruner,
