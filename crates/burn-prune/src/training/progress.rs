@@ -38,6 +38,7 @@ impl Progress {
         }
     }
 
+    #[cfg(feature = "train")]
     pub(super) fn paths(&self) -> Vec<String> {
         self.lock().iter().map(|one| one.path.clone()).collect()
     }

@@ -3,7 +3,9 @@ use std::sync::Arc;
 
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Module, ModuleDisplay, ModuleVisitor, Param, ParamId};
-use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
+#[cfg(feature = "train")]
+use burn::optim::MultiGradientsParams;
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 
 use super::clock::Clock;
@@ -212,6 +214,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
         self.after_optimizing(&moved, |model| optimize(model, grads))
     }
 
+    #[cfg(feature = "train")]
     pub(super) fn step_multi_with(
         self,
         mut grads: MultiGradientsParams,
@@ -286,6 +289,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
         Self { model, clock, plan }
     }
 
+    #[cfg(feature = "train")]
     pub(super) fn progress(&self) -> Progress {
         self.plan.progress.clone()
     }
