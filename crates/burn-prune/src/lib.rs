@@ -53,6 +53,8 @@ mod amount;
 mod criterion;
 mod error;
 mod files;
+#[cfg(feature = "lottery")]
+pub mod lottery;
 mod mask;
 mod model;
 mod pattern;
@@ -77,7 +79,7 @@ pub use error::{PruneError, Rejected};
 pub use mask::{Mask, MaskDiff, MaskMode, MaskSet, ParameterDiff, Skipped, WeightMask};
 pub use pattern::{Axis, Blocks, NM, Pattern, Pooling, Units, WeightAxes};
 #[cfg(feature = "plot")]
-pub use plot::{Line, LinePlot};
+pub use plot::{Line, LinePlot, XAxis};
 pub use prunable::Prunable;
 pub use pruner::Pruner;
 pub use report::{Channels, ParameterSparsity, SparsityReport};

@@ -19,10 +19,44 @@ pub struct LinePlot {
     pub title: String,
     /// Below the horizontal axis.
     pub x: String,
+    /// How the horizontal axis is divided.
+    pub x_axis: XAxis,
     /// Beside the vertical axis.
     pub y: String,
     /// The lines.
     pub lines: Vec<Line>,
+}
+
+/// How the horizontal axis of a [`LinePlot`] is divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum XAxis {
+    /// Evenly.
+    #[default]
+    Linear,
+    /// By the logarithm, the largest value on the left. Values that are not above 0 are left out.
+    LogDescending,
+}
+
+impl XAxis {
+    /// Where a value is on an even axis.
+    fn place(self, x: f64) -> f64 {
+        match self {
+            Self::Linear => x,
+            Self::LogDescending => -x.log10(),
+        }
+    }
+
+    /// What is written at this place.
+    fn label(self, place: f64) -> String {
+        match self {
+            Self::Linear => format!("{place:.2}"),
+            Self::LogDescending => {
+                let value = 10f64.powf(-place);
+                let decimals = if value < 9.95 { 1 } else { 0 };
+                format!("{value:.decimals$}")
+            }
+        }
+    }
 }
 
 /// One line of a [`LinePlot`].
@@ -36,9 +70,11 @@ pub struct Line {
 }
 
 impl Line {
-    fn finite(&self) -> impl Iterator<Item = (f64, f64, f64)> + '_ {
-        let is_finite = |(x, y, spread): &(f64, f64, f64)| (x + y + spread).is_finite();
-        self.points.iter().copied().filter(is_finite)
+    /// The points that can be drawn, `x` where it is on the axis.
+    fn placed(&self, axis: XAxis) -> impl Iterator<Item = (f64, f64, f64)> + '_ {
+        let points = self.points.iter().copied();
+        let placed = points.map(move |(x, y, spread)| (axis.place(x), y, spread));
+        placed.filter(|(x, y, spread)| (x + y + spread).is_finite())
     }
 }
 
@@ -50,11 +86,12 @@ impl LinePlot {
     /// A file that was there stays whole: the new one is written beside it and renamed.
     ///
     /// ```
-    /// use burn_prune::{Line, LinePlot};
+    /// use burn_prune::{Line, LinePlot, XAxis};
     ///
     /// let plot = LinePlot {
     ///     title: "accuracy".to_string(),
     ///     x: "sparsity".to_string(),
+    ///     x_axis: XAxis::Linear,
     ///     y: "accuracy".to_string(),
     ///     lines: vec![Line {
     ///         name: "one-shot".to_string(),
@@ -93,7 +130,7 @@ impl LinePlot {
     }
 
     fn points(&self) -> impl Iterator<Item = (f64, f64, f64)> + '_ {
-        self.lines.iter().flat_map(Line::finite)
+        self.lines.iter().flat_map(|line| line.placed(self.x_axis))
     }
 
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Result<(), String> {
@@ -117,12 +154,13 @@ impl LinePlot {
             .configure_mesh()
             .x_desc(&self.x)
             .y_desc(&self.y)
+            .x_label_formatter(&|place| self.x_axis.label(*place))
             .label_style(("sans-serif", 15))
             .light_line_style(WHITE)
             .draw()?;
         for (index, line) in self.lines.iter().enumerate() {
             let color = Palette99::pick(index).to_rgba();
-            let points = || line.finite();
+            let points = || line.placed(self.x_axis);
             chart
                 .draw_series(LineSeries::new(
                     points().map(|(x, y, _)| (x, y)),
@@ -164,6 +202,7 @@ impl SensitivityReport {
         LinePlot {
             title: format!("{metric}, one parameter pruned at a time"),
             x: "sparsity of the parameter".to_string(),
+            x_axis: XAxis::Linear,
             y: metric.to_string(),
             lines: lines.collect(),
         }

@@ -3,7 +3,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use burn_prune::{Line, LinePlot};
+use burn_prune::{Line, LinePlot, XAxis};
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use serde::Serialize;
 
@@ -99,6 +99,7 @@ impl Results {
         LinePlot {
             title: "Test accuracy by schedule, mean and standard deviation".to_string(),
             x: "sparsity".to_string(),
+            x_axis: XAxis::Linear,
             y: "test accuracy".to_string(),
             lines,
         }

@@ -8,6 +8,8 @@ mod scores;
 pub use lamp::Lamp;
 pub use magnitude::Magnitude;
 pub use random::Random;
+#[cfg(feature = "lottery")]
+pub(crate) use random::fnv1a;
 pub use scores::Scores;
 
 pub(crate) use scores::{Block, Floats};

@@ -45,7 +45,7 @@ impl Criterion for Random {
 }
 
 /// The 64-bit FNV-1a hash (Fowler, Noll, Vo), which is the same everywhere.
-fn fnv1a(text: &str) -> u64 {
+pub(crate) fn fnv1a(text: &str) -> u64 {
     const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(PRIME);

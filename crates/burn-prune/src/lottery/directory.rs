@@ -1,0 +1,335 @@
+//! A study on disk.
+//!
+//! ```text
+//! study.json                                  seeds, rounds, methods, settings
+//! cells/seed-0/dense/round-00/cell.json       what came out
+//!                             weights-*.bpk   weights to go back to
+//!                             masks-*.mask    masks of the next round
+//! cells/seed-0/ticket/round-01/...
+//! ```
+//!
+//! A cell is written under another name, flushed to the disk, and renamed.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use burn::store::ModuleRecord;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{CellId, LearningCurve, LotteryError, method::Method, settings::differences};
+use crate::{MaskSet, files};
+
+const STUDY: &str = "study.json";
+const CELL: &str = "cell.json";
+const VERSION: u32 = 1;
+
+/// What a study is: all that `report` needs to know.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Study {
+    pub version: u32,
+    pub seeds: Vec<u64>,
+    pub rounds: usize,
+    pub methods: Vec<Method>,
+    /// What all cells have in common.
+    pub settings: Value,
+}
+
+/// What came out of a cell.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Outcome {
+    pub version: u32,
+    pub cell: CellId,
+    pub settings: Value,
+    /// Maskable weights, and those that the masks keep.
+    pub weights: usize,
+    pub kept: usize,
+    pub iterations: usize,
+    pub early_stop_iteration: usize,
+    pub validation_loss: f64,
+    pub censored: bool,
+    pub test_accuracy: f64,
+    /// Wall time of the training closure, and of the cell around it.
+    pub training_seconds: f64,
+    pub seconds: f64,
+    pub curve: LearningCurve,
+    pub files: BTreeMap<String, Stored>,
+}
+
+/// By which a damaged file is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Stored {
+    bytes: u64,
+    crc32: u32,
+}
+
+/// A cell as it is found.
+pub(super) enum Found {
+    Nothing,
+    Whole(Box<Outcome>),
+    Damaged(String),
+}
+
+pub(super) struct Directory {
+    root: PathBuf,
+}
+
+impl Directory {
+    pub(super) fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_path_buf(),
+        }
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn study(&self) -> Result<Option<Study>, LotteryError> {
+        let path = self.root.join(STUDY);
+        match fs::read(&path) {
+            Ok(bytes) => parse(&path, &bytes).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(file_error(&path, error)),
+        }
+    }
+
+    /// Writes what the study is, or adds to what is there.
+    pub(super) fn join(&self, study: Study) -> Result<(), LotteryError> {
+        fs::create_dir_all(&self.root).map_err(|error| file_error(&self.root, error))?;
+        let joined = match self.study()? {
+            None => study,
+            Some(there) => self.joined(there, study)?,
+        };
+        let path = self.root.join(STUDY);
+        write_json(&path, &joined)
+    }
+
+    fn joined(&self, there: Study, here: Study) -> Result<Study, LotteryError> {
+        let mut found = differences(&there.settings, &here.settings);
+        let mut methods = there.methods.clone();
+        for method in here.methods {
+            match methods.iter_mut().find(|known| known.name == method.name) {
+                Some(known) if known.rewind == method.rewind => {
+                    for (control, rounds) in method.controls {
+                        match known.controls.iter_mut().find(|(of, _)| *of == control) {
+                            Some((_, known)) => {
+                                known.extend(rounds);
+                                known.sort_unstable();
+                                known.dedup();
+                            }
+                            None => known.controls.push((control, rounds)),
+                        }
+                    }
+                }
+                Some(known) => found.push(format!(
+                    "{}: there {:?}, here {:?}",
+                    method.name, known.rewind, method.rewind
+                )),
+                None => methods.push(method),
+            }
+        }
+        if !found.is_empty() {
+            return Err(LotteryError::OtherStudy {
+                dir: self.root.clone(),
+                differences: found,
+            });
+        }
+        let mut seeds = [there.seeds, here.seeds].concat();
+        seeds.sort_unstable();
+        seeds.dedup();
+        Ok(Study {
+            seeds,
+            rounds: there.rounds.max(here.rounds),
+            methods,
+            ..there
+        })
+    }
+
+    pub(super) fn folder(&self, cell: &CellId) -> PathBuf {
+        let CellId {
+            seed,
+            method,
+            round,
+        } = cell;
+        let seed = self.root.join("cells").join(format!("seed-{seed}"));
+        seed.join(method).join(format!("round-{round:02}"))
+    }
+
+    pub(super) fn find(&self, cell: &CellId) -> Found {
+        let folder = self.folder(cell);
+        if !folder.exists() {
+            return Found::Nothing;
+        }
+        let path = folder.join(CELL);
+        let read = fs::read(&path).map_err(|error| file_error(&path, error));
+        let outcome: Outcome = match read.and_then(|bytes| parse(&path, &bytes)) {
+            Ok(outcome) => outcome,
+            Err(error) => return Found::Damaged(error.to_string()),
+        };
+        if outcome.cell != *cell {
+            return Found::Damaged(format!("{} is {}", path.display(), outcome.cell));
+        }
+        for (name, stored) in &outcome.files {
+            let found = fs::metadata(folder.join(name)).map(|file| file.len());
+            if found.ok() != Some(stored.bytes) {
+                let name = folder.join(name);
+                return Found::Damaged(format!("{}: not {} bytes", name.display(), stored.bytes));
+            }
+        }
+        Found::Whole(Box::new(outcome))
+    }
+
+    /// Moves a damaged cell out of the way; nothing is deleted.
+    pub(super) fn set_aside(&self, cell: &CellId) -> Result<PathBuf, LotteryError> {
+        let folder = self.folder(cell);
+        let aside = (1..).map(|number| folder.with_extension(format!("damaged-{number}")));
+        let mut aside = aside.filter(|path| !path.exists());
+        let aside = aside.next().expect("some number is free");
+        fs::rename(&folder, &aside).map_err(|error| file_error(&folder, error))?;
+        Ok(aside)
+    }
+
+    /// Reads a file of a cell that is whole, after checking it.
+    pub(super) fn weights(
+        &self,
+        outcome: &Outcome,
+        name: &str,
+    ) -> Result<ModuleRecord, LotteryError> {
+        let path = self.checked(outcome, name)?;
+        ModuleRecord::load(&path).map_err(|error| file_error(&path, error))
+    }
+
+    pub(super) fn masks(&self, outcome: &Outcome, name: &str) -> Result<MaskSet, LotteryError> {
+        let path = self.checked(outcome, name)?;
+        MaskSet::load(&path).map_err(|error| file_error(&path, error))
+    }
+
+    fn checked(&self, outcome: &Outcome, name: &str) -> Result<PathBuf, LotteryError> {
+        let Some(stored) = outcome.files.get(name) else {
+            return Err(LotteryError::Incomplete {
+                cell: outcome.cell.clone(),
+                what: format!("file `{name}`"),
+            });
+        };
+        let path = self.folder(&outcome.cell).join(name);
+        let found = stored_at(&path).map_err(|error| file_error(&path, error))?;
+        match found == *stored {
+            true => Ok(path),
+            false => Err(file_error(
+                &path,
+                "the file is damaged; move its folder away to have the cell made anew",
+            )),
+        }
+    }
+
+    /// Writes a cell, whole or not at all.
+    pub(super) fn write(
+        &self,
+        mut outcome: Outcome,
+        weights: Vec<(String, ModuleRecord)>,
+        masks: Vec<(String, MaskSet)>,
+    ) -> Result<(), LotteryError> {
+        let folder = self.folder(&outcome.cell);
+        let parent = folder.parent().expect("a cell lies in a folder");
+        fs::create_dir_all(parent).map_err(|error| file_error(parent, error))?;
+        let part = tempfile::Builder::new().prefix(".part-").tempdir_in(parent);
+        let part = part.map_err(|error| file_error(parent, error))?;
+        for (name, record) in weights {
+            let path = part.path().join(&name);
+            let saved = record.save(&path).map_err(|error| error.to_string());
+            saved.map_err(|error| file_error(&path, error))?;
+            outcome.files.insert(name, keep(&path)?);
+        }
+        for (name, masks) in masks {
+            let path = part.path().join(&name);
+            masks.save(&path).map_err(|error| file_error(&path, error))?;
+            outcome.files.insert(name, keep(&path)?);
+        }
+        write_json(&part.path().join(CELL), &outcome)?;
+        open_to_all(part.path()).map_err(|error| file_error(part.path(), error))?;
+        sync_folder(part.path());
+        match fs::rename(part.path(), &folder) {
+            Ok(()) => sync_folder(parent),
+            // Another process was faster, with the same cell.
+            Err(_) if matches!(self.find(&outcome.cell), Found::Whole(_)) => {}
+            Err(error) => return Err(file_error(&folder, error)),
+        }
+        // When it was renamed there is nothing left to remove.
+        drop(part);
+        Ok(())
+    }
+}
+
+/// Flushes a file that has been written, and says how to know it again.
+fn keep(path: &Path) -> Result<Stored, LotteryError> {
+    let flushed = File::open(path).and_then(|file| file.sync_all());
+    let stored = flushed.and_then(|()| stored_at(path));
+    stored.map_err(|error| file_error(path, error))
+}
+
+fn stored_at(path: &Path) -> io::Result<Stored> {
+    let bytes = fs::read(path)?;
+    Ok(Stored {
+        bytes: bytes.len() as u64,
+        crc32: crc32fast::hash(&bytes),
+    })
+}
+
+/// A temporary folder is its owner's alone; results are for whoever may read the directory.
+fn open_to_all(folder: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let parent = folder.parent().expect("it lies in a folder");
+        let mode = fs::metadata(parent)?.permissions().mode();
+        fs::set_permissions(folder, fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
+}
+
+/// So that a power cut cannot undo a rename. Where folders cannot be opened, the system does it.
+fn sync_folder(folder: &Path) {
+    if let Ok(folder) = File::open(folder) {
+        drop(folder.sync_all());
+    }
+}
+
+pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), LotteryError> {
+    let text = serde_json::to_vec_pretty(value).map_err(|error| file_error(path, error))?;
+    write_file(path, &text)
+}
+
+/// Writes a file beside its place and renames it.
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), LotteryError> {
+    let write = || {
+        let mut file = files::beside(path, "")?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().map_err(|error: io::Error| file_error(path, error))
+}
+
+fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, LotteryError> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| file_error(path, error))?;
+    match value.get("version").and_then(Value::as_u64) {
+        Some(version) if version > u64::from(VERSION) => Err(file_error(
+            path,
+            format!("version {version} is newer than {VERSION}, which is known here"),
+        )),
+        _ => serde_json::from_value(value).map_err(|error| file_error(path, error)),
+    }
+}
+
+pub(super) fn file_error(path: &Path, message: impl ToString) -> LotteryError {
+    LotteryError::File {
+        path: path.to_path_buf(),
+        message: message.to_string(),
+    }
+}

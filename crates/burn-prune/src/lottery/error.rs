@@ -1,0 +1,115 @@
+use std::error::Error;
+use std::path::PathBuf;
+
+use super::CellId;
+use crate::PruneError;
+
+/// Why a study, or a cell of one, was refused or failed. Cells that were finished before are
+/// intact, and the same call goes on from them.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LotteryError {
+    /// A setting of the search that makes no sense.
+    #[error("{what}: expected {expected}, found {found}")]
+    Invalid {
+        /// The setting.
+        what: &'static str,
+        /// What it may be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// A shard number that does not exist.
+    #[error("there is no shard {index} of {count}: shards are numbered from 0 to one below their count")]
+    NoSuchShard {
+        /// The number given.
+        index: usize,
+        /// How many shards there are.
+        count: usize,
+    },
+    /// The directory holds another study, or the model has changed since.
+    #[error("{} holds another study; use another directory, or the same settings:\n  {}", dir.display(), differences.join("\n  "))]
+    OtherStudy {
+        /// The directory.
+        dir: PathBuf,
+        /// What differs, there and here.
+        differences: Vec<String>,
+    },
+    /// A cell was made with other settings than those of its study.
+    #[error("{cell} in {} was made with other settings; move it away to have it made anew:\n  {}", path.display(), differences.join("\n  "))]
+    OtherCell {
+        /// The cell.
+        cell: CellId,
+        /// Its folder.
+        path: PathBuf,
+        /// What differs, there and here.
+        differences: Vec<String>,
+    },
+    /// A file of the study cannot be read or written.
+    #[error("{}: {message}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        message: String,
+    },
+    /// The dense run was made before a method was added that needs more of it.
+    #[error("{cell} has no {what}, which this study needs; move the folders of seed {} away to have them made anew", cell.seed)]
+    Incomplete {
+        /// The dense cell.
+        cell: CellId,
+        /// What it lacks.
+        what: String,
+    },
+    /// Pruning or rewinding was refused.
+    #[error("{cell}: {error}")]
+    Prune {
+        /// The cell.
+        cell: CellId,
+        /// Why.
+        error: PruneError,
+    },
+    /// The training closure failed.
+    #[error("{cell}: the training failed: {error}")]
+    Training {
+        /// The cell.
+        cell: CellId,
+        /// What it returned.
+        error: Box<dyn Error + Send + Sync>,
+    },
+    /// The training closure returned another model, or one without the masks that it was given.
+    #[error("{cell}: the training returned a model that is not the one it was given: {difference}")]
+    OtherModel {
+        /// The cell.
+        cell: CellId,
+        /// What differs.
+        difference: String,
+    },
+    /// The training closure did not call [`Cell::after_step`](super::Cell::after_step) at a step
+    /// whose weights are needed.
+    #[error("{cell}: the training did not call `after_step` at step {step}, whose weights are needed")]
+    StepNotReported {
+        /// The cell.
+        cell: CellId,
+        /// The step.
+        step: usize,
+    },
+    /// No finite validation loss was recorded, or a test accuracy outside of `[0, 1]`.
+    #[error("{cell}: the training returned {found}")]
+    NoResult {
+        /// The cell.
+        cell: CellId,
+        /// What it returned.
+        found: String,
+    },
+    /// Another shard did not deliver a cell that this one needs.
+    #[error("{cell} is needed, belongs to shard {shard}, and is not there; no cell has appeared for {seconds} s")]
+    Waited {
+        /// The cell.
+        cell: CellId,
+        /// Whose it is.
+        shard: usize,
+        /// How long this shard has waited.
+        seconds: u64,
+    },
+}

@@ -1,0 +1,61 @@
+use std::path::Path;
+
+use super::CellId;
+
+/// What happens in a run, for bars and logs.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// What this run is going to do, before anything else.
+    Planned {
+        /// Cells that are missing.
+        cells: usize,
+        /// Steps of the optimizer in them.
+        steps: usize,
+    },
+    /// A cell begins.
+    Started {
+        /// The cell.
+        cell: &'a CellId,
+        /// Its steps.
+        steps: usize,
+    },
+    /// A step has been taken.
+    Step {
+        /// The cell.
+        cell: &'a CellId,
+        /// Steps done in it.
+        done: usize,
+        /// Steps in all.
+        of: usize,
+    },
+    /// A cell has been written.
+    Finished {
+        /// The cell.
+        cell: &'a CellId,
+        /// Fraction of the weights that its masks keep.
+        remaining: f64,
+        /// Test accuracy at early stopping, in `[0, 1]`.
+        test_accuracy: f64,
+        /// The lowest validation loss.
+        validation_loss: f64,
+        /// The iteration of that loss.
+        early_stop_iteration: usize,
+    },
+    /// Still waiting for a cell of another shard.
+    Waiting {
+        /// The cell.
+        cell: &'a CellId,
+        /// Whose it is.
+        shard: usize,
+    },
+    /// A cell that is not whole has been moved away, and will be made anew.
+    Damaged {
+        /// The cell.
+        cell: &'a CellId,
+        /// What is wrong with it.
+        reason: &'a str,
+        /// Where it is now.
+        moved_to: &'a Path,
+    },
+}

@@ -1,0 +1,82 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Rewind;
+
+/// The name of the run without masks, which is round 0 of every method.
+pub(super) const DENSE: &str = "dense";
+
+/// A way to find tickets, and the controls that its tickets are compared with.
+///
+/// ```
+/// use burn_prune::lottery::{Control, Method, Rewind};
+///
+/// let method = Method::new("ticket", Rewind::to_initialization())
+///     .control(Control::Reinitialized, [3, 7])
+///     .control(Control::RandomMask, [3, 7]);
+/// assert_eq!(method.controls.len(), 2);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Method {
+    /// In the results and as a folder: lower-case letters, digits and `-`.
+    pub name: String,
+    /// What happens between two rounds.
+    pub rewind: Rewind,
+    /// The controls, and the rounds in which they are run.
+    pub controls: Vec<(Control, Vec<usize>)>,
+}
+
+impl Method {
+    /// A method without controls.
+    pub fn new(name: impl Into<String>, rewind: Rewind) -> Self {
+        Self {
+            name: name.into(),
+            rewind,
+            controls: Vec::new(),
+        }
+    }
+
+    /// Runs a control beside the tickets of these rounds.
+    #[must_use]
+    pub fn control(mut self, control: Control, rounds: impl IntoIterator<Item = usize>) -> Self {
+        self.controls.push((control, rounds.into_iter().collect()));
+        self
+    }
+}
+
+/// What a ticket is compared with, trained for as long as the ticket. The dense run is a control
+/// of every study.
+///
+/// `RandomMask` and `ShuffledMask` are both uniform over the masks with the ticket's counts: two
+/// draws of one distribution, the first nested over the rounds, the second fresh in each. Both are
+/// over single weights, also where the ticket's pattern is another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Control {
+    /// The ticket's mask on weights that are initialised anew: is it the mask alone?
+    Reinitialized,
+    /// The ticket's weights under random masks with as many kept weights in each layer: is it the
+    /// counts alone? The masks of later rounds lie within those of earlier ones, as the ticket's.
+    RandomMask,
+    /// The ticket's weights under its mask shuffled within each layer, anew in each round.
+    ShuffledMask,
+}
+
+impl Control {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Reinitialized => "reinitialized",
+            Self::RandomMask => "random-mask",
+            Self::ShuffledMask => "shuffled-mask",
+        }
+    }
+}
+
+impl fmt::Display for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,87 @@
+//! Lottery tickets in LeNet-300-100, as in the paper and with its controls, and rewinding against
+//! fine-tuning in a convolutional network; each a study that can be stopped, resumed and shared by
+//! machines.
+
+mod args;
+mod data;
+mod nets;
+mod progress;
+mod studies;
+mod training;
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use burn::tensor::Device;
+use burn_prune::lottery::StudyReport;
+use clap::Parser;
+
+use args::{Args, Command, Preset, RunArgs};
+use data::Data;
+use nets::{ConvNet, LeNet};
+use progress::Progress;
+use studies::Study;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args = Args::parse();
+    match args.command {
+        None => run(&args.run),
+        Some(Command::Run(args)) => run(&args),
+        Some(Command::Report { out }) => report(&StudyReport::read(&out)?, &out, "Lottery tickets"),
+    }
+}
+
+fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
+    let study = Study::of(args);
+    let data = Data::read(&args.data, study.images)?;
+    let progress = Progress::new();
+    let search = study.search(args, &data).stop_when(on_ctrl_c()?);
+    let search = search.on_event(|event| progress.on_event(event));
+    let device = Device::flex().autodiff();
+    let training = &study.training;
+    let found = match args.study {
+        Preset::LeNet => search.run(
+            |seed| {
+                device.seed(seed);
+                LeNet::new(&device)
+            },
+            |cell, model| training.run(&data, cell, model),
+        ),
+        Preset::Conv => search.run(
+            |seed| {
+                device.seed(seed);
+                ConvNet::new(&device)
+            },
+            |cell, model| training.run(&data, cell, model),
+        ),
+    };
+    progress.clear();
+    report(&found?, &args.out, study.title)
+}
+
+/// A flag that Ctrl-C sets: the cell that is being trained is finished and saved. A second Ctrl-C
+/// ends the program at once, and costs that cell.
+fn on_ctrl_c() -> Result<Arc<AtomicBool>, ctrlc::Error> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("\nfinishing this training; Ctrl-C again to drop it");
+    })?;
+    Ok(stop)
+}
+
+fn report(report: &StudyReport, out: &Path, title: &str) -> Result<(), Box<dyn Error>> {
+    if report.rows.is_empty() {
+        println!("{report}");
+        return Ok(());
+    }
+    report.save_with(out, title, &[])?;
+    println!("{report}");
+    println!("results.csv, results.json, plots and index.html are in {}", out.display());
+    Ok(())
+}
