@@ -7,6 +7,7 @@ mod bad_input;
 mod containers;
 mod learner;
 mod life_cycle;
+mod lottery;
 mod mask_files;
 mod nets;
 mod optimizers;

@@ -33,7 +33,9 @@ impl Data {
         let test = Images::test(dir)?.first(images);
         let batcher = ImageBatcher::new(&train);
         let set = |images: &Images, indices: &[usize]| {
-            let items = indices.iter().flat_map(|&index| images.items(index..index + 1));
+            let items = indices
+                .iter()
+                .flat_map(|&index| images.items(index..index + 1));
             let ImageBatch { images, labels } = batcher.batch(items.collect(), &Device::flex());
             Set {
                 pixels: images.flatten(1, 3),
@@ -86,10 +88,16 @@ impl Set {
     /// The FNV-1a hash of a bit of every image and of all labels, in their order.
     fn checksum(&self) -> u32 {
         let labels = self.labels.clone().into_data();
-        let middle = self.pixels.clone().slice([0..self.len(), 400..401]).into_data();
+        let middle = self
+            .pixels
+            .clone()
+            .slice([0..self.len(), 400..401])
+            .into_data();
         let bytes = labels.iter::<i64>().map(|label| label as u32);
         let bytes = bytes.chain(middle.iter::<f32>().map(f32::to_bits));
-        bytes.fold(0x811c_9dc5, |hash, value| (hash ^ value).wrapping_mul(0x0100_0193))
+        bytes.fold(0x811c_9dc5, |hash, value| {
+            (hash ^ value).wrapping_mul(0x0100_0193)
+        })
     }
 }
 

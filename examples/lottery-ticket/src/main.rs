@@ -82,6 +82,9 @@ fn report(report: &StudyReport, out: &Path, title: &str) -> Result<(), Box<dyn E
     }
     report.save_with(out, title, &[])?;
     println!("{report}");
-    println!("results.csv, results.json, plots and index.html are in {}", out.display());
+    println!(
+        "results.csv, results.json, plots and index.html are in {}",
+        out.display()
+    );
     Ok(())
 }

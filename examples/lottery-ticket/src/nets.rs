@@ -63,7 +63,10 @@ impl ConvNet {
     pub(crate) fn new(device: &Device) -> Self {
         let conv = |channels, kernel, stride| {
             let config = Conv2dConfig::new(channels, [kernel; 2]).with_stride([stride; 2]);
-            config.with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1)).with_bias(false).init(device)
+            config
+                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+                .with_bias(false)
+                .init(device)
         };
         Self {
             conv1: conv([1, 8], 3, 1),

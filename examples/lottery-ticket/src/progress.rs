@@ -51,10 +51,12 @@ impl Progress {
             }
             Event::Started { cell, .. } => {
                 (state.in_cell, state.waits) = (0, false);
-                let mut bar = self.bar.borrow_mut();
-                bar.set_description(cell.to_string());
-                // A bar that cannot be drawn is no reason to stop.
-                drop(bar.refresh());
+                if self.shown {
+                    // A bar that cannot be drawn is no reason to stop.
+                    let mut bar = self.bar.borrow_mut();
+                    bar.set_description(cell.to_string());
+                    drop(bar.refresh());
+                }
             }
             Event::Step { done, .. } => {
                 let more = done.saturating_sub(state.in_cell);

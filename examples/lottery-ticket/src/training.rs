@@ -72,7 +72,9 @@ impl Training {
             let loss = CrossEntropyLossConfig::new().init(&output.device());
             let loss = loss.forward(output, labels);
             let grads = GradientsParams::from_grads(loss.backward(), &model);
-            model = optimizer.step(self.learning_rate(step), model, grads).zero_pruned();
+            model = optimizer
+                .step(self.learning_rate(step), model, grads)
+                .zero_pruned();
             let done = step + 1;
             cell.after_step(done, &model);
             let trained = done - cell.schedule().start;
@@ -113,7 +115,11 @@ fn loss_on<M: Classifier>(model: &M, set: &Set) -> f64 {
 fn accuracy_on<M: Classifier>(model: &M, set: &Set) -> f64 {
     let correct = set.parts(PART).map(|part| {
         let predicted = model.scores(part.pixels).argmax(1).flatten(0, 1);
-        predicted.equal(part.labels).int().sum().into_scalar::<i64>()
+        predicted
+            .equal(part.labels)
+            .int()
+            .sum()
+            .into_scalar::<i64>()
     });
     correct.sum::<i64>() as f64 / set.len() as f64
 }

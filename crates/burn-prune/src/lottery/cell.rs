@@ -147,10 +147,7 @@ impl<'a> Cell<'a> {
 }
 
 /// The masks of the next round. Reads the weights back.
-pub(super) fn next_masks<M: Module>(
-    pruners: &[Pruner],
-    model: &M,
-) -> Result<MaskSet, PruneError> {
+pub(super) fn next_masks<M: Module>(pruners: &[Pruner], model: &M) -> Result<MaskSet, PruneError> {
     let mut masks = MaskSet::new();
     for pruner in pruners {
         masks = masks.intersect(&pruner.masks(model)?)?;

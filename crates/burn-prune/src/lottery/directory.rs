@@ -19,7 +19,7 @@ use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{CellId, LearningCurve, LotteryError, method::Method, settings::differences};
+use super::{CellId, LearningCurve, LotteryError, Method, Moment, settings::differences};
 use crate::{MaskSet, files};
 
 const STUDY: &str = "study.json";
@@ -60,6 +60,13 @@ pub(super) struct Outcome {
     pub files: BTreeMap<String, Stored>,
 }
 
+impl Outcome {
+    /// Fraction of the maskable weights that the masks keep.
+    pub(super) fn remaining(&self) -> f64 {
+        self.kept as f64 / self.weights.max(1) as f64
+    }
+}
+
 /// By which a damaged file is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stored {
@@ -72,6 +79,19 @@ pub(super) enum Found {
     Nothing,
     Whole(Box<Outcome>),
     Damaged(String),
+}
+
+/// The masks that a cell was trained under.
+pub(super) const MASKS: &str = "masks.mask";
+
+/// Weights to go back to.
+pub(super) fn weights_file(moment: &str) -> String {
+    format!("weights-{}.bpk", moment.replace(' ', "-"))
+}
+
+/// Masks of the next round.
+pub(super) fn next_masks_file(moment: Moment) -> String {
+    format!("next-{}.mask", moment.to_string().replace(' ', "-"))
 }
 
 pub(super) struct Directory {
@@ -247,7 +267,9 @@ impl Directory {
         }
         for (name, masks) in masks {
             let path = part.path().join(&name);
-            masks.save(&path).map_err(|error| file_error(&path, error))?;
+            masks
+                .save(&path)
+                .map_err(|error| file_error(&path, error))?;
             outcome.files.insert(name, keep(&path)?);
         }
         write_json(&part.path().join(CELL), &outcome)?;

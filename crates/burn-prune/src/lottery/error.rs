@@ -20,7 +20,9 @@ pub enum LotteryError {
         found: String,
     },
     /// A shard number that does not exist.
-    #[error("there is no shard {index} of {count}: shards are numbered from 0 to one below their count")]
+    #[error(
+        "there is no shard {index} of {count}: shards are numbered from 0 to one below their count"
+    )]
     NoSuchShard {
         /// The number given.
         index: usize,
@@ -87,7 +89,9 @@ pub enum LotteryError {
     },
     /// The training closure did not call [`Cell::after_step`](super::Cell::after_step) at a step
     /// whose weights are needed.
-    #[error("{cell}: the training did not call `after_step` at step {step}, whose weights are needed")]
+    #[error(
+        "{cell}: the training did not call `after_step` at step {step}, whose weights are needed"
+    )]
     StepNotReported {
         /// The cell.
         cell: CellId,
@@ -103,7 +107,9 @@ pub enum LotteryError {
         found: String,
     },
     /// Another shard did not deliver a cell that this one needs.
-    #[error("{cell} is needed, belongs to shard {shard}, and is not there; no cell has appeared for {seconds} s")]
+    #[error(
+        "{cell} is needed, belongs to shard {shard}, and is not there; no cell has appeared for {seconds} s"
+    )]
     Waited {
         /// The cell.
         cell: CellId,

@@ -13,10 +13,13 @@ mod error;
 mod event;
 mod method;
 mod moment;
+mod plan;
 mod report;
+mod running;
 mod search;
 mod settings;
 mod shard;
+mod ticket;
 
 pub use cell::{Cell, CellId, Trained};
 pub use curve::LearningCurve;
@@ -27,3 +30,4 @@ pub use moment::{Moment, Rewind};
 pub use report::{Measure, StudyReport, StudyRow, Summary};
 pub use search::LotteryTicketSearch;
 pub use shard::Shard;
+pub use ticket::{Origin, Ticket};

@@ -40,7 +40,11 @@ fn compare(path: &str, there: Option<&Value>, here: Option<&Value>, found: &mut 
         return;
     }
     let text = |value: Option<&Value>| value.map_or("nothing".to_string(), Value::to_string);
-    found.push(format!("{path}: there {}, here {}", text(there), text(here)));
+    found.push(format!(
+        "{path}: there {}, here {}",
+        text(there),
+        text(here)
+    ));
 }
 
 /// Numbers that were read from a file may be off by their last bit.
@@ -62,7 +66,10 @@ mod tests {
         let here = json!({ "steps": 10, "training": { "rate": 0.2, "batch": 60 } });
         assert_eq!(
             differences(&there, &here),
-            ["old: there 1, here nothing", "training.rate: there 0.1, here 0.2"]
+            [
+                "old: there 1, here nothing",
+                "training.rate: there 0.1, here 0.2"
+            ]
         );
         assert!(differences(&here, &here).is_empty());
     }

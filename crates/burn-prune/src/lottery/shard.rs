@@ -95,7 +95,10 @@ mod tests {
         assert_eq!(parts[..3], [0, 1, 2]);
         let cost = |part| -> usize {
             let units = parts.iter().zip(&costs);
-            units.filter(|(of, _)| **of == part).map(|(_, cost)| cost).sum()
+            units
+                .filter(|(of, _)| **of == part)
+                .map(|(_, cost)| cost)
+                .sum()
         };
         for part in 0..6 {
             assert!((15..=19).contains(&cost(part)), "{part}: {}", cost(part));

@@ -2,10 +2,197 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::store::ModuleRecord;
+use burn::tensor::Bytes;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::directory::{Directory, Found, file_error, write_file};
-use super::method::DENSE;
-use super::search::{MASKS, weights_file};
-use super::{CellId, LotteryError};
+use super::directory::{Directory, Found, MASKS, file_error, weights_file, write_file};
+use super::{CellId, LotteryError, Moment};
 use crate::{MaskSet, Prunable, PruneError, Rejected};
+
+const MAGIC: &[u8; 8] = b"BURNTCKT";
+/// The newest version that is known, and the one that is written.
+const VERSION: u32 = 1;
+const CHECKSUM: usize = 4;
+
+/// A lottery ticket: weights to start from, the masks, and where they come from, in one file.
+///
+/// The weights are all of them, also those under the masks.
+///
+/// ```
+/// use burn::{nn::LinearConfig, tensor::Device};
+/// use burn_prune::{Prunable, lottery::Ticket};
+///
+/// let config = LinearConfig::new(8, 4);
+/// let start = config.init(&Device::flex());
+/// let masks = start.clone().l1_unstructured(0.5)?.masks();
+///
+/// let folder = tempfile::tempdir()?;
+/// let file = folder.path().join("layer.ticket");
+/// Ticket::new(start.clone(), masks.clone()).save(&file)?;
+///
+/// let ticket = Ticket::load(&file)?;
+/// let layer = ticket.apply(config.init(&Device::flex()))?;
+/// assert_eq!(layer.masks(), masks);
+/// assert_eq!(layer.bias.unwrap().val().into_data(), start.bias.unwrap().val().into_data());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Ticket {
+    weights: ModuleRecord,
+    masks: MaskSet,
+    origin: Option<Origin>,
+}
+
+/// Where a ticket comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Origin {
+    /// The cell whose training starts from it.
+    pub cell: CellId,
+    /// What the weights were rewound to.
+    pub weights_of: Moment,
+    /// Fraction of the prunable weights that the masks keep, in `[0, 1]`.
+    pub remaining: f64,
+    /// Test accuracy of the training that started from it, in `[0, 1]`.
+    pub test_accuracy: f64,
+    /// The settings of its study.
+    pub settings: Value,
+}
+
+impl Ticket {
+    /// A ticket of a model's weights and masks for them.
+    pub fn new<M: Module>(model: M, masks: MaskSet) -> Self {
+        Self {
+            weights: model.valid().into_record(),
+            masks,
+            origin: None,
+        }
+    }
+
+    /// The ticket that a round of a study has trained.
+    ///
+    /// # Errors
+    /// When the study has no such method, or the cells are not there or damaged.
+    pub fn from_study(directory: impl AsRef<Path>, cell: &CellId) -> Result<Self, LotteryError> {
+        let directory = Directory::new(directory.as_ref());
+        let study = directory.study()?;
+        let mut methods = study.iter().flat_map(|study| &study.methods);
+        let method = methods.find(|method| method.name == cell.method);
+        let Some(method) = method.filter(|_| cell.round > 0) else {
+            let message = format!("there is no ticket `{cell}` in this study");
+            return Err(file_error(directory.root(), message));
+        };
+        let whole = |cell: &CellId| match directory.find(cell) {
+            Found::Whole(outcome) => Ok(outcome),
+            Found::Nothing => Err(file_error(&directory.folder(cell), "there is no such cell")),
+            Found::Damaged(reason) => Err(file_error(&directory.folder(cell), reason)),
+        };
+        let outcome = whole(cell)?;
+        let weights_of = method.rewind.weights_to;
+        let before = match weights_of {
+            Moment::End if cell.round > 1 => CellId {
+                round: cell.round - 1,
+                ..cell.clone()
+            },
+            _ => CellId::dense(cell.seed),
+        };
+        let before = whole(&before)?;
+        Ok(Self {
+            weights: directory.weights(&before, &weights_file(&weights_of.to_string()))?,
+            masks: directory.masks(&outcome, MASKS)?,
+            origin: Some(Origin {
+                cell: cell.clone(),
+                weights_of,
+                remaining: outcome.remaining(),
+                test_accuracy: outcome.test_accuracy,
+                settings: outcome.settings,
+            }),
+        })
+    }
+
+    /// The masks.
+    pub fn masks(&self) -> &MaskSet {
+        &self.masks
+    }
+
+    /// Where it comes from, when that is a study.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    /// Puts the ticket's weights and masks into a model of the same shape, on any backend.
+    ///
+    /// # Errors
+    /// When the model has masks already, or other parameters or shapes.
+    pub fn apply<M: Module>(self, model: M) -> Result<M, Rejected<M>> {
+        if model.is_pruned() {
+            let message = "the model has masks already; a ticket is for one without".to_string();
+            return Err(Rejected::new(model, PruneError::Record { message }));
+        }
+        // The clone shares everything, and rewinding checks before it writes.
+        let applied = model.clone().with_masks(&self.masks);
+        let applied = applied.and_then(|masked| masked.rewind(self.weights));
+        applied.map_err(|rejected| Rejected::new(model, rejected.into()))
+    }
+
+    /// Writes the ticket to a file, versioned and with a checksum.
+    ///
+    /// # Errors
+    /// When the file cannot be written. A file that was there stays whole.
+    pub fn save(self, path: impl AsRef<Path>) -> Result<(), LotteryError> {
+        let path = path.as_ref();
+        let failed = |error: &dyn std::fmt::Display| file_error(path, error);
+        let origin = serde_json::to_vec(&self.origin).map_err(|error| failed(&error))?;
+        let weights = self.weights.into_bytes().map_err(|error| failed(&error))?;
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(VERSION.to_le_bytes());
+        for section in [&origin, &self.masks.to_bytes(), &weights[..].to_vec()] {
+            bytes.extend((section.len() as u64).to_le_bytes());
+            bytes.extend(section);
+        }
+        bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+        write_file(path, &bytes)
+    }
+
+    /// Reads what [`save`](Self::save) wrote.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is damaged, is no ticket, or is of a newer version.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, LotteryError> {
+        let path = path.as_ref();
+        let failed = |error: &dyn std::fmt::Display| file_error(path, error);
+        let bytes = std::fs::read(path).map_err(|error| failed(&error))?;
+        let Some(rest) = bytes.strip_prefix(MAGIC) else {
+            return Err(failed(&"this is no ticket of burn-prune"));
+        };
+        let damaged = || failed(&"the ticket is damaged: its checksum or content is wrong");
+        let (version, _) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
+        let version = u32::from_le_bytes(*version);
+        if version > VERSION {
+            let message = format!("version {version} is newer than {VERSION}, which is known here");
+            return Err(failed(&message));
+        }
+        let (content, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or_else(damaged)?;
+        if crc32fast::hash(content) != u32::from_le_bytes(*checksum) {
+            return Err(damaged());
+        }
+        let mut rest = content.get(MAGIC.len() + 4..).ok_or_else(damaged)?;
+        let mut section = || {
+            let (length, after) = rest.split_first_chunk::<8>()?;
+            let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+            let (section, after) = after.split_at_checked(length)?;
+            rest = after;
+            Some(section)
+        };
+        let [Some(origin), Some(masks), Some(weights)] = [section(), section(), section()] else {
+            return Err(damaged());
+        };
+        let weights = Bytes::from_bytes_vec(weights.to_vec());
+        Ok(Self {
+            weights: ModuleRecord::from_bytes(weights).map_err(|error| failed(&error))?,
+            masks: MaskSet::from_bytes(masks).ok_or_else(damaged)?,
+            origin: serde_json::from_slice(origin).map_err(|error| failed(&error))?,
+        })
+    }
+}

@@ -75,7 +75,7 @@ impl MaskSet {
         })
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         let number = |bytes: &mut Vec<u8>, number: usize| {
             let number = u32::try_from(number).expect("there are fewer than 2³² of them");
@@ -98,7 +98,7 @@ impl MaskSet {
     }
 
     /// `None` for anything that `to_bytes` does not write.
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (content, checksum) = bytes.split_last_chunk::<CHECKSUM>()?;
         if crc32fast::hash(content) != u32::from_le_bytes(*checksum) {
             return None;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::directory::{Directory, Found, file_error, write_file, write_json};
 use super::method::DENSE;
-use super::search::control_name;
+use super::plan::control_name;
 use super::{CellId, LotteryError};
 use crate::PruneError;
 
@@ -169,7 +169,7 @@ impl StudyReport {
                     seed: cell.seed,
                     method: cell.method,
                     round: cell.round,
-                    remaining: outcome.kept as f64 / outcome.weights.max(1) as f64,
+                    remaining: outcome.remaining(),
                     test_accuracy: outcome.test_accuracy,
                     validation_loss: outcome.validation_loss,
                     early_stop_iteration: outcome.early_stop_iteration,
@@ -260,7 +260,10 @@ impl StudyReport {
         }
         let path = directory.join("index.html");
         let page = page::page(self, title, sections, &drawings);
-        write_file(&path, page.map_err(|error| file_error(&path, error))?.as_bytes())
+        write_file(
+            &path,
+            page.map_err(|error| file_error(&path, error))?.as_bytes(),
+        )
     }
 
     /// The columns `seed`, `method`, `round`, `remaining`, `test_accuracy`, `validation_loss` and

@@ -32,7 +32,12 @@ pub(super) fn page(
     environment.add_template("page", include_str!("page.html"))?;
     let lines: Vec<_> = report.lines().into_iter().map(|line| line.cells).collect();
     let settings = serde_json::to_string_pretty(&report.settings).unwrap_or_default();
-    let missing: Vec<_> = report.missing.iter().chain(&report.damaged).map(ToString::to_string).collect();
+    let missing: Vec<_> = report
+        .missing
+        .iter()
+        .chain(&report.damaged)
+        .map(ToString::to_string)
+        .collect();
     let rows = report
         .rows
         .iter()
@@ -44,7 +49,11 @@ pub(super) fn page(
                 format!("{:.2} %", 100.0 * row.remaining),
                 format!("{:.2} %", 100.0 * row.test_accuracy),
                 format!("{:.4}", row.validation_loss),
-                format!("{}{}", if row.censored { "> " } else { "" }, row.early_stop_iteration),
+                format!(
+                    "{}{}",
+                    if row.censored { "> " } else { "" },
+                    row.early_stop_iteration
+                ),
             ]
         })
         .collect();

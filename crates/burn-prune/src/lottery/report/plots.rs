@@ -63,6 +63,10 @@ impl StudyReport {
     ) -> Option<(f64, f64, f64)> {
         let remaining = Summary::of(self.rows_of(method, round).map(|row| row.remaining))?;
         let value = self.summary(method, round, measure)?;
-        Some((100.0 * remaining.mean, scale * value.mean, scale * value.spread))
+        Some((
+            100.0 * remaining.mean,
+            scale * value.mean,
+            scale * value.spread,
+        ))
     }
 }

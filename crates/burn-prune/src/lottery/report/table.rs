@@ -43,7 +43,11 @@ impl StudyReport {
                         method.to_string(),
                         round.to_string(),
                         format!("{:.2} %", 100.0 * remaining.mean),
-                        format!("{:.2} ± {:.2} %", 100.0 * accuracy.mean, 100.0 * accuracy.spread),
+                        format!(
+                            "{:.2} ± {:.2} %",
+                            100.0 * accuracy.mean,
+                            100.0 * accuracy.spread
+                        ),
                         format!("{:.4} ± {:.4}", loss.mean, loss.spread),
                         format!("{after}{:.0} ± {:.0}", early.mean, early.spread),
                     ],
