@@ -132,17 +132,12 @@ impl Lab {
     }
 
     fn seen(&self, method: &str, round: usize) -> Seen {
-        self.seen.borrow()[&id(0, method, round)].clone()
+        self.seen.borrow()[&CellId::new(0, method, round)].clone()
     }
 
     fn trained(&self) -> usize {
         self.order.borrow().len()
     }
-}
-
-fn id(seed: u64, method: &str, round: usize) -> CellId {
-    let mut report = serde_json::json!({ "seed": seed, "method": method, "round": round });
-    serde_json::from_value(report.take()).unwrap()
 }
 
 /// 20 % of each layer and 10 % of the last one.
@@ -778,7 +773,7 @@ fn a_ticket_travels_to_a_fresh_model_and_trains_to_the_same_weights() {
         .method(Method::new("rate", Rewind::learning_rate(Moment::Start)));
     lab.run(&search).unwrap();
     for method in ["ticket", "rate"] {
-        let cell = id(0, method, 2);
+        let cell = CellId::new(0, method, 2);
         let file = folder.path().join(method);
         let ticket = Ticket::from_study(folder.path().join("study"), &cell).unwrap();
         ticket.save(&file).unwrap();
@@ -803,9 +798,9 @@ fn a_ticket_travels_to_a_fresh_model_and_trains_to_the_same_weights() {
         let error = ticket.apply(net).unwrap_err().to_string();
         assert!(error.contains("masks already"), "{error}");
     }
-    let missing = Ticket::from_study(folder.path().join("study"), &id(0, "ticket", 3));
+    let missing = Ticket::from_study(folder.path().join("study"), &CellId::new(0, "ticket", 3));
     assert!(missing.unwrap_err().to_string().contains("no such cell"));
-    let dense = Ticket::from_study(folder.path().join("study"), &id(0, "dense", 0));
+    let dense = Ticket::from_study(folder.path().join("study"), &CellId::new(0, "dense", 0));
     assert!(dense.unwrap_err().to_string().contains("no ticket"));
 
     let file = folder.path().join("ticket");

@@ -24,6 +24,26 @@ pub(crate) enum Command {
         #[arg(long, default_value = "out/lottery-ticket")]
         out: PathBuf,
     },
+    /// Writes a ticket to a file: initial weights, masks, and where it comes from.
+    Export(ExportArgs),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct ExportArgs {
+    /// Directory of the study.
+    #[arg(long, default_value = "out/lottery-ticket")]
+    pub out: PathBuf,
+    /// Seed of the ticket.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Method of the ticket.
+    #[arg(long, default_value = "ticket")]
+    pub method: String,
+    /// Round of the ticket.
+    #[arg(long)]
+    pub round: usize,
+    /// The file.
+    pub ticket: PathBuf,
 }
 
 #[derive(clap::Args, Clone)]
@@ -44,7 +64,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub steps: Option<usize>,
     /// The paper's 50,000 iterations, 20 rounds and 5 seeds.
-    #[arg(long, conflicts_with_all = ["rounds", "steps", "seeds", "quick"])]
+    #[arg(long, conflicts_with_all = ["rounds", "steps", "quick"])]
     pub paper: bool,
     /// Directory of the four IDX files of MNIST or Fashion-MNIST, plain or `.gz`.
     /// [default: 10,000 training and 10,000 test images of Fashion-MNIST that come with this]

@@ -3,6 +3,7 @@
 //! machines.
 
 mod args;
+mod claims;
 mod data;
 mod nets;
 mod progress;
@@ -15,10 +16,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
-use burn_prune::lottery::StudyReport;
+use burn_prune::lottery::{CellId, StudyReport, Ticket};
 use clap::Parser;
 
-use args::{Args, Command, Preset, RunArgs};
+use args::{Args, Command, ExportArgs, Preset, RunArgs};
 use data::Data;
 use nets::{ConvNet, LeNet};
 use progress::Progress;
@@ -29,7 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     match args.command {
         None => run(&args.run),
         Some(Command::Run(args)) => run(&args),
-        Some(Command::Report { out }) => report(&StudyReport::read(&out)?, &out, "Lottery tickets"),
+        Some(Command::Report { out }) => report(&StudyReport::read(&out)?, &out),
+        Some(Command::Export(args)) => export(&args),
     }
 }
 
@@ -58,7 +60,7 @@ fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
         ),
     };
     progress.clear();
-    report(&found?, &args.out, study.title)
+    report(&found?, &args.out)
 }
 
 /// A flag that Ctrl-C sets: the cell that is being trained is finished and saved. A second Ctrl-C
@@ -75,16 +77,33 @@ fn on_ctrl_c() -> Result<Arc<AtomicBool>, ctrlc::Error> {
     Ok(stop)
 }
 
-fn report(report: &StudyReport, out: &Path, title: &str) -> Result<(), Box<dyn Error>> {
+fn report(report: &StudyReport, out: &Path) -> Result<(), Box<dyn Error>> {
+    println!("{report}");
     if report.rows.is_empty() {
-        println!("{report}");
         return Ok(());
     }
-    report.save_with(out, title, &[])?;
-    println!("{report}");
+    let network = &report.settings["training"]["training"]["network"];
+    let title = format!("Lottery tickets: {}", network.as_str().unwrap_or("a study"));
+    let claims = claims::claims(report);
+    let mut sections = Vec::new();
+    if !claims.is_empty() {
+        claims.iter().for_each(|claim| println!("- {claim}"));
+        sections.push(("What the paper claims".to_string(), claims));
+    }
+    report.save_with(out, &title, &sections)?;
     println!(
         "results.csv, results.json, plots and index.html are in {}",
         out.display()
     );
+    Ok(())
+}
+
+/// The start of a round of a study, in a file.
+fn export(args: &ExportArgs) -> Result<(), Box<dyn Error>> {
+    let cell = CellId::new(args.seed, &args.method, args.round);
+    let ticket = Ticket::from_study(&args.out, &cell)?;
+    println!("{cell}:\n{}", ticket.masks());
+    ticket.save(&args.ticket)?;
+    println!("written to {}", args.ticket.display());
     Ok(())
 }

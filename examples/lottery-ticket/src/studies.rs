@@ -12,7 +12,6 @@ use crate::training::{Optimizer, Training};
 const CONTROLLED: [usize; 6] = [3, 7, 9, 11, 13, 15];
 
 pub(crate) struct Study {
-    pub title: &'static str,
     pub training: Training,
     pub steps: usize,
     pub rounds: usize,
@@ -51,10 +50,6 @@ impl Study {
             },
         };
         Self {
-            title: match args.study {
-                Preset::LeNet => "Lottery tickets in LeNet-300-100",
-                Preset::Conv => "Rewinding and fine-tuning in a convolutional network",
-            },
             training,
             steps,
             rounds: args.rounds.unwrap_or(rounds),

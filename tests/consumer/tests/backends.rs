@@ -5,6 +5,9 @@
 use burn::module::{Module, Param, ParamGroup};
 use burn::nn::LinearConfig;
 use burn::tensor::{DType, Device, DeviceKind, Tensor, TensorData};
+use burn_prune::lottery::{
+    CellId, Control, LearningCurve, LotteryTicketSearch, Method, Rewind, Ticket, Trained,
+};
 use burn_prune::{
     Allocation, Axis, Blocks, Lamp, Magnitude, Mask, MaskMode, MaskSet, NM, Pattern, Pooling,
     Prunable, Pruner, Random,
@@ -213,6 +216,57 @@ fn a_model_moves_between_training_and_validation() {
         assert_eq!(trained.masks(), net.masks(), "{name}");
         let forked = net.clone().fork(&device.autodiff());
         assert_eq!(forked.masks(), net.masks(), "{name}");
+    }
+}
+
+#[test]
+fn tickets_are_found_on_every_backend_and_travel_between_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut tickets = Vec::new();
+    for (name, device) in backends() {
+        let training = device.clone().autodiff();
+        let method = Method::new("ticket", Rewind::to_initialization());
+        let search = LotteryTicketSearch::new(folder.path().join(name))
+            .steps(3)
+            .rounds(2)
+            .pruner(Pruner::new(Magnitude::l1()).amount(0.2))
+            .method(method.control(Control::ShuffledMask, [2]));
+        let start = Net::new(&training);
+        let train = |net: Net| {
+            let mut curve = LearningCurve::new();
+            curve.push(3, 1.0);
+            Trained {
+                model: net.train_on(&training),
+                curve,
+                test_accuracy: 0.5,
+            }
+        };
+        let report = search.run(|_| start.clone().fork(&training), |_, net| Ok(train(net)));
+        assert_eq!(report.unwrap().rows.len(), 4, "{name}");
+        let file = folder.path().join(format!("{name}.ticket"));
+        let cell = CellId::new(0, "ticket", 2);
+        let ticket = Ticket::from_study(folder.path().join(name), &cell).unwrap();
+        ticket.save(&file).unwrap();
+        tickets.push(file);
+    }
+    let logits = |file: &std::path::Path, device: &Device| {
+        let net = Ticket::load(file)
+            .unwrap()
+            .apply(Net::random(device))
+            .unwrap();
+        (net.masks(), net.logits(device))
+    };
+    let (_, expected) = logits(&tickets[0], &Device::flex());
+    for file in &tickets {
+        let (masks, _) = logits(file, &Device::flex());
+        for (name, device) in backends() {
+            let (found, logits) = logits(file, &device);
+            assert_eq!(found, masks, "{name}");
+            assert_eq!(found.get("hidden.weight").unwrap().kept(), 1106, "{name}");
+            if file == &tickets[0] {
+                assert_close(&logits, &expected, name);
+            }
+        }
     }
 }
 

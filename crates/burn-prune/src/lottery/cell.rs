@@ -23,6 +23,15 @@ pub struct CellId {
 }
 
 impl CellId {
+    /// The cell of this seed, method or control, and round.
+    pub fn new(seed: u64, method: impl Into<String>, round: usize) -> Self {
+        Self {
+            seed,
+            method: method.into(),
+            round,
+        }
+    }
+
     pub(super) fn dense(seed: u64) -> Self {
         Self {
             seed,

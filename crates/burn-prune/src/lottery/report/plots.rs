@@ -37,18 +37,19 @@ impl StudyReport {
     }
 
     fn lines_of(&self, measure: Measure, scale: f64) -> Vec<Line> {
-        let dense = self.rows.iter().find(|row| Self::is_dense(&row.method));
-        let dense = dense.and_then(|row| self.point(&row.method, row.round, measure, scale));
+        let remaining = self.rows.iter().map(|row| 100.0 * row.remaining);
+        let fewest = remaining.fold(100.0, f64::min);
         let lines = self.methods().into_iter().map(|method| {
             let rounds = self.rounds(method).into_iter();
             let points = rounds.filter_map(|round| self.point(method, round, measure, scale));
-            let points: Vec<_> = points.collect();
-            // Every method begins with the dense run; controls have points of their own only.
-            let rounds = self.rounds(method);
-            let begins = rounds.first() == Some(&1) && !Self::is_dense(method);
+            let mut points: Vec<_> = points.collect();
+            // The dense run is a level to compare with.
+            if let (true, &[(_, level, _)]) = (Self::is_dense(method), points.as_slice()) {
+                points.push((fewest, level, 0.0));
+            }
             Line {
                 name: method.to_string(),
-                points: dense.filter(|_| begins).into_iter().chain(points).collect(),
+                points,
             }
         });
         lines.collect()
