@@ -108,6 +108,7 @@ fn worse_from(report: &StudyReport, method: &str, name: &str, paper: &str) -> Op
     });
     let steps: Vec<String> = steps.collect::<Option<_>>()?;
     let found = match last {
+        _ if dense.count < 2 => "in no round, with a single seed".to_string(),
         Some(round) => format!("from {} down", remaining(report, method, *round)?),
         None => "in no round".to_string(),
     };

@@ -12,6 +12,7 @@ mod training;
 
 use std::error::Error;
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,13 +26,20 @@ use nets::{ConvNet, LeNet};
 use progress::Progress;
 use studies::Study;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
     let args = Args::parse();
-    match args.command {
+    let done = match args.command {
         None => run(&args.run),
         Some(Command::Run(args)) => run(&args),
-        Some(Command::Report { out }) => report(&StudyReport::read(&out)?, &out),
+        Some(Command::Report { out }) => report_on(&out),
         Some(Command::Export(args)) => export(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -75,6 +83,10 @@ fn on_ctrl_c() -> Result<Arc<AtomicBool>, ctrlc::Error> {
         eprintln!("\nfinishing this training; Ctrl-C again to drop it");
     })?;
     Ok(stop)
+}
+
+fn report_on(out: &Path) -> Result<(), Box<dyn Error>> {
+    report(&StudyReport::read(out)?, out)
 }
 
 fn report(report: &StudyReport, out: &Path) -> Result<(), Box<dyn Error>> {
