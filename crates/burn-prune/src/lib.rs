@@ -33,6 +33,8 @@
 //! [`Pruning`] moves the masks on a [`Schedule`] while the model trains, in Burn's `Learner` or in
 //! any other loop.
 //!
+//! [`lottery`] trains, prunes, rewinds and repeats, with the controls that tickets need.
+//!
 //! # Backends
 //!
 //! Masks are packed bits, and one function puts their zeros in. With the feature of the backend

@@ -112,16 +112,17 @@ impl LotteryTicketSearch<'_> {
 
     /// First methods of all seeds, other methods, controls.
     fn by_depth(&self) -> Vec<Vec<CellId>> {
-        let seeds: Vec<_> = self.seeds.iter().map(|seed| self.of_seed(*seed)).collect();
-        let methods = self.methods.len();
-        let of = |units: fn(&[Vec<CellId>], usize) -> &[Vec<CellId>]| {
-            seeds
-                .iter()
-                .flat_map(move |seed| units(seed, methods).to_vec())
-        };
-        let first = of(|units, _| &units[..1]);
-        let others = of(|units, methods| &units[1..methods]);
-        let controls = of(|units, methods| &units[methods..]);
-        first.chain(others).chain(controls).collect()
+        let mut depths: [Vec<Vec<CellId>>; 3] = Default::default();
+        for seed in &self.seeds {
+            for (place, unit) in self.of_seed(*seed).into_iter().enumerate() {
+                let depth = match place {
+                    0 => 0,
+                    place if place < self.methods.len() => 1,
+                    _ => 2,
+                };
+                depths[depth].push(unit);
+            }
+        }
+        depths.concat()
     }
 }
