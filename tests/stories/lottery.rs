@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use burn::module::{Module, Param, ParamGroup};
+use burn::nn::BatchNorm;
 use burn::optim::SgdConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::tensor::{Device, Tensor};
@@ -34,12 +35,18 @@ fn weights(net: &Net) -> Weights {
     let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect();
     // Statistics of the last batch may be waiting; making an inference model takes them in.
     let net = net.valid();
+    let norm = |of: fn(&BatchNorm) -> Tensor<1>| bits(values(of(net.norm.as_ref().unwrap())));
     vec![
         bits(values(net.conv.weight.val())),
         bits(values(net.fc1.weight.val())),
         bits(values(net.fc2.weight.val())),
-        bits(values(net.fc1.bias.as_ref().unwrap().val())),
         bits(net.running_mean().iter::<f32>().collect()),
+        bits(values(net.conv.bias.as_ref().unwrap().val())),
+        bits(values(net.fc1.bias.as_ref().unwrap().val())),
+        bits(values(net.fc2.bias.as_ref().unwrap().val())),
+        norm(|norm| norm.running_var.value_sync()),
+        norm(|norm| norm.gamma.val()),
+        norm(|norm| norm.beta.val()),
     ]
 }
 
@@ -64,6 +71,8 @@ struct Seen {
     start: Weights,
     end: Weights,
     early: Weights,
+    /// The masks that the pruner would cut early.
+    early_masks: Option<MaskSet>,
     masks: MaskSet,
     schedule: std::ops::Range<usize>,
 }
@@ -100,7 +109,7 @@ impl Lab {
         let momentum = MomentumConfig::new();
         let mut optimizer = SgdConfig::new().with_momentum(Some(momentum)).init();
         let mut curve = LearningCurve::new();
-        let mut early = Vec::new();
+        let (mut early, mut early_masks) = (Vec::new(), None);
         for step in cell.schedule() {
             let batch = &self.batches[(step + cell.seed() as usize) % self.batches.len()];
             let (loss, grads) = net.gradients(batch);
@@ -109,6 +118,7 @@ impl Lab {
             cell.after_step(step + 1, &net);
             if step + 1 == EARLY {
                 early = weights(&net);
+                early_masks = pruner().masks(&net).ok();
             }
         }
         self.order.borrow_mut().push(cell.id().clone());
@@ -116,6 +126,7 @@ impl Lab {
             start,
             end: weights(&net),
             early,
+            early_masks,
             masks,
             schedule: cell.schedule(),
         };
@@ -194,7 +205,7 @@ fn every_round_begins_with_the_weights_that_its_method_says_bit_for_bit() {
     assert!(dense.masks.is_empty());
     assert_eq!(dense.schedule, 0..STEPS);
     assert_ne!(dense.start, dense.end);
-    assert_ne!(dense.start[4], dense.early[4], "the running mean moves");
+    assert_ne!(dense.start[3], dense.early[3], "the running mean moves");
     for round in [1, 2] {
         let before = |method| match round {
             1 => dense.clone(),
@@ -292,6 +303,10 @@ fn masks_are_cut_from_the_weights_of_the_moment_that_was_asked_for() {
     let trained = snapshot.into_inner().unwrap();
     assert_eq!(lab.seen("end", 1).masks, pruner().masks(&trained).unwrap());
     assert_ne!(lab.seen("step", 1).masks, lab.seen("end", 1).masks);
+    assert_eq!(
+        Some(lab.seen("step", 1).masks),
+        lab.seen("dense", 0).early_masks
+    );
     assert_eq!(lab.seen("step", 1).masks, lab.seen("epoch", 1).masks);
 }
 
@@ -343,11 +358,11 @@ fn a_study_that_was_stopped_goes_on_and_ends_as_if_it_never_was() {
 
     // By a closure that fails, by the flag that Ctrl-C sets, and not at all.
     let lab = Lab::new();
-    let left = Slot::new(4);
+    let left = Slot::new(4i32);
     let failing = |cell: &Cell<'_>, net: Net| {
         left.set(left.get() - 1);
         match left.get() {
-            0 => Err("the machine is on fire".into()),
+            ..=0 => Err("the machine is on fire".into()),
             _ => lab.train(cell, net),
         }
     };
@@ -580,6 +595,8 @@ fn a_directory_or_cell_of_other_settings_is_refused_and_says_what_differs() {
     let found = lab.run(&described(&dir, 0.05)).unwrap_err();
     assert!(matches!(found, LotteryError::OtherCell { .. }), "{found}");
     assert!(found.to_string().contains("learning_rate"), "{found}");
+    let report = StudyReport::read(&dir).unwrap();
+    assert_eq!(report.damaged, [CellId::new(0, "ticket", 2)]);
 }
 
 #[test]
@@ -595,6 +612,8 @@ fn a_study_can_be_extended_by_seeds_rounds_methods_and_controls() {
     let early = Method::new("early", Rewind::weights(Moment::Step(EARLY)));
     let error = lab.run(&more.method(early)).unwrap_err();
     assert!(error.to_string().contains("weights-step-2.bpk"), "{error}");
+    // Nor is it part of the study now.
+    assert!(StudyReport::read(folder.path()).unwrap().missing.is_empty());
 }
 
 #[test]
@@ -679,6 +698,15 @@ fn a_training_that_returns_something_else_is_refused() {
         ..trained
     });
     assert!(found.contains("a test accuracy of NaN"), "{found}");
+    let found = refused(&|trained| Trained {
+        curve: {
+            let mut curve = LearningCurve::new();
+            curve.push(STEPS + 1, 1.0);
+            curve
+        },
+        ..trained
+    });
+    assert!(found.contains("step 7, outside of 0..6"), "{found}");
     // None of these has become a cell.
     assert_eq!(StudyReport::read(folder.path()).unwrap().missing.len(), 1);
 
@@ -686,30 +714,89 @@ fn a_training_that_returns_something_else_is_refused() {
     let early = Method::new("early", Rewind::weights(Moment::Step(EARLY)));
     let search = plain(silent.path()).method(early);
     let train = |cell: &Cell<'_>, net: Net| {
-        let quiet = tempfile::tempdir()?;
-        // A search in a search, so that the outer cell hears of no step.
-        let mut trained = None;
-        let inner = plain(quiet.path()).rounds(1).method(ticket());
-        drop(inner.run(
-            |_| net.clone(),
-            |cell, net| {
-                let whole = lab.train(cell, net)?;
-                trained = Some(Trained {
-                    model: whole.model.clone(),
-                    curve: whole.curve.clone(),
-                    test_accuracy: 0.5,
-                });
-                Err("enough".into())
-            },
-        ));
-        let _ = cell;
-        Ok(trained.unwrap())
+        let mut curve = LearningCurve::new();
+        curve.push(cell.schedule().end, 1.0);
+        // It trains nothing, and says nothing.
+        Ok(Trained {
+            model: net,
+            curve,
+            test_accuracy: 0.5,
+        })
     };
     let found = search.run(Lab::model, train).unwrap_err().to_string();
     assert!(
         found.contains("did not call `after_step` at step 2"),
         "{found}"
     );
+}
+
+#[test]
+fn pruners_in_any_order_do_their_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = Lab::new();
+    let of = |amount: f64| Pruner::new(Magnitude::l1()).amount(amount);
+    let last = || ParamGroup::from_path("fc2.weight");
+    let search = LotteryTicketSearch::new(folder.path())
+        .steps(STEPS)
+        .rounds(2)
+        .pruner(of(0.1).only(last()))
+        .pruner(of(0.2).exclude(last()).allocation(Allocation::Global))
+        .method(ticket());
+    assert!(lab.run(&search).unwrap().missing.is_empty());
+    let masks = lab.seen("ticket", 2).masks;
+    assert_eq!(masks.get("fc2.weight").unwrap().kept(), 130);
+    // 16278 weights twice less 20 %.
+    let others = ["conv.weight", "fc1.weight"].map(|path| masks.get(path).unwrap().kept());
+    assert_eq!(others.iter().sum::<usize>(), 10418);
+}
+
+#[test]
+fn early_stopping_counts_from_the_start_of_the_training_and_knows_when_it_was_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = Lab::new();
+    let early = Method::new("early", Rewind::weights(Moment::Step(EARLY)));
+    let search = plain(folder.path()).method(early);
+    let train = |cell: &Cell<'_>, net: Net| {
+        let mut trained = lab.train(cell, net)?;
+        // Lowest at the third step of the schedule; in round 2, at the end.
+        let mut curve = LearningCurve::new();
+        for step in cell.schedule() {
+            let low = if cell.round() == 2 { STEPS } else { 3 };
+            curve.push(step + 1, if step + 1 == low { 0.25 } else { 1.0 });
+        }
+        trained.curve = curve;
+        Ok(trained)
+    };
+    let report = search.run(Lab::model, train).unwrap();
+    let found = report.rows.iter();
+    let found: Vec<_> = found
+        .map(|row| (row.early_stop_iteration, row.censored))
+        .collect();
+    assert_eq!(found, [(3, false), (1, false), (STEPS - EARLY, true)]);
+    assert!(report.rows.iter().all(|row| row.validation_loss == 0.25));
+}
+
+#[test]
+fn a_training_that_fails_costs_only_what_comes_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = Lab::new();
+    let rate = Method::new("rate", Rewind::learning_rate(Moment::Start));
+    let search = plain(folder.path())
+        .seeds([0, 1])
+        .method(ticket())
+        .method(rate);
+    let failing = CellId::new(0, "ticket", 1);
+    let train = |cell: &Cell<'_>, net: Net| match *cell.id() == failing {
+        true => Err("it diverged".into()),
+        false => lab.train(cell, net),
+    };
+    let error = search.run(Lab::model, train).unwrap_err();
+    assert!(
+        error.to_string().contains("seed 0, ticket, round 1: "),
+        "{error}"
+    );
+    let missing = search.report().unwrap().missing;
+    assert_eq!(missing, [failing.clone(), CellId::new(0, "ticket", 2)]);
 }
 
 #[test]
@@ -754,6 +841,12 @@ fn settings_that_make_no_sense_are_refused_before_anything_is_written() {
         search().method(with(Rewind::weights(Moment::Epoch(1)))),
         "steps per epoch",
     );
+    refused(
+        search().method(with(Rewind::weights(Moment::Step(0)))),
+        "the start by its name",
+    );
+    let kept = with(Rewind::fine_tuning()).control(Control::RandomMask, [1]);
+    refused(search().method(kept), "weights that go back");
     let before = Rewind {
         prune_at: Moment::Step(1),
         ..Rewind::weights(Moment::Step(2))
@@ -778,13 +871,24 @@ fn a_ticket_travels_to_a_fresh_model_and_trains_to_the_same_weights() {
         let ticket = Ticket::from_study(folder.path().join("study"), &cell).unwrap();
         ticket.save(&file).unwrap();
         let ticket = Ticket::load(&file).unwrap();
-        let origin = ticket.origin().unwrap();
-        assert_eq!((&origin.cell, origin.test_accuracy), (&cell, 0.5));
-        assert!((origin.remaining + ticket.masks().sparsity() - 1.0).abs() < 1e-12);
+        let description = ticket.description();
+        assert_eq!(description["cell"], serde_json::to_value(&cell).unwrap());
+        assert_eq!(description["test_accuracy"], 0.5);
+        let remaining = description["remaining"].as_f64().unwrap();
+        assert!((remaining + ticket.masks().sparsity() - 1.0).abs() < 1e-12);
         let net = ticket.clone().apply(Lab::model(99)).unwrap();
         let seen = lab.seen(method, 2);
         assert_eq!(net.masks(), seen.masks);
         assert!(weights(&net) == seen.start, "{method}");
+        let mut optimizer = SgdConfig::new()
+            .with_momentum(Some(MomentumConfig::new()))
+            .init();
+        let mut trained = net.clone();
+        for step in 0..STEPS {
+            let (_, grads) = trained.gradients(&lab.batches[step % lab.batches.len()]);
+            trained = optimizer.step(0.05, trained, grads);
+        }
+        assert!(weights(&trained) == seen.end, "{method}");
 
         // Another shape: the model is as it was.
         let other = Net {

@@ -64,6 +64,7 @@ fn a_learner_can_be_the_training_and_its_checkpoints_the_early_weights() {
             .zip(round)
             .all(|(early, now)| *now == 0 || early == now);
         assert!(same, "the weights of the second epoch, or zero");
-        assert_ne!(early, round);
+        let kept = round.iter().filter(|now| **now != 0).count();
+        assert!((1..early.len()).contains(&kept));
     }
 }

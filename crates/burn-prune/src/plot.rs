@@ -52,7 +52,11 @@ impl XAxis {
             Self::Linear => format!("{place:.2}"),
             Self::LogDescending => {
                 let value = 10f64.powf(-place);
-                let decimals = if value < 9.95 { 1 } else { 0 };
+                let decimals = match value {
+                    9.95.. => 0,
+                    0.095.. => 1,
+                    _ => 3,
+                };
                 format!("{value:.decimals$}")
             }
         }

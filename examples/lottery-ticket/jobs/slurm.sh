@@ -8,8 +8,9 @@
 #SBATCH --mem=4G
 #SBATCH --time=04:00:00
 #SBATCH --output=lottery-ticket-%a.log
-# Slurm sends this a minute before the end, as Ctrl-C does: the cell is finished, or lost.
-#SBATCH --signal=INT@60
+# Ten minutes before the end Slurm sends this, as Ctrl-C does: the running training is finished and
+# saved. Give it as long as a training takes.
+#SBATCH --signal=INT@600
 set -euo pipefail
 
 # Built beforehand with `cargo build --release -p lottery-ticket`.

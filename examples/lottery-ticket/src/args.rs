@@ -54,16 +54,16 @@ pub(crate) struct RunArgs {
     /// The first seed. A seed decides initial weights and the order of the images.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// How many seeds.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
-    pub seeds: u64,
+    /// How many seeds. [default: 3]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub seeds: Option<u64>,
     /// How often the masks are cut. [default: by the study]
     #[arg(long)]
     pub rounds: Option<usize>,
     /// Iterations of the dense run and of each ticket. [default: by the study]
     #[arg(long)]
     pub steps: Option<usize>,
-    /// The paper's 50,000 iterations, 20 rounds and 5 seeds.
+    /// The paper's 50,000 iterations, 20 rounds and 5 seeds of LeNet-300-100.
     #[arg(long, conflicts_with_all = ["rounds", "steps", "quick"])]
     pub paper: bool,
     /// Directory of the four IDX files of MNIST or Fashion-MNIST, plain or `.gz`.

@@ -52,7 +52,10 @@ fn earlier(
         true => "; censored: a minimum is the last evaluation",
         false => "",
     };
-    let verdict = verdict(other_stop, ticket);
+    let verdict = match report.rows_of(TICKET, 7).any(|row| row.censored) {
+        true => "not decided",
+        false => verdict(other_stop, ticket),
+    };
     Some(format!(
         "At {} of the weights the ticket reaches its lowest validation loss earlier than {name}: \
          {verdict}. Iteration {} against {}, {:.2} times (paper: {paper}){censored}.",
@@ -108,7 +111,6 @@ fn worse_from(report: &StudyReport, method: &str, name: &str, paper: &str) -> Op
     });
     let steps: Vec<String> = steps.collect::<Option<_>>()?;
     let found = match last {
-        _ if dense.count < 2 => "in no round, with a single seed".to_string(),
         Some(round) => format!("from {} down", remaining(report, method, *round)?),
         None => "in no round".to_string(),
     };

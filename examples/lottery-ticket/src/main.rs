@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
-use burn_prune::lottery::{CellId, StudyReport, Ticket};
+use burn_prune::lottery::{CellId, Shard, StudyReport, Ticket};
 use clap::Parser;
 
 use args::{Args, Command, ExportArgs, Preset, RunArgs};
@@ -47,7 +47,8 @@ fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
     let study = Study::of(args);
     let data = Data::read(&args.data, study.images)?;
     let progress = Progress::new();
-    let search = study.search(args, &data).stop_when(on_ctrl_c()?);
+    let stop = on_ctrl_c()?;
+    let search = study.search(args, &data).stop_when(Arc::clone(&stop));
     let search = search.on_event(|event| progress.on_event(event));
     let device = Device::flex().autodiff();
     let training = &study.training;
@@ -68,10 +69,19 @@ fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
         ),
     };
     progress.clear();
-    report(&found?, &args.out)
+    let found = found?;
+    // Of several machines none knows when the others are done.
+    match args.shard == Shard::whole() {
+        true => report(&found, &args.out)?,
+        false => println!("{found}\n`report` writes the results when all parts are done"),
+    }
+    match stop.load(Ordering::Relaxed) && !found.missing.is_empty() {
+        true => Err("stopped; the same command goes on".into()),
+        false => Ok(()),
+    }
 }
 
-/// A flag that Ctrl-C sets: the cell that is being trained is finished and saved. A second Ctrl-C
+/// A flag that Ctrl-C and SIGTERM set: the cell that is being trained is finished and saved. A second Ctrl-C
 /// ends the program at once, and costs that cell.
 fn on_ctrl_c() -> Result<Arc<AtomicBool>, ctrlc::Error> {
     let stop = Arc::new(AtomicBool::new(false));
@@ -96,7 +106,11 @@ fn report(report: &StudyReport, out: &Path) -> Result<(), Box<dyn Error>> {
     }
     let network = &report.settings["training"]["training"]["network"];
     let title = format!("Lottery tickets: {}", network.as_str().unwrap_or("a study"));
-    let claims = claims::claims(report);
+    // The claims are about one network on one data set.
+    let claims = match report.settings["training"]["data"] == "MNIST" {
+        true => claims::claims(report),
+        false => Vec::new(),
+    };
     let mut sections = Vec::new();
     if !claims.is_empty() {
         claims.iter().for_each(|claim| println!("- {claim}"));

@@ -1,5 +1,7 @@
 //! What the two studies are.
 
+use std::time::Duration;
+
 use burn::module::ParamGroup;
 use burn_prune::lottery::{Control, LotteryTicketSearch, Method, Moment, Rewind};
 use burn_prune::{Allocation, Magnitude, Pruner};
@@ -28,15 +30,20 @@ impl Study {
             (Preset::Conv, ..) => (CONV_STEPS, 8),
         };
         let steps = args.steps.unwrap_or(steps);
-        let seeds = match (args.quick, args.paper) {
-            (true, _) => 1,
-            (_, true) => 5,
-            _ => args.seeds,
+        let seeds = match (args.seeds, args.quick, args.paper) {
+            (Some(seeds), ..) => seeds,
+            (_, true, _) => 1,
+            (_, _, true) => 5,
+            _ => 3,
         };
         let training = match args.study {
             Preset::LeNet => Training {
                 network: "LeNet-300-100, Gaussian Glorot",
-                optimizer: Optimizer::Adam,
+                optimizer: Optimizer::Adam {
+                    beta_1: 0.9,
+                    beta_2: 0.999,
+                    epsilon: 1e-8,
+                },
                 batch_size: 60,
                 learning_rates: vec![(0, 1.2e-3)],
                 validate_every: 100.min(steps),
@@ -64,12 +71,15 @@ impl Study {
             .rounds(self.rounds)
             .seeds(self.seeds.iter().copied())
             .shard(args.shard)
+            // A queue may hold the machines of lower shards back for long.
+            .patience(Duration::from_secs(24 * 3600))
             .describe(&serde_json::json!({
                 "training": self.training,
                 "train_images": data.train.len(),
                 "validation_images": data.validation.len(),
                 "test_images": data.test.len(),
-                "data_checksum": data.checksum,
+                "data": data.name(),
+                "data_crc32": data.crc32,
             }));
         match args.study {
             Preset::LeNet => {
@@ -88,7 +98,8 @@ impl Study {
                 search.pruner(pruner).method(ticket)
             }
             Preset::Conv => {
-                let early = Moment::Step(self.steps / 20);
+                let early_step = (self.steps / 20).max(1);
+                let early = Moment::Step(early_step);
                 search
                     .pruner(
                         Pruner::new(Magnitude::l1())
@@ -100,7 +111,7 @@ impl Study {
                     .method(Method::new("learning-rate", Rewind::learning_rate(early)))
                     .method(Method::new("fine-tuning", Rewind::fine_tuning()))
                     // As long as the others train in a round.
-                    .fine_tuning_steps(self.steps - self.steps / 20)
+                    .fine_tuning_steps(self.steps - early_step)
             }
         }
     }

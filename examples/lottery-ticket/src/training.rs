@@ -25,14 +25,29 @@ pub(crate) struct Training {
 
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) enum Optimizer {
-    Adam,
-    SgdWithMomentum { momentum: f64 },
+    /// Kingma and Ba's constants, as in the paper; Burn's own epsilon is 1e-5.
+    Adam {
+        beta_1: f32,
+        beta_2: f32,
+        epsilon: f32,
+    },
+    SgdWithMomentum {
+        momentum: f64,
+    },
 }
 
 impl Optimizer {
     fn init(self) -> ModuleOptimizer {
         match self {
-            Self::Adam => AdamConfig::new().init(),
+            Self::Adam {
+                beta_1,
+                beta_2,
+                epsilon,
+            } => AdamConfig::new()
+                .with_beta_1(beta_1)
+                .with_beta_2(beta_2)
+                .with_epsilon(epsilon)
+                .init(),
             Self::SgdWithMomentum { momentum } => {
                 let momentum = MomentumConfig::new().with_momentum(momentum);
                 SgdConfig::new().with_momentum(Some(momentum)).init()

@@ -8,7 +8,10 @@ use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize};
 
 use super::{Event, LearningCurve, method::DENSE};
-use crate::{MaskSet, Prunable, PruneError, Pruner};
+use crate::{
+    MaskSet, Prunable, PruneError, Pruner,
+    model::{Inventory, Parameter},
+};
 
 /// One training of a study.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -161,5 +164,9 @@ pub(super) fn next_masks<M: Module>(pruners: &[Pruner], model: &M) -> Result<Mas
     for pruner in pruners {
         masks = masks.intersect(&pruner.masks(model)?)?;
     }
-    Ok(masks)
+    // In the order of the model, whatever that of the pruners is.
+    let inventory = Inventory::of(model);
+    let paths = inventory.parameters.iter().map(Parameter::path);
+    let ordered = paths.filter_map(|path| Some((path.to_string(), masks.get(path)?.clone())));
+    Ok(ordered.collect())
 }

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LearningCurve {
-    points: Vec<(usize, f64)>,
+    /// No loss where it was not finite.
+    points: Vec<(usize, Option<f64>)>,
 }
 
 impl LearningCurve {
@@ -27,16 +28,15 @@ impl LearningCurve {
     /// is the lowest so far; a loss that is not finite never is.
     pub fn push(&mut self, step: usize, validation_loss: f64) -> bool {
         let lower = self.lowest().is_none_or(|(_, loss)| validation_loss < loss);
-        if validation_loss.is_finite() {
-            self.points.push((step, validation_loss));
-        }
-        lower && validation_loss.is_finite()
+        let finite = validation_loss.is_finite();
+        self.points.push((step, finite.then_some(validation_loss)));
+        lower && finite
     }
 
     /// Step and loss of the first lowest point.
     pub fn lowest(&self) -> Option<(usize, f64)> {
-        let points = self.points.iter().copied();
-        points.reduce(|low, point| if point.1 < low.1 { point } else { low })
+        self.points()
+            .reduce(|low, point| if point.1 < low.1 { point } else { low })
     }
 
     /// Whether the lowest point is the last one: it might have gone lower still.
@@ -45,9 +45,10 @@ impl LearningCurve {
         self.lowest().map(|(step, _)| step) == last
     }
 
-    /// Steps and losses.
-    pub fn points(&self) -> &[(usize, f64)] {
-        &self.points
+    /// Steps and losses, where they are finite.
+    pub fn points(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
+        let points = self.points.iter();
+        points.filter_map(|(step, loss)| Some((*step, (*loss)?)))
     }
 }
 
@@ -62,7 +63,10 @@ mod tests {
         assert!(!curve.push(1, f64::NAN));
         assert!(curve.push(2, 1.0));
         assert!(curve.is_censored());
-        assert!(!curve.push(3, 1.0));
+        // An evaluation that came to nothing is one nonetheless.
+        assert!(!curve.push(3, f64::INFINITY));
+        assert!(!curve.is_censored());
+        assert!(!curve.push(4, 1.0));
         assert_eq!(curve.lowest(), Some((2, 1.0)));
         assert!(!curve.is_censored());
     }

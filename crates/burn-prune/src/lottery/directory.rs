@@ -23,11 +23,12 @@ use super::{CellId, LearningCurve, LotteryError, Method, Moment, settings::diffe
 use crate::{MaskSet, files};
 
 const STUDY: &str = "study.json";
+const LOCK: &str = ".lock";
 const CELL: &str = "cell.json";
 const VERSION: u32 = 1;
 
 /// What a study is: all that `report` needs to know.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Study {
     pub version: u32,
@@ -53,7 +54,7 @@ pub(super) struct Outcome {
     pub validation_loss: f64,
     pub censored: bool,
     pub test_accuracy: f64,
-    /// Wall time of the training closure, and of the cell around it.
+    /// Wall time of the training closure, and of the cell but for writing it.
     pub training_seconds: f64,
     pub seconds: f64,
     pub curve: LearningCurve,
@@ -121,12 +122,23 @@ impl Directory {
     /// Writes what the study is, or adds to what is there.
     pub(super) fn join(&self, study: Study) -> Result<(), LotteryError> {
         fs::create_dir_all(&self.root).map_err(|error| file_error(&self.root, error))?;
-        let joined = match self.study()? {
-            None => study,
-            Some(there) => self.joined(there, study)?,
-        };
+        // Several shards may begin at once.
+        let lock = self.root.join(LOCK);
+        let locked = File::create(&lock).and_then(|file| file.lock().map(|()| file));
+        let locked = locked.map_err(|error| file_error(&lock, error))?;
         let path = self.root.join(STUDY);
-        write_json(&path, &joined)
+        let done = match self.study()? {
+            None => write_json(&path, &study),
+            Some(there) => {
+                let joined = self.joined(there.clone(), study)?;
+                match joined == there {
+                    true => Ok(()),
+                    false => write_json(&path, &joined),
+                }
+            }
+        };
+        drop(locked);
+        done
     }
 
     fn joined(&self, there: Study, here: Study) -> Result<Study, LotteryError> {
@@ -180,28 +192,44 @@ impl Directory {
         seed.join(method).join(format!("round-{round:02}"))
     }
 
-    pub(super) fn find(&self, cell: &CellId) -> Found {
+    /// The cell as it is found.
+    ///
+    /// Only what a killed process or a full disk leaves counts as damage. A disk that cannot be read
+    /// now, and a newer version, are errors.
+    pub(super) fn find(&self, cell: &CellId) -> Result<Found, LotteryError> {
         let folder = self.folder(cell);
         if !folder.exists() {
-            return Found::Nothing;
+            return Ok(Found::Nothing);
         }
+        let damaged =
+            |path: &Path, what: &str| Ok(Found::Damaged(format!("{}: {what}", path.display())));
         let path = folder.join(CELL);
-        let read = fs::read(&path).map_err(|error| file_error(&path, error));
-        let outcome: Outcome = match read.and_then(|bytes| parse(&path, &bytes)) {
-            Ok(outcome) => outcome,
-            Err(error) => return Found::Damaged(error.to_string()),
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return damaged(&path, "there is no such file");
+            }
+            Err(error) => return Err(file_error(&path, error)),
         };
+        if serde_json::from_slice::<Value>(&bytes).is_err() {
+            return damaged(&path, "this is no JSON");
+        }
+        let outcome: Outcome = parse(&path, &bytes)?;
         if outcome.cell != *cell {
-            return Found::Damaged(format!("{} is {}", path.display(), outcome.cell));
+            return damaged(&path, &format!("this is {}", outcome.cell));
         }
         for (name, stored) in &outcome.files {
-            let found = fs::metadata(folder.join(name)).map(|file| file.len());
-            if found.ok() != Some(stored.bytes) {
-                let name = folder.join(name);
-                return Found::Damaged(format!("{}: not {} bytes", name.display(), stored.bytes));
+            let path = folder.join(name);
+            let bytes = match fs::metadata(&path) {
+                Ok(file) => file.len(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+                Err(error) => return Err(file_error(&path, error)),
+            };
+            if bytes != stored.bytes {
+                return damaged(&path, &format!("{bytes} bytes of {}", stored.bytes));
             }
         }
-        Found::Whole(Box::new(outcome))
+        Ok(Found::Whole(Box::new(outcome)))
     }
 
     /// Moves a damaged cell out of the way; nothing is deleted.
@@ -210,8 +238,12 @@ impl Directory {
         let aside = (1..).map(|number| folder.with_extension(format!("damaged-{number}")));
         let mut aside = aside.filter(|path| !path.exists());
         let aside = aside.next().expect("some number is free");
-        fs::rename(&folder, &aside).map_err(|error| file_error(&folder, error))?;
-        Ok(aside)
+        match fs::rename(&folder, &aside) {
+            // Another process has done it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(aside),
+            Err(error) => Err(file_error(&folder, error)),
+            Ok(()) => Ok(aside),
+        }
     }
 
     /// Reads a file of a cell that is whole, after checking it.
@@ -278,7 +310,7 @@ impl Directory {
         match fs::rename(part.path(), &folder) {
             Ok(()) => sync_folder(parent),
             // Another process was faster, with the same cell.
-            Err(_) if matches!(self.find(&outcome.cell), Found::Whole(_)) => {}
+            Err(_) if matches!(self.find(&outcome.cell), Ok(Found::Whole(_))) => {}
             Err(error) => return Err(file_error(&folder, error)),
         }
         // When it was renamed there is nothing left to remove.
@@ -289,7 +321,8 @@ impl Directory {
 
 /// Flushes a file that has been written, and says how to know it again.
 fn keep(path: &Path) -> Result<Stored, LotteryError> {
-    let flushed = File::open(path).and_then(|file| file.sync_all());
+    let flushed = File::options().write(true).open(path);
+    let flushed = flushed.and_then(|file| file.sync_all());
     let stored = flushed.and_then(|()| stored_at(path));
     stored.map_err(|error| file_error(path, error))
 }

@@ -106,6 +106,12 @@ pub enum LotteryError {
         /// What it returned.
         found: String,
     },
+    /// A cell that this one needs has failed in the same run.
+    #[error("{cell}: a training that comes before it has failed")]
+    NeedsFailed {
+        /// The cell.
+        cell: CellId,
+    },
     /// Another shard did not deliver a cell that this one needs.
     #[error(
         "{cell} is needed, belongs to shard {shard}, and is not there; no cell has appeared for {seconds} s"
@@ -118,4 +124,18 @@ pub enum LotteryError {
         /// How long this shard has waited.
         seconds: u64,
     },
+}
+
+impl LotteryError {
+    /// Whether a training has failed, and not the study.
+    pub(super) fn is_of_training(&self) -> bool {
+        matches!(
+            self,
+            Self::Prune { .. }
+                | Self::Training { .. }
+                | Self::OtherModel { .. }
+                | Self::StepNotReported { .. }
+                | Self::NoResult { .. }
+        )
+    }
 }

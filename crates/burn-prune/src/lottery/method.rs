@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -38,9 +39,11 @@ impl Method {
         }
     }
 
-    /// Runs a control beside the tickets of these rounds.
+    /// Runs a control beside the tickets of these rounds. Only for methods whose weights go back: a
+    /// control has no trained weights of its own to keep.
     #[must_use]
     pub fn control(mut self, control: Control, rounds: impl IntoIterator<Item = usize>) -> Self {
+        let rounds: BTreeSet<usize> = rounds.into_iter().collect();
         self.controls.push((control, rounds.into_iter().collect()));
         self
     }

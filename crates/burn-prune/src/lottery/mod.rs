@@ -30,4 +30,4 @@ pub use moment::{Moment, Rewind};
 pub use report::{Measure, StudyReport, StudyRow, Summary};
 pub use search::LotteryTicketSearch;
 pub use shard::Shard;
-pub use ticket::{Origin, Ticket};
+pub use ticket::Ticket;

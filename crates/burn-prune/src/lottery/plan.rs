@@ -101,12 +101,20 @@ impl LotteryTicketSearch<'_> {
         // The first method continues the dense run.
         let first = units.remove(1);
         units[0].extend(first);
+        // In the order in which the rounds deliver their masks.
+        let mut controls = Vec::new();
         for method in &self.methods {
             for (control, rounds) in &method.controls {
                 let name = control_name(&method.name, *control);
-                units.extend(rounds.iter().map(|round| vec![cell(name.clone(), *round)]));
+                controls.extend(rounds.iter().map(|round| (*round, name.clone())));
             }
         }
+        controls.sort_by_key(|(round, _)| *round);
+        units.extend(
+            controls
+                .into_iter()
+                .map(|(round, name)| vec![cell(name, round)]),
+        );
         units
     }
 

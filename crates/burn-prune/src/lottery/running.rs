@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -23,10 +24,21 @@ const POLL: Duration = Duration::from_millis(500);
 
 /// A run of a search over its directory.
 pub(super) struct Running<'a> {
-    pub search: &'a LotteryTicketSearch<'a>,
-    pub common: Value,
-    pub shapes: Value,
+    search: &'a LotteryTicketSearch<'a>,
+    common: Value,
+    shapes: Value,
     pub owners: Vec<(CellId, usize)>,
+}
+
+impl<'a> Running<'a> {
+    pub(super) fn new(search: &'a LotteryTicketSearch<'a>, common: Value, shapes: Value) -> Self {
+        Self {
+            search,
+            common,
+            shapes,
+            owners: search.owners(),
+        }
+    }
 }
 
 impl Running<'_> {
@@ -42,36 +54,88 @@ impl Running<'_> {
         settings
     }
 
-    /// The cell, when it is there and was made with the same settings. One that is damaged is moved
-    /// away.
+    /// Refuses methods that need more of a dense run than it has kept, before anything is written.
+    pub(super) fn check_dense(&self) -> Result<(), LotteryError> {
+        for seed in &self.search.seeds {
+            let dense = CellId::dense(*seed);
+            let Found::Whole(outcome) = self.search.directory.find(&dense)? else {
+                continue;
+            };
+            for Method { rewind, .. } in &self.search.methods {
+                for file in [
+                    weights_file(&rewind.weights_to.to_string()),
+                    next_masks_file(rewind.prune_at),
+                ] {
+                    if !outcome.files.contains_key(&file) {
+                        let what = format!("file `{file}`");
+                        return Err(LotteryError::Incomplete { cell: dense, what });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The cell, when it is there and was made with the same settings. One of this shard that is
+    /// damaged, or whose masks are no longer those of the round before, is moved away.
     pub(super) fn finished(&self, cell: &CellId) -> Result<Option<Box<Outcome>>, LotteryError> {
         let directory = &self.search.directory;
-        let outcome = match directory.find(cell) {
+        let reason = match directory.find(cell)? {
             Found::Nothing => return Ok(None),
-            Found::Whole(outcome) => outcome,
-            Found::Damaged(reason) => {
-                let moved_to = directory.set_aside(cell)?;
-                (self.search.on_event)(&Event::Damaged {
-                    cell,
-                    reason: &reason,
-                    moved_to: &moved_to,
-                });
-                return Ok(None);
+            Found::Damaged(reason) => reason,
+            Found::Whole(outcome) => {
+                let differences = settings::differences(&outcome.settings, &self.settings(cell));
+                if !differences.is_empty() {
+                    return Err(LotteryError::OtherCell {
+                        cell: cell.clone(),
+                        path: directory.folder(cell),
+                        differences,
+                    });
+                }
+                match self.has_other_masks(&outcome)? {
+                    false => return Ok(Some(outcome)),
+                    true => "its masks are not those that the round before has left".to_string(),
+                }
             }
         };
-        let differences = settings::differences(&outcome.settings, &self.settings(cell));
-        match differences.is_empty() {
-            true => Ok(Some(outcome)),
-            false => Err(LotteryError::OtherCell {
-                cell: cell.clone(),
-                path: directory.folder(cell),
-                differences,
-            }),
+        // Another shard's is for that shard to see to.
+        if self.owner(cell) == self.search.shard.index() {
+            let moved_to = directory.set_aside(cell)?;
+            (self.search.on_event)(&Event::Damaged {
+                cell,
+                reason: &reason,
+                moved_to: &moved_to,
+            });
         }
+        Ok(None)
+    }
+
+    /// Whether the cell before has been made anew since, and differently.
+    fn has_other_masks(&self, outcome: &Outcome) -> Result<bool, LotteryError> {
+        let Plan::Round {
+            method,
+            control: None | Some(Control::Reinitialized),
+            ..
+        } = self.search.plan(&outcome.cell)
+        else {
+            return Ok(false);
+        };
+        let needs = self.needs(&outcome.cell);
+        let before = needs.last().expect("a round comes after another one");
+        let Found::Whole(before) = self.search.directory.find(before)? else {
+            return Ok(false);
+        };
+        let left = before.files.get(&next_masks_file(method.rewind.prune_at));
+        Ok(left.is_some() && left != outcome.files.get(MASKS))
+    }
+
+    fn owner(&self, cell: &CellId) -> usize {
+        let owner = self.owners.iter().find(|(known, _)| known == cell);
+        owner.map_or(0, |(_, shard)| *shard)
     }
 
     /// The cells that have to be there before this one.
-    fn needs(&self, cell: &CellId) -> Vec<CellId> {
+    pub(super) fn needs(&self, cell: &CellId) -> Vec<CellId> {
         let dense = CellId::dense(cell.seed);
         match self.search.plan(cell) {
             Plan::Dense { .. } => Vec::new(),
@@ -102,8 +166,7 @@ impl Running<'_> {
                 if there != seen {
                     (seen, since) = (there, Instant::now());
                 }
-                let owner = self.owners.iter().find(|(cell, _)| *cell == needed);
-                let shard = owner.map_or(0, |(_, shard)| *shard);
+                let shard = self.owner(&needed);
                 if since.elapsed() > self.search.patience {
                     return Err(LotteryError::Waited {
                         cell: needed,
@@ -184,7 +247,7 @@ impl Running<'_> {
             error,
         })?;
         let seen = cell.into_seen();
-        self.check_trained(id, &trained, &masks)?;
+        self.check_trained(id, &trained, &masks, &schedule)?;
         let next = self.take(id, &keeps, &seen, &trained.model, &mut weights)?;
         self.check_next(id, &masks, &next)?;
 
@@ -205,7 +268,7 @@ impl Running<'_> {
             weights: weights_in_all,
             kept: weights_in_all - pruned,
             iterations: schedule.len(),
-            early_stop_iteration: early_stop.saturating_sub(schedule.start),
+            early_stop_iteration: early_stop - schedule.start,
             validation_loss,
             censored: curve.is_censored(),
             test_accuracy,
@@ -322,6 +385,7 @@ impl Running<'_> {
         id: &CellId,
         trained: &Trained<M>,
         masks: &MaskSet,
+        schedule: &Range<usize>,
     ) -> Result<(), LotteryError> {
         self.check_shapes(id, &trained.model)?;
         let other = |difference: &str| {
@@ -338,6 +402,9 @@ impl Running<'_> {
         }
         let found = match trained.curve.lowest() {
             None => "no finite validation loss".to_string(),
+            Some((step, _)) if step <= schedule.start || step > schedule.end => {
+                format!("a validation loss of step {step}, outside of {schedule:?}")
+            }
             Some(_) if (0.0..=1.0).contains(&trained.test_accuracy) => return Ok(()),
             Some(_) => format!("a test accuracy of {}", trained.test_accuracy),
         };

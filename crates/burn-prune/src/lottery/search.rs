@@ -14,7 +14,8 @@ use super::method::DENSE;
 use super::plan::control_name;
 use super::running::Running;
 use super::{
-    Cell, Event, LotteryError, Method, Moment, Rewind, Shard, StudyReport, Trained, settings,
+    Cell, CellId, Event, LotteryError, Method, Moment, Rewind, Shard, StudyReport, Trained,
+    settings,
 };
 use crate::Pruner;
 
@@ -69,7 +70,7 @@ use crate::Pruner;
 /// In each cell what it was made with and what came out of it, and the masks of the next round; in
 /// the dense cells the weights that methods go back to; in the cells of methods that keep their
 /// weights, the trained ones. A cell reads the weights of the model back once, to prune it, and
-/// once more where it keeps them; the masks are read back to see that they are still there.
+/// once more where it keeps them; the bits of the masks, to see that they are still there.
 ///
 /// # What has to be the same
 /// Initial weights and everything else that decides over a training. What the search knows it
@@ -149,7 +150,7 @@ impl<'a> LotteryTicketSearch<'a> {
     }
 
     /// What is pruned in a round: amounts are of what is left. Of several pruners each does its own
-    /// part.
+    /// part. A study knows its pruners by what they print with `{:?}`.
     ///
     /// ```
     /// use burn::module::ParamGroup;
@@ -216,12 +217,14 @@ impl<'a> LotteryTicketSearch<'a> {
 
     /// Runs what is missing of the study, and reports what is there.
     ///
-    /// `model` makes the model from a seed, the same one from the same seed. `train` trains it over
+    /// `model` makes the model from a seed, the same one from the same seed, and anew each time: clones
+    /// of one model share its running statistics. `train` trains it over
     /// [`Cell::schedule`], calling [`Cell::after_step`]; the model comes with its masks in the mode
     /// [`OnRead`](crate::MaskMode::OnRead), that of the dense run without.
     ///
     /// # Errors
-    /// See [`LotteryError`]. Cells that were finished before the error stay.
+    /// See [`LotteryError`]. Cells that were finished before the error stay. When a training fails,
+    /// the cells that do not need it are still run, and the error is that of the first.
     pub fn run<M: Module>(
         &self,
         model: impl Fn(u64) -> M,
@@ -230,19 +233,15 @@ impl<'a> LotteryTicketSearch<'a> {
         self.validate()?;
         let shapes = settings::shapes(&model(self.seeds[0]));
         let common = self.common(shapes.clone());
+        let run = Running::new(self, common.clone(), shapes);
+        run.check_dense()?;
         self.directory.join(Study {
             version: 1,
             seeds: self.seeds.clone(),
             rounds: self.rounds,
             methods: self.methods.clone(),
-            settings: common.clone(),
+            settings: common,
         })?;
-        let run = Running {
-            search: self,
-            common,
-            shapes,
-            owners: self.owners(),
-        };
         let mut missing = Vec::new();
         for (cell, owner) in &run.owners {
             if *owner == self.shard.index() && run.finished(cell)?.is_none() {
@@ -254,16 +253,33 @@ impl<'a> LotteryTicketSearch<'a> {
             cells: missing.len(),
             steps: steps.sum(),
         });
+        let mut failed: Vec<(&CellId, LotteryError)> = Vec::new();
         for cell in &missing {
+            let needs = run.needs(cell);
+            if failed.iter().any(|(failed, _)| needs.contains(failed)) {
+                // What comes after it cannot be had either.
+                let error = LotteryError::NeedsFailed { cell: cell.clone() };
+                failed.push((cell, error));
+                continue;
+            }
             if self.stop.load(Ordering::Relaxed) || !run.wait_for_needs(cell)? {
                 break;
             }
             // Another process may have been here in the meantime.
-            if run.finished(cell)?.is_none() {
-                run.cell(cell, &model, &mut train)?;
+            if run.finished(cell)?.is_some() {
+                continue;
+            }
+            match run.cell(cell, &model, &mut train) {
+                Ok(()) => {}
+                // The others do not need it; a disk that is full, they do.
+                Err(error) if error.is_of_training() => failed.push((cell, error)),
+                Err(error) => return Err(error),
             }
         }
-        self.report()
+        match failed.into_iter().next() {
+            Some((_, error)) => Err(error),
+            None => self.report(),
+        }
     }
 
     /// Reports what is there of the study, without running anything.
@@ -346,7 +362,14 @@ impl<'a> LotteryTicketSearch<'a> {
                 weights_to,
                 schedule_to,
             } = method.rewind;
+            if weights_to == Moment::End && !method.controls.is_empty() {
+                let expected = "weights that go back, for a method with controls";
+                return invalid("moment of the weights", expected, weights_to.to_string());
+            }
             for moment in [prune_at, weights_to, schedule_to] {
+                if matches!(moment, Moment::Step(0) | Moment::Epoch(0)) {
+                    return invalid("moment", "the start by its name", moment.to_string());
+                }
                 if matches!(moment, Moment::Epoch(_)) && self.steps_per_epoch.is_none() {
                     return invalid(
                         "steps per epoch",

@@ -39,6 +39,17 @@ fn compare(path: &str, there: Option<&Value>, here: Option<&Value>, found: &mut 
         }
         return;
     }
+    if let (Some(Value::Array(a)), Some(Value::Array(b))) = (there, here) {
+        for place in 0..a.len().max(b.len()) {
+            compare(
+                &format!("{path}[{place}]"),
+                a.get(place),
+                b.get(place),
+                found,
+            );
+        }
+        return;
+    }
     let text = |value: Option<&Value>| value.map_or("nothing".to_string(), Value::to_string);
     found.push(format!(
         "{path}: there {}, here {}",
@@ -49,7 +60,8 @@ fn compare(path: &str, there: Option<&Value>, here: Option<&Value>, found: &mut 
 
 /// Numbers that were read from a file may be off by their last bit.
 fn same_number(there: Option<&Value>, here: Option<&Value>) -> bool {
-    let number = |value: Option<&Value>| value.and_then(Value::as_f64);
+    let is_float = |value: &&Value| value.is_f64();
+    let number = |value: Option<&Value>| value.filter(is_float).and_then(Value::as_f64);
     match (number(there), number(here)) {
         (Some(there), Some(here)) => (there - here).abs() <= 4.0 * f64::EPSILON * here.abs(),
         _ => false,
@@ -72,5 +84,11 @@ mod tests {
             ]
         );
         assert!(differences(&here, &here).is_empty());
+        let rates = |last: f64| json!({ "rates": [[0, 0.1], [5, last]] });
+        assert_eq!(
+            differences(&rates(0.3), &rates(0.4)),
+            ["rates[1][1]: there 0.3, here 0.4"]
+        );
+        assert!(differences(&rates(0.3), &rates(0.1 + 0.2)).is_empty());
     }
 }

@@ -1,7 +1,5 @@
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 use super::LotteryError;
 
 /// A part of a study, `index` of `count`, for one machine of several that share its directory.
@@ -19,7 +17,7 @@ use super::LotteryError;
 /// assert!("8/8".parse::<Shard>().unwrap_err().to_string().contains("no shard 8 of 8"));
 /// # Ok::<(), burn_prune::lottery::LotteryError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
     index: usize,
     count: usize,

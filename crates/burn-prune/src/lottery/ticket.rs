@@ -3,8 +3,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::directory::{Directory, Found, MASKS, file_error, weights_file, write_file};
 use super::{CellId, LotteryError, Moment};
@@ -15,7 +14,7 @@ const MAGIC: &[u8; 8] = b"BURNTCKT";
 const VERSION: u32 = 1;
 const CHECKSUM: usize = 4;
 
-/// A lottery ticket: weights to start from, the masks, and where they come from, in one file.
+/// A lottery ticket: weights to start from, the masks, and a description, in one file.
 ///
 /// The weights are all of them, also those under the masks.
 ///
@@ -41,23 +40,7 @@ const CHECKSUM: usize = 4;
 pub struct Ticket {
     weights: ModuleRecord,
     masks: MaskSet,
-    origin: Option<Origin>,
-}
-
-/// Where a ticket comes from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Origin {
-    /// The cell whose training starts from it.
-    pub cell: CellId,
-    /// What the weights were rewound to.
-    pub weights_of: Moment,
-    /// Fraction of the prunable weights that the masks keep, in `[0, 1]`.
-    pub remaining: f64,
-    /// Test accuracy of the training that started from it, in `[0, 1]`.
-    pub test_accuracy: f64,
-    /// The settings of its study.
-    pub settings: Value,
+    description: Value,
 }
 
 impl Ticket {
@@ -66,7 +49,7 @@ impl Ticket {
         Self {
             weights: model.valid().into_record(),
             masks,
-            origin: None,
+            description: Value::Null,
         }
     }
 
@@ -83,7 +66,7 @@ impl Ticket {
             let message = format!("there is no ticket `{cell}` in this study");
             return Err(file_error(directory.root(), message));
         };
-        let whole = |cell: &CellId| match directory.find(cell) {
+        let whole = |cell: &CellId| match directory.find(cell)? {
             Found::Whole(outcome) => Ok(outcome),
             Found::Nothing => Err(file_error(&directory.folder(cell), "there is no such cell")),
             Found::Damaged(reason) => Err(file_error(&directory.folder(cell), reason)),
@@ -101,12 +84,12 @@ impl Ticket {
         Ok(Self {
             weights: directory.weights(&before, &weights_file(&weights_of.to_string()))?,
             masks: directory.masks(&outcome, MASKS)?,
-            origin: Some(Origin {
-                cell: cell.clone(),
-                weights_of,
-                remaining: outcome.remaining(),
-                test_accuracy: outcome.test_accuracy,
-                settings: outcome.settings,
+            description: json!({
+                "cell": cell,
+                "weights_of": weights_of,
+                "remaining": outcome.remaining(),
+                "test_accuracy": outcome.test_accuracy,
+                "settings": outcome.settings,
             }),
         })
     }
@@ -116,9 +99,17 @@ impl Ticket {
         &self.masks
     }
 
-    /// Where it comes from, when that is a study.
-    pub fn origin(&self) -> Option<&Origin> {
-        self.origin.as_ref()
+    /// What it is. Of a ticket from a study: its `cell`, the moment that the weights are of, the
+    /// fraction `remaining`, the `test_accuracy` that it was trained to, and the study's `settings`.
+    pub fn description(&self) -> &Value {
+        &self.description
+    }
+
+    /// Says what it is.
+    #[must_use]
+    pub fn describe(mut self, description: Value) -> Self {
+        self.description = description;
+        self
     }
 
     /// Puts the ticket's weights and masks into a model of the same shape, on any backend.
@@ -143,11 +134,11 @@ impl Ticket {
     pub fn save(self, path: impl AsRef<Path>) -> Result<(), LotteryError> {
         let path = path.as_ref();
         let failed = |error: &dyn std::fmt::Display| file_error(path, error);
-        let origin = serde_json::to_vec(&self.origin).map_err(|error| failed(&error))?;
+        let description = serde_json::to_vec(&self.description).map_err(|error| failed(&error))?;
         let weights = self.weights.into_bytes().map_err(|error| failed(&error))?;
         let mut bytes = MAGIC.to_vec();
         bytes.extend(VERSION.to_le_bytes());
-        for section in [&origin, &self.masks.to_bytes(), &weights[..].to_vec()] {
+        for section in [&description, &self.masks.to_bytes(), &weights[..].to_vec()] {
             bytes.extend((section.len() as u64).to_le_bytes());
             bytes.extend(section);
         }
@@ -185,14 +176,15 @@ impl Ticket {
             rest = after;
             Some(section)
         };
-        let [Some(origin), Some(masks), Some(weights)] = [section(), section(), section()] else {
+        let [Some(description), Some(masks), Some(weights)] = [section(), section(), section()]
+        else {
             return Err(damaged());
         };
         let weights = Bytes::from_bytes_vec(weights.to_vec());
         Ok(Self {
             weights: ModuleRecord::from_bytes(weights).map_err(|error| failed(&error))?,
             masks: MaskSet::from_bytes(masks).ok_or_else(damaged)?,
-            origin: serde_json::from_slice(origin).map_err(|error| failed(&error))?,
+            description: serde_json::from_slice(description).map_err(|error| failed(&error))?,
         })
     }
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::directory::{Directory, Found, file_error, write_file, write_json};
 use super::method::DENSE;
 use super::plan::control_name;
+use super::settings::differences;
 use super::{CellId, LotteryError};
 use crate::PruneError;
 
@@ -23,7 +24,8 @@ pub struct StudyReport {
     pub rows: Vec<StudyRow>,
     /// Cells that are not there yet.
     pub missing: Vec<CellId>,
-    /// Cells that are not whole; running the study makes them anew.
+    /// Cells that are not whole, which running the study makes anew, or that were made with other
+    /// settings.
     pub damaged: Vec<CellId>,
     /// What all cells have in common.
     pub settings: Value,
@@ -53,7 +55,7 @@ pub struct StudyRow {
     pub iterations: usize,
     /// Seconds in the training closure.
     pub training_seconds: f64,
-    /// Seconds for the cell, training and all around it.
+    /// Seconds for the cell, training and pruning; without writing it.
     pub seconds: f64,
 }
 
@@ -120,17 +122,28 @@ impl Summary {
         })
     }
 
-    /// Whether the intervals `mean ± spread` overlap: then the two cannot be told apart.
+    /// Whether the intervals `mean ± spread` overlap: then the two cannot be told apart. A single
+    /// value has no interval, and cannot be told apart from anything.
     pub fn overlaps(&self, other: &Self) -> bool {
-        (self.mean - other.mean).abs() <= self.spread + other.spread
+        let single = self.count < 2 || other.count < 2;
+        single || (self.mean - other.mean).abs() <= self.spread + other.spread
     }
+}
+
+/// Whether a cell has the settings that all cells have in common.
+fn of_study(cell: &Value, common: &Value) -> bool {
+    let Value::Object(common) = common else {
+        return false;
+    };
+    let mut settings = common.iter();
+    settings.all(|(name, value)| differences(&cell[name.as_str()], value).is_empty())
 }
 
 impl StudyReport {
     /// Reads what is there of the study in this directory.
     ///
     /// # Errors
-    /// When there is no study.
+    /// When there is no study, or a file cannot be read.
     pub fn read(directory: impl AsRef<Path>) -> Result<Self, LotteryError> {
         let directory = Directory::new(directory.as_ref());
         let Some(study) = directory.study()? else {
@@ -162,7 +175,10 @@ impl StudyReport {
             settings: study.settings,
         };
         for cell in expected {
-            match directory.find(&cell) {
+            match directory.find(&cell)? {
+                Found::Whole(outcome) if !of_study(&outcome.settings, &report.settings) => {
+                    report.damaged.push(cell);
+                }
                 Found::Nothing => report.missing.push(cell),
                 Found::Damaged(_) => report.damaged.push(cell),
                 Found::Whole(outcome) => report.rows.push(StudyRow {
