@@ -119,6 +119,14 @@ impl Directory {
         }
     }
 
+    /// Refuses a study that cannot join what is there.
+    pub(super) fn check(&self, study: &Study) -> Result<(), LotteryError> {
+        match self.study()? {
+            Some(there) => self.joined(there, study.clone()).map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Writes what the study is, or adds to what is there.
     pub(super) fn join(&self, study: Study) -> Result<(), LotteryError> {
         fs::create_dir_all(&self.root).map_err(|error| file_error(&self.root, error))?;

@@ -234,14 +234,16 @@ impl<'a> LotteryTicketSearch<'a> {
         let shapes = settings::shapes(&model(self.seeds[0]));
         let common = self.common(shapes.clone());
         let run = Running::new(self, common.clone(), shapes);
-        run.check_dense()?;
-        self.directory.join(Study {
+        let study = Study {
             version: 1,
             seeds: self.seeds.clone(),
             rounds: self.rounds,
             methods: self.methods.clone(),
             settings: common,
-        })?;
+        };
+        self.directory.check(&study)?;
+        run.check_dense()?;
+        self.directory.join(study)?;
         let mut missing = Vec::new();
         for (cell, owner) in &run.owners {
             if *owner == self.shard.index() && run.finished(cell)?.is_none() {
