@@ -23,7 +23,7 @@ use crate::Pruner;
 /// Carbin 2019, "The Lottery Ticket Hypothesis").
 ///
 /// Train, prune, rewind, repeat: for every seed, the dense run, the rounds of every [`Method`], and
-/// the [`Control`]s beside them. Each of these trainings is a cell of a study, which is a directory;
+/// the [`Control`](super::Control)s beside them. Each of these trainings is a cell of a study, which is a directory;
 /// a cell that is there is not run again, so a study that was killed goes on where it was. A
 /// training is a closure: a model in, the trained model out; so it may be Burn's `Learner` or any
 /// other loop.
