@@ -816,6 +816,8 @@ fn settings_that_make_no_sense_are_refused_before_anything_is_written() {
         "steps: ",
     );
     refused(search().rounds(0), "rounds: ");
+    let keys = std::collections::BTreeMap::from([([1, 2], 3)]);
+    refused(search().describe(&keys), "description: ");
     refused(search().seeds([]), "seeds: ");
     refused(search().seeds([1, 1]), "seeds: ");
     refused(plain(&dir), "methods: ");

@@ -4,7 +4,8 @@
 //! study.json                                  seeds, rounds, methods, settings
 //! cells/seed-0/dense/round-00/cell.json       what came out
 //!                             weights-*.bpk   weights to go back to
-//!                             masks-*.mask    masks of the next round
+//!                             masks.mask      masks that it was trained under
+//!                             next-*.mask     masks of the next round
 //! cells/seed-0/ticket/round-01/...
 //! ```
 //!

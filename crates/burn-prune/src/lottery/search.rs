@@ -86,7 +86,8 @@ pub struct LotteryTicketSearch<'a> {
     pub(super) seeds: Vec<u64>,
     pub(super) pruners: Vec<Pruner>,
     pub(super) methods: Vec<Method>,
-    training: Value,
+    /// Or why it cannot be written.
+    training: Result<Value, String>,
     pub(super) shard: Shard,
     pub(super) patience: Duration,
     pub(super) stop: Arc<AtomicBool>,
@@ -106,7 +107,7 @@ impl<'a> LotteryTicketSearch<'a> {
             seeds: vec![0],
             pruners: Vec::new(),
             methods: Vec::new(),
-            training: Value::Null,
+            training: Ok(Value::Null),
             shard: Shard::whole(),
             patience: Duration::from_secs(3600),
             stop: Arc::default(),
@@ -178,12 +179,11 @@ impl<'a> LotteryTicketSearch<'a> {
     /// Says what else decides over a training, as any plain data: optimizer, learning rate, batch
     /// size, data set. It is kept with the study, and has to be the same when it is resumed.
     ///
-    /// # Panics
-    /// When it cannot be written as JSON, as a map whose keys are no strings.
+    /// What cannot be written as JSON, as a map whose keys are no strings, is an error of
+    /// [`run`](Self::run).
     #[must_use]
     pub fn describe(mut self, training: &impl Serialize) -> Self {
-        let training = serde_json::to_value(training);
-        self.training = training.expect("the description of the training is plain data");
+        self.training = serde_json::to_value(training).map_err(|error| error.to_string());
         self
     }
 
@@ -300,7 +300,7 @@ impl<'a> LotteryTicketSearch<'a> {
             "fine_tuning_steps": self.fine_tuning_steps,
             "pruners": pruners.collect::<Vec<_>>(),
             "model": shapes,
-            "training": self.training,
+            "training": self.training.as_ref().ok(),
         })
     }
 
@@ -314,6 +314,9 @@ impl<'a> LotteryTicketSearch<'a> {
             })
         };
         let nothing = || "none".to_string();
+        if let Err(error) = &self.training {
+            return invalid("description", "plain data", error.clone());
+        }
         if self.steps == 0 {
             return invalid("steps", "1 or more", "0".to_string());
         }
