@@ -12,9 +12,9 @@ use rand::seq::SliceRandom;
 const VALIDATION_SHARE: usize = 12;
 
 /// The whole of MNIST, split as here.
-const MNIST: u32 = 218_787_382;
+const MNIST: u32 = 2_698_161_467;
 
-/// Pixels `[images, 784]` and classes `[images]`, in memory.
+/// Pixels between 0 and 1 `[images, 784]` and classes `[images]`, in memory.
 #[derive(Clone)]
 pub(crate) struct Set {
     pub pixels: Tensor<2>,
@@ -34,7 +34,8 @@ impl Data {
     pub(crate) fn read(dir: &Path, images: usize) -> Result<Self, Box<dyn Error>> {
         let train = Images::train(dir)?.first(images);
         let test = Images::test(dir)?.first(images);
-        let batcher = ImageBatcher::new(&train);
+        // As in the paper. With mean 0 and deviation 1 LeNet's dense run is worse (97.5 instead of 98.0 %).
+        let batcher = ImageBatcher::unit();
         let set = |images: &Images, indices: &[usize]| {
             let items = indices
                 .iter()

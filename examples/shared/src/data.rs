@@ -137,13 +137,13 @@ impl Dataset<ImageItem> for Images {
 /// Images as a model takes them.
 #[derive(Debug, Clone)]
 pub struct ImageBatch {
-    /// `[batch, 1, height, width]`, with the mean and deviation of the training images removed.
+    /// `[batch, 1, height, width]`, normalised as the batcher does.
     pub images: Tensor<4>,
     /// `[batch]`.
     pub labels: Tensor<1, Int>,
 }
 
-/// Makes batches, normalised by the statistics of a training set.
+/// Makes batches of normalised pixels.
 #[derive(Debug, Clone)]
 pub struct ImageBatcher {
     mean: f32,
@@ -161,6 +161,14 @@ impl ImageBatcher {
             mean: mean as f32,
             // An all-black set would otherwise divide by 0.
             deviation: variance.sqrt().max(1e-6) as f32,
+        }
+    }
+
+    /// A batcher of pixels between 0 and 1.
+    pub fn unit() -> Self {
+        Self {
+            mean: 0.0,
+            deviation: 1.0,
         }
     }
 }
@@ -208,6 +216,14 @@ mod tests {
             mean.abs() < 1e-3 && (square - 1.0).abs() < 1e-3,
             "{mean} {square}"
         );
+    }
+
+    #[test]
+    fn pixels_of_a_unit_batch_are_between_0_and_1() {
+        let train = Images::train(&bundled_data()).unwrap().first(500);
+        let batch = ImageBatcher::unit().batch(train.items(0..500), &Device::flex());
+        assert_eq!(batch.images.clone().min().into_scalar::<f32>(), 0.0);
+        assert_eq!(batch.images.max().into_scalar::<f32>(), 1.0);
     }
 
     fn images(dir: &Path, bytes: &[u8]) {
