@@ -8,7 +8,6 @@ mod containers;
 mod learner;
 mod life_cycle;
 mod lottery;
-mod lottery_learner;
 mod mask_files;
 mod nets;
 mod optimizers;
