@@ -234,3 +234,61 @@ fn with_font() {
         drop(register_font("sans-serif", FontStyle::Normal, font));
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log_plot(points: &[(f64, f64)]) -> LinePlot {
+        LinePlot {
+            title: "accuracy".to_string(),
+            x: "weights remaining".to_string(),
+            x_axis: XAxis::LogDescending,
+            y: "accuracy".to_string(),
+            lines: vec![Line {
+                name: "ticket".to_string(),
+                points: points.iter().map(|(x, y)| (*x, *y, 0.0)).collect(),
+            }],
+        }
+    }
+
+    fn svg(plot: &LinePlot) -> Result<String, PruneError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plot.svg");
+        plot.save(&path)?;
+        Ok(std::fs::read_to_string(path).unwrap())
+    }
+
+    /// Horizontal positions of the points, in their order.
+    fn places(svg: &str) -> Vec<f64> {
+        let circles = svg.split("<circle cx=\"").skip(1);
+        let places = circles.map(|circle| circle.split('"').next().unwrap().parse().unwrap());
+        places.collect()
+    }
+
+    #[test]
+    fn a_descending_log_axis_has_the_largest_value_on_the_left_and_equal_steps_for_equal_factors() {
+        let svg = svg(&log_plot(&[(100.0, 0.9), (10.0, 0.8), (1.0, 0.7)])).unwrap();
+        let places = places(&svg);
+        let [first, second, third] = places[..] else {
+            panic!("three points, found {places:?}");
+        };
+        assert!(first < second && second < third, "{places:?}");
+        // Whole pixels.
+        let (left, right) = (second - first, third - second);
+        assert!((left - right).abs() <= 1.0, "{places:?}");
+        for label in ["\n100\n", "\n10\n", "\n1.0\n"] {
+            assert!(svg.contains(label), "{label:?}");
+        }
+    }
+
+    #[test]
+    fn values_that_have_no_logarithm_are_left_out() {
+        let good = [(100.0, 0.9), (1.0, 0.7)];
+        let bad = [(0.0, 0.5), (-1.0, 0.5), (f64::NAN, 0.5)];
+        let both = svg(&log_plot(&[&good[..], &bad[..]].concat())).unwrap();
+        assert_eq!(places(&both), places(&svg(&log_plot(&good)).unwrap()));
+        let error = svg(&log_plot(&bad)).unwrap_err().to_string();
+        assert!(error.contains("there is nothing to draw"), "{error}");
+    }
+}

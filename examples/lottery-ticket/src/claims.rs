@@ -48,13 +48,18 @@ fn earlier(
         .map(|(method, round)| report.summary(method, round, Measure::EarlyStopIteration));
     let (ticket, other_stop) = (ticket?, other_stop?);
     let censored = |method: &str, round| report.rows_of(method, round).any(|row| row.censored);
+    let verdict = match (censored(TICKET, 7), censored(other, round)) {
+        (true, _) => "not decided",
+        // It would have stopped later still: enough to be later, but not to be earlier.
+        (false, true) => match verdict(other_stop, ticket) {
+            "fails" => "not decided",
+            verdict => verdict,
+        },
+        (false, false) => verdict(other_stop, ticket),
+    };
     let censored = match censored(TICKET, 7) || censored(other, round) {
         true => "; censored: a minimum is the last evaluation",
         false => "",
-    };
-    let verdict = match report.rows_of(TICKET, 7).any(|row| row.censored) {
-        true => "not decided",
-        false => verdict(other_stop, ticket),
     };
     Some(format!(
         "At {} of the weights the ticket reaches its lowest validation loss earlier than {name}: \
@@ -139,4 +144,184 @@ fn remaining(report: &StudyReport, method: &str, round: usize) -> Option<String>
 fn text(summary: Summary, scale: f64, decimals: usize) -> String {
     let (mean, spread) = (scale * summary.mean, scale * summary.spread);
     format!("{mean:.decimals$} ± {spread:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::{Linear, LinearConfig};
+    use burn::tensor::Device;
+    use burn_prune::lottery::{
+        Cell, CellId, Control, LearningCurve, LotteryTicketSearch, Method, Rewind, Trained,
+    };
+    use burn_prune::{Magnitude, Pruner};
+
+    use super::*;
+
+    const STEPS: usize = 100;
+
+    /// A study of 100 weights, of which 21 and 14 are left after rounds 7 and 9, with these means
+    /// of early stopping and accuracy. Seeds differ from them by -1, 0 and 1, steps and points.
+    fn study(seeds: u64, found: impl Fn(&CellId) -> (usize, f64)) -> StudyReport {
+        let folder = tempfile::tempdir().unwrap();
+        let train = |cell: &Cell<'_>, model: Linear| {
+            let (stop, accuracy) = found(cell.id());
+            let mut curve = LearningCurve::new();
+            for step in cell.schedule() {
+                let lowest = stop as u64 + cell.seed() == step as u64 + 2;
+                curve.push(step + 1, if lowest { 0.1 } else { 0.2 });
+            }
+            Ok(Trained {
+                model,
+                curve,
+                test_accuracy: accuracy + 0.01 * (cell.seed() as f64 - 1.0),
+            })
+        };
+        let ticket = Method::new(TICKET, Rewind::to_initialization());
+        let search = LotteryTicketSearch::new(folder.path())
+            .steps(STEPS)
+            .rounds(9)
+            .seeds(0..seeds)
+            .pruner(Pruner::new(Magnitude::l1()).amount(0.2))
+            .method(ticket.control(Control::Reinitialized, [7, 9]));
+        let linear = |_| LinearConfig::new(10, 10).init(&Device::flex());
+        search.run(linear, train).unwrap()
+    }
+
+    fn kind(cell: &CellId) -> (&str, usize) {
+        (cell.method.as_str(), cell.round)
+    }
+
+    #[test]
+    fn claims_that_hold() {
+        let report = study(3, |cell| match kind(cell) {
+            ("dense", _) => (50, 0.9),
+            (REINITIALIZED, _) => (80, 0.8),
+            (_, 9) => (20, 0.95),
+            _ => (20, 0.9),
+        });
+        assert_eq!(
+            claims(&report),
+            [
+                "At 21.0 % of the weights the ticket reaches its lowest validation loss earlier \
+                 than the dense network: holds. Iteration 20 ± 1 against 50 ± 1, 2.50 times \
+                 (paper: 1.6 times, 38 % earlier).",
+                "At 21.0 % of the weights the ticket reaches its lowest validation loss earlier \
+                 than the re-initialised one: holds. Iteration 20 ± 1 against 80 ± 1, 4.00 times \
+                 (paper: 2.51 times).",
+                "At 21.0 % of the weights the ticket's test accuracy is above that of the \
+                 re-initialised one: holds. 90.00 ± 1.00 % against 80.00 ± 1.00 %, +10.00 points \
+                 (paper: +0.5).",
+                "At 14.0 % of the weights the ticket's test accuracy is above that of the dense \
+                 network: holds. 95.00 ± 1.00 % against 90.00 ± 1.00 %, +5.00 points (paper: \
+                 +0.3).",
+                "Test accuracy of re-initialised networks is separably below the dense network's \
+                 90.00 ± 1.00 % from 21.0 % down (paper: from about 21 % down). Points: -10.00 at \
+                 21.0 %, -10.00 at 14.0 %.",
+                "Test accuracy of tickets is separably below the dense network's 90.00 ± 1.00 % \
+                 in no round (paper: from about 3 % down). Points: +0.00 at 80.0 %, +0.00 at \
+                 64.0 %, +0.00 at 51.0 %, +0.00 at 41.0 %, +0.00 at 33.0 %, +0.00 at 26.0 %, \
+                 +0.00 at 21.0 %, +0.00 at 17.0 %, +5.00 at 14.0 %.",
+            ]
+        );
+    }
+
+    #[test]
+    fn claims_that_fail_or_cannot_be_separated() {
+        let report = study(3, |cell| match kind(cell) {
+            ("dense", _) => (50, 0.9),
+            (REINITIALIZED, 7) => (61, 0.91),
+            (REINITIALIZED, _) => (60, 0.8),
+            // A round below by chance does not count.
+            (_, 3 | 8 | 9) => (60, 0.85),
+            _ => (60, 0.9),
+        });
+        let found = claims(&report);
+        let starts = [
+            "At 21.0 % of the weights the ticket reaches its lowest validation loss earlier than \
+             the dense network: fails. Iteration 60 ± 1 against 50 ± 1, 0.83 times",
+            "At 21.0 % of the weights the ticket reaches its lowest validation loss earlier than \
+             the re-initialised one: not separable. Iteration 60 ± 1 against 61 ± 1, 1.02 times",
+            "At 21.0 % of the weights the ticket's test accuracy is above that of the \
+             re-initialised one: not separable. 90.00 ± 1.00 % against 91.00 ± 1.00 %, -1.00",
+            "At 14.0 % of the weights the ticket's test accuracy is above that of the dense \
+             network: fails. 85.00 ± 1.00 % against 90.00 ± 1.00 %, -5.00 points",
+            "Test accuracy of re-initialised networks is separably below the dense network's \
+             90.00 ± 1.00 % from 14.0 % down (paper: from about 21 % down). Points: +1.00 at \
+             21.0 %, -10.00 at 14.0 %.",
+            "Test accuracy of tickets is separably below the dense network's 90.00 ± 1.00 % from \
+             17.0 % down",
+        ];
+        assert_eq!(found.len(), starts.len());
+        for (found, start) in found.iter().zip(starts) {
+            assert!(found.starts_with(start), "{found}");
+        }
+    }
+
+    #[test]
+    fn a_minimum_at_the_last_evaluation_decides_only_what_it_can() {
+        let lines = |dense, ticket, reinitialized| {
+            let report = study(3, |cell| match kind(cell) {
+                ("dense", _) => (dense, 0.9),
+                (REINITIALIZED, _) => (reinitialized, 0.9),
+                _ => (ticket, 0.9),
+            });
+            let [first, second] = claims(&report)[..2].to_vec().try_into().unwrap();
+            [first, second]
+        };
+        let censored = "; censored: a minimum is the last evaluation.";
+        // The last seed stops at the last step.
+        let [of_dense, of_reinitialized] = lines(STEPS - 1, 20, 50);
+        assert!(
+            of_dense.contains("network: holds. Iteration 20 ± 1 against 99 ± 1, 4.95 times")
+                && of_dense.ends_with(censored),
+            "{of_dense}"
+        );
+        assert!(
+            of_reinitialized.ends_with("2.50 times (paper: 2.51 times)."),
+            "{of_reinitialized}"
+        );
+        for line in lines(50, STEPS - 1, STEPS - 1) {
+            let undecided = line.contains(": not decided. Iteration 99 ± 1 against ");
+            assert!(undecided && line.ends_with(censored), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_censored_in_a_seed_may_be_the_later_one_after_all() {
+        let report = study(3, |cell| match (kind(cell), cell.seed) {
+            (("dense", _), 2) => (STEPS - 1, 0.9),
+            (("dense", _), _) => (10, 0.9),
+            _ => (STEPS - 2, 0.9),
+        });
+        let found = &claims(&report)[0];
+        let undecided = found.contains(": not decided. Iteration 98 ± 1 against 40 ± 52, 0.40");
+        assert!(undecided, "{found}");
+    }
+
+    #[test]
+    fn a_single_seed_separates_nothing() {
+        let found = claims(&study(1, |cell| match kind(cell) {
+            ("dense", _) => (50, 0.9),
+            _ => (20, 0.5),
+        }));
+        for claim in &found[..4] {
+            assert!(
+                claim.contains(": not separable with a single seed. "),
+                "{claim}"
+            );
+        }
+        for claim in &found[4..] {
+            assert!(claim.contains("in no round"), "{claim}");
+        }
+    }
+
+    #[test]
+    fn claims_about_what_is_not_there_are_left_out() {
+        let mut report = study(2, |_| (50, 0.9));
+        report.rows.retain(|row| row.round < 7);
+        let found = claims(&report);
+        assert!(found.len() == 1 && found[0].starts_with("Test accuracy of tickets"));
+        report.rows.clear();
+        assert!(claims(&report).is_empty());
+    }
 }

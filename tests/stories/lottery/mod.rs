@@ -2,6 +2,7 @@
 
 mod controls;
 mod learner;
+mod paper;
 mod refusals;
 mod report;
 mod resuming;
