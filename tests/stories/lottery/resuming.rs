@@ -3,12 +3,14 @@
 use std::cell::{Cell as Slot, RefCell};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use burn_prune::lottery::{Cell, CellId, Event, LotteryError, Method, Moment, Rewind, StudyReport};
+use burn_prune::lottery::{
+    Cell, CellId, Event, LotteryError, Method, Moment, Rewind, Shard, StudyReport,
+};
 
 use super::{EARLY, Lab, controlled, csv, plain, ticket};
 use crate::nets::Net;
@@ -152,13 +154,56 @@ fn a_full_disk_is_an_error_that_names_the_file_and_costs_no_finished_cell() {
     assert_eq!((whole.rows.len(), whole.missing.len()), (18, 0));
 }
 
-fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
-    let entries = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let found = entries.flat_map(|path| match path.is_dir() {
-        true => walk(&path),
-        false => vec![path],
+#[test]
+fn what_a_killed_process_was_writing_goes_with_the_next_run_and_what_a_live_one_writes_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let [whole, killed] = ["whole", "killed"].map(|name| folder.path().join(name));
+    let search = |dir: &Path| plain(dir).seeds([0, 1]).method(controlled());
+    let expected = csv(&whole, &Lab::new().run(&search(&whole)).unwrap());
+    let parts = || {
+        let part = |path: &PathBuf| path.to_string_lossy().contains("/.part-");
+        let files = walk(&killed.join("cells")).into_iter();
+        let parts = files.filter(part).map(|path| path.display().to_string());
+        parts.collect::<Vec<_>>()
+    };
+    // Killed as soon as a part is seen, until one is left by that.
+    let mut kills = 0;
+    while parts().is_empty() {
+        let mut process = child(&killed, "").spawn().unwrap();
+        while parts().is_empty() && process.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        process.kill().unwrap();
+        process.wait().unwrap();
+        kills += 1;
+        assert!(kills < 20, "a part is never left");
+    }
+
+    // Two that somebody else is writing, so far as anybody can tell.
+    let live = killed.join("cells/seed-0/ticket/.part-round-02-live");
+    fs::create_dir_all(&live).unwrap();
+    let lock = fs::File::create(live.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let other = killed.join("cells/seed-1/ticket/.part-round-02-other");
+    fs::create_dir_all(&other).unwrap();
+    fs::File::create(other.join("lock")).unwrap();
+    let first = search(&killed).shard(Shard::new(0, 2).unwrap());
+    Lab::new().run(&first).unwrap();
+    let left = [&live, &other].map(|part| part.join("lock").display().to_string());
+    assert_eq!(parts(), left);
+
+    drop(lock);
+    let report = Lab::new().run(&search(&killed)).unwrap();
+    assert!(parts().is_empty());
+    assert_eq!(csv(&killed, &report), expected);
+}
+
+/// The files that are there, while others come and go.
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let found = entries.flat_map(|entry| match entry.path() {
+        path if path.is_dir() => walk(&path),
+        path => vec![path],
     });
     found.collect()
 }
@@ -214,8 +259,6 @@ fn a_half_written_cell_is_put_aside_and_made_anew() {
         error.contains("next-end.mask") && error.contains("damaged"),
         "{error}"
     );
-    // What a killed process was writing is in nobody's way.
-    fs::create_dir(dir.join("cells/seed-0/ticket/.part-x")).unwrap();
     fs::remove_dir_all(round(1)).unwrap();
     assert_eq!(csv(dir, &lab.run(&search).unwrap()), expected);
 }

@@ -9,7 +9,7 @@
 //! cells/seed-0/ticket/round-01/...
 //! ```
 //!
-//! A cell is written under another name, flushed to the disk, and renamed.
+//! A cell is written beside its place, flushed to the disk, and renamed; see [`part`].
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -20,25 +20,15 @@ use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{CellId, LearningCurve, LotteryError, Method, Moment, settings::differences};
+use super::part::{self, Part};
+use super::study::Study;
+use super::{CellId, LearningCurve, LotteryError, Moment};
 use crate::{MaskSet, files};
 
 const STUDY: &str = "study.json";
 const LOCK: &str = ".lock";
 const CELL: &str = "cell.json";
 const VERSION: u32 = 1;
-
-/// What a study is: all that `report` needs to know.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Study {
-    pub version: u32,
-    pub seeds: Vec<u64>,
-    pub rounds: usize,
-    pub methods: Vec<Method>,
-    /// What all cells have in common.
-    pub settings: Value,
-}
 
 /// What came out of a cell.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -131,10 +121,7 @@ impl Directory {
     /// Writes what the study is, or adds to what is there.
     pub(super) fn join(&self, study: Study) -> Result<(), LotteryError> {
         fs::create_dir_all(&self.root).map_err(|error| file_error(&self.root, error))?;
-        // Several shards may begin at once.
-        let lock = self.root.join(LOCK);
-        let locked = File::create(&lock).and_then(|file| file.lock().map(|()| file));
-        let locked = locked.map_err(|error| file_error(&lock, error))?;
+        let locked = self.lock()?;
         let path = self.root.join(STUDY);
         let done = match self.study()? {
             None => write_json(&path, &study),
@@ -151,44 +138,29 @@ impl Directory {
     }
 
     fn joined(&self, there: Study, here: Study) -> Result<Study, LotteryError> {
-        let mut found = differences(&there.settings, &here.settings);
-        let mut methods = there.methods.clone();
-        for method in here.methods {
-            match methods.iter_mut().find(|known| known.name == method.name) {
-                Some(known) if known.rewind == method.rewind => {
-                    for (control, rounds) in method.controls {
-                        match known.controls.iter_mut().find(|(of, _)| *of == control) {
-                            Some((_, known)) => {
-                                known.extend(rounds);
-                                known.sort_unstable();
-                                known.dedup();
-                            }
-                            None => known.controls.push((control, rounds)),
-                        }
-                    }
-                }
-                Some(known) => found.push(format!(
-                    "{}: there {:?}, here {:?}",
-                    method.name, known.rewind, method.rewind
-                )),
-                None => methods.push(method),
-            }
-        }
-        if !found.is_empty() {
-            return Err(LotteryError::OtherStudy {
-                dir: self.root.clone(),
-                differences: found,
-            });
-        }
-        let mut seeds = [there.seeds, here.seeds].concat();
-        seeds.sort_unstable();
-        seeds.dedup();
-        Ok(Study {
-            seeds,
-            rounds: there.rounds.max(here.rounds),
-            methods,
-            ..there
+        let joined = there.joined(here);
+        joined.map_err(|differences| LotteryError::OtherStudy {
+            dir: self.root.clone(),
+            differences,
         })
+    }
+
+    /// Held while something is looked at and changed, as several shards may run at once.
+    fn lock(&self) -> Result<File, LotteryError> {
+        let lock = self.root.join(LOCK);
+        let locked = File::create(&lock).and_then(|file| file.lock().map(|()| file));
+        locked.map_err(|error| file_error(&lock, error))
+    }
+
+    /// Removes what killed processes have left of these cells, which are this shard's.
+    pub(super) fn remove_stale<'a>(
+        &self,
+        cells: impl Iterator<Item = &'a CellId>,
+    ) -> Result<(), LotteryError> {
+        let locked = self.lock()?;
+        cells.for_each(|cell| part::remove_stale(&self.folder(cell)));
+        drop(locked);
+        Ok(())
     }
 
     pub(super) fn folder(&self, cell: &CellId) -> PathBuf {
@@ -298,32 +270,31 @@ impl Directory {
         let folder = self.folder(&outcome.cell);
         let parent = folder.parent().expect("a cell lies in a folder");
         fs::create_dir_all(parent).map_err(|error| file_error(parent, error))?;
-        let part = tempfile::Builder::new().prefix(".part-").tempdir_in(parent);
-        let part = part.map_err(|error| file_error(parent, error))?;
+        let locked = self.lock()?;
+        let part = Part::new(&folder).map_err(|error| file_error(parent, error))?;
+        drop(locked);
+        let cell = part.cell();
         for (name, record) in weights {
-            let path = part.path().join(&name);
+            let path = cell.join(&name);
             let saved = record.save(&path).map_err(|error| error.to_string());
             saved.map_err(|error| file_error(&path, error))?;
             outcome.files.insert(name, keep(&path)?);
         }
         for (name, masks) in masks {
-            let path = part.path().join(&name);
+            let path = cell.join(&name);
             masks
                 .save(&path)
                 .map_err(|error| file_error(&path, error))?;
             outcome.files.insert(name, keep(&path)?);
         }
-        write_json(&part.path().join(CELL), &outcome)?;
-        open_to_all(part.path()).map_err(|error| file_error(part.path(), error))?;
-        sync_folder(part.path());
-        match fs::rename(part.path(), &folder) {
+        write_json(&cell.join(CELL), &outcome)?;
+        sync_folder(&cell);
+        match fs::rename(&cell, &folder) {
             Ok(()) => sync_folder(parent),
             // Another process was faster, with the same cell.
             Err(_) if matches!(self.find(&outcome.cell), Ok(Found::Whole(_))) => {}
             Err(error) => return Err(file_error(&folder, error)),
         }
-        // When it was renamed there is nothing left to remove.
-        drop(part);
         Ok(())
     }
 }
@@ -342,18 +313,6 @@ fn stored_at(path: &Path) -> io::Result<Stored> {
         bytes: bytes.len() as u64,
         crc32: crc32fast::hash(&bytes),
     })
-}
-
-/// A temporary folder is its owner's alone; results are for whoever may read the directory.
-fn open_to_all(folder: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let parent = folder.parent().expect("it lies in a folder");
-        let mode = fs::metadata(parent)?.permissions().mode();
-        fs::set_permissions(folder, fs::Permissions::from_mode(mode))?;
-    }
-    Ok(())
 }
 
 /// So that a power cut cannot undo a rename. Where folders cannot be opened, the system does it.

@@ -13,12 +13,14 @@ mod error;
 mod event;
 mod method;
 mod moment;
+mod part;
 mod plan;
 mod report;
 mod running;
 mod search;
 mod settings;
 mod shard;
+mod study;
 mod ticket;
 
 pub use cell::{Cell, CellId, Trained};

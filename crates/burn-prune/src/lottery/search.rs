@@ -9,10 +9,11 @@ use burn::module::Module;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::directory::{Directory, Study};
+use super::directory::Directory;
 use super::method::DENSE;
 use super::plan::control_name;
 use super::running::Running;
+use super::study::Study;
 use super::{
     Cell, CellId, Event, LotteryError, Method, Moment, Rewind, Shard, StudyReport, Trained,
     settings,
@@ -244,9 +245,13 @@ impl<'a> LotteryTicketSearch<'a> {
         self.directory.check(&study)?;
         run.check_dense()?;
         self.directory.join(study)?;
+        let own = run.owners.iter();
+        let own = own.filter(|(_, owner)| *owner == self.shard.index());
+        let own: Vec<&CellId> = own.map(|(cell, _)| cell).collect();
+        self.directory.remove_stale(own.iter().copied())?;
         let mut missing = Vec::new();
-        for (cell, owner) in &run.owners {
-            if *owner == self.shard.index() && run.finished(cell)?.is_none() {
+        for cell in own {
+            if run.finished(cell)?.is_none() {
                 missing.push(cell.clone());
             }
         }
