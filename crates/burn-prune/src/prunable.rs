@@ -1,6 +1,10 @@
 //! The trait that puts pruning onto every Burn module.
 
-use std::{borrow::Cow, collections::HashMap, path::Path};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 #[cfg(feature = "optim")]
 use burn::module::ModuleDisplay;
@@ -11,7 +15,7 @@ use burn::{module::Module, store::ModuleRecord};
 use crate::{
     Allocation, Amount, Axis, Criterion, Magnitude, Mask, MaskMode, MaskSet, Pattern, PruneError,
     Pruner, Random, Rejected, SparsityReport,
-    model::{self, Inventory, Parameter, attach},
+    model::{self, Inventory, Parameter, ReadBack, attach},
     record,
 };
 
@@ -218,12 +222,11 @@ pub trait Prunable: Module {
         }
     }
 
-    /// The masks that are attached, in module order. Reads them back from the device.
+    /// The masks that are attached, in module order. Reads them back from the device, once.
     fn masks(&self) -> MaskSet {
         let inventory = Inventory::of(self);
-        let masks = inventory.parameters.iter();
-        let masks = masks.filter_map(|known| Some((known.path().to_string(), known.mask()?)));
-        masks.collect()
+        let all = inventory.parameters.iter().map(|known| known.id).collect();
+        ReadBack::of(self, &inventory, HashSet::new(), &all).masks(&inventory)
     }
 
     /// Whether a mask is attached anywhere below, also one that keeps everything.

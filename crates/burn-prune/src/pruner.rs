@@ -1,15 +1,19 @@
 //! The four axes together.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+    sync::Arc,
+};
 
-use burn::module::{Module, ParamGroup};
+use burn::module::{Module, ParamGroup, ParamId};
 use burn::tensor::Tensor;
 
 use crate::{
     Allocation, Amount, Criterion, MaskSet, Pattern, PruneError, Target, WeightAxes,
     allocation::Floor,
-    model::{Inventory, Values},
-    ranking::Ranking,
+    model::{Inventory, Parameter, ReadBack, Values},
+    ranking::{Ranking, importance_of},
     target::Targets,
 };
 
@@ -63,6 +67,13 @@ pub struct Pruner {
 pub(crate) struct Importance {
     pub shape: Vec<usize>,
     pub values: Values,
+}
+
+/// The parameters that a pruner looks at.
+pub(crate) struct Wanted {
+    pub selected: HashSet<ParamId>,
+    /// Those of them that are ranked by their weights.
+    pub weights: HashSet<ParamId>,
 }
 
 /// Shape and CRC-32, by which a recipe tells scores apart, wherever they are stored.
@@ -275,8 +286,8 @@ impl Pruner {
 
     /// The masks that this pruner chooses for the model, together with what is pruned already.
     ///
-    /// The model does not change. Weights are read back from the device once, a parameter at a
-    /// time; on flex `f32` weights are looked at where they are. A parameter that was not initialized
+    /// The model does not change. Weights, and the masks that are there, are read back from the
+    /// device together, once; on flex `f32` weights are looked at where they are. A parameter that was not initialized
     /// yet is. A shared parameter counts once, under its
     /// first path.
     ///
@@ -284,15 +295,39 @@ impl Pruner {
     /// A bad amount, a group that matches nothing, an axis that a parameter does not have, a
     /// parameter that cannot carry a mask, scores that are not finite; see [`PruneError`].
     pub fn masks<M: Module>(&self, model: &M) -> Result<MaskSet, PruneError> {
-        self.validate()?;
         let mut inventory = Inventory::of(model);
-        let selected = self.targets.select(&inventory)?.into_iter();
-        let selected = selected.map(|selected| selected.parameter.id).collect();
-        inventory.initialize(model, &selected);
-        let selected = self.targets.select(&inventory)?;
-        let mut ranking = Ranking::new(self.pattern, selected)?;
+        let wanted = self.wanted(&inventory)?;
+        inventory.initialize(model, &wanted.selected);
+        let read = ReadBack::of(model, &inventory, wanted.weights, &wanted.selected);
+        self.masks_of(&inventory, &read)
+    }
+
+    /// What has to be initialized and read before [`masks_of`](Self::masks_of).
+    pub(crate) fn wanted(&self, inventory: &Inventory) -> Result<Wanted, PruneError> {
+        self.validate()?;
+        let selected = self.targets.select(inventory)?.into_iter();
+        let selected: Vec<&Parameter> = selected.map(|selected| selected.parameter).collect();
+        let by_weight = |known: &&&Parameter| importance_of(&self.importance, known).is_none();
+        Ok(Wanted {
+            weights: selected
+                .iter()
+                .filter(by_weight)
+                .map(|known| known.id)
+                .collect(),
+            selected: selected.iter().map(|known| known.id).collect(),
+        })
+    }
+
+    /// [`masks`](Self::masks) of a model that has been read.
+    pub(crate) fn masks_of(
+        &self,
+        inventory: &Inventory,
+        read: &ReadBack,
+    ) -> Result<MaskSet, PruneError> {
+        let selected = self.targets.select(inventory)?;
+        let mut ranking = Ranking::new(self.pattern, selected, read)?;
         ranking.score(
-            model,
+            read,
             self.criterion.as_ref(),
             &self.importance,
             self.normalize,
@@ -309,8 +344,9 @@ impl Pruner {
         let selected = self.targets.select(&inventory)?.into_iter();
         let selected = selected.map(|selected| selected.parameter.id).collect();
         inventory.initialize(model, &selected);
+        let read = ReadBack::of(model, &inventory, HashSet::new(), &selected);
         let selected = self.targets.select(&inventory)?;
-        Ok(Ranking::new(self.pattern, selected)?.into_masks())
+        Ok(Ranking::new(self.pattern, selected, &read)?.into_masks())
     }
 
     /// This pruner for one parameter alone.

@@ -1,18 +1,14 @@
 //! The selected parameters on their way from scores to masks.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
-use burn::module::Module;
 use rayon::prelude::*;
 
 use crate::{
     Allocation, Criterion, Mask, MaskSet, Pattern, PruneError, Scores, Target, Units, Weight,
     allocation::{Counts, Floor, Share},
     mask::Skipped,
-    model::{Parameter, Values, visit_weights},
+    model::{Parameter, ReadBack, Values},
     pattern::Groups,
     pruner::Importance,
     select::{Candidates, prune_lowest},
@@ -39,7 +35,12 @@ struct Ranked<'a> {
 }
 
 impl<'a> Ranking<'a> {
-    pub(crate) fn new(pattern: Pattern, selected: Vec<Selected<'a>>) -> Result<Self, PruneError> {
+    /// The masks of what is selected have been read.
+    pub(crate) fn new(
+        pattern: Pattern,
+        selected: Vec<Selected<'a>>,
+        read: &ReadBack,
+    ) -> Result<Self, PruneError> {
         let mut ranking = Self {
             pattern,
             tensors: Vec::with_capacity(selected.len()),
@@ -59,13 +60,13 @@ impl<'a> Ranking<'a> {
                 },
                 _ => None,
             };
-            let mask = parameter.mask();
-            let mask = mask.unwrap_or_else(|| Mask::all_kept(shape.clone()));
+            let mask = read.mask(parameter);
+            let mask = mask.unwrap_or_else(|| Arc::new(Mask::all_kept(shape.clone())));
             let unpruned = (!units.are_single_weights()).then(|| units.unpruned(&mask));
             ranking.tensors.push(Ranked {
                 parameter,
                 units,
-                mask: Arc::new(mask),
+                mask,
                 unpruned,
                 groups,
                 scores: None,
@@ -90,46 +91,32 @@ impl<'a> Ranking<'a> {
         Ok(ranking)
     }
 
-    /// Scores all units. Reads the weights.
-    pub(crate) fn score<M: Module>(
+    /// Scores all units, by weights that have been read, or by the importance that takes their
+    /// place.
+    pub(crate) fn score(
         &mut self,
-        model: &M,
+        read: &ReadBack,
         criterion: &dyn Criterion,
         importance: &BTreeMap<String, Importance>,
         normalize: bool,
     ) -> Result<(), PruneError> {
         self.check_importance(importance)?;
-        let pattern = self.pattern;
-        let score = |tensor: &Ranked<'_>, values: &Values| {
-            let scores = tensor.scores(criterion, pattern, values)?;
-            Ok(match normalize {
-                true => scores.divided_by(tensor.norm(values)?),
-                false => scores,
-            })
-        };
-        let mut by_weight = HashMap::new();
         for tensor in &mut self.tensors {
-            let mut paths = tensor.parameter.paths.iter();
-            match paths.find_map(|path| importance.get(path)) {
-                Some(importance) => tensor.scores = Some(score(tensor, &importance.values)?),
-                None => drop(by_weight.insert(tensor.parameter.id, tensor)),
-            }
-        }
-        let ids: Vec<_> = by_weight.keys().copied().collect();
-        let mut result = Ok(());
-        visit_weights(model, ids, |id, values| {
-            if let (Ok(()), Some(tensor)) = (&result, by_weight.get_mut(&id)) {
-                let values = match tensor.parameter.is_masked() {
-                    true => values.masked(Arc::clone(&tensor.mask)),
-                    false => values,
-                };
-                match score(tensor, &values) {
-                    Ok(scores) => tensor.scores = Some(scores),
-                    Err(error) => result = Err(error),
+            let parameter = tensor.parameter;
+            let values = match importance_of(importance, parameter) {
+                Some(importance) => importance.values.clone(),
+                None if parameter.is_masked() => {
+                    read.weight(parameter).masked(Arc::clone(&tensor.mask))
                 }
-            }
-        });
-        result
+                None => read.weight(parameter),
+            };
+            let scores = tensor.scores(criterion, self.pattern, &values)?;
+            tensor.scores = Some(match normalize {
+                true => scores.divided_by(tensor.norm(&values)?),
+                false => scores,
+            });
+        }
+        Ok(())
     }
 
     fn check_importance(
@@ -200,6 +187,15 @@ impl<'a> Ranking<'a> {
         });
         masks.collect::<MaskSet>().with_skipped(self.skipped)
     }
+}
+
+/// What takes the place of this weight, by whichever of its paths.
+pub(crate) fn importance_of<'a>(
+    importance: &'a BTreeMap<String, Importance>,
+    parameter: &Parameter,
+) -> Option<&'a Importance> {
+    let mut paths = parameter.paths.iter();
+    paths.find_map(|path| importance.get(path))
 }
 
 /// Prunes `count` of all units; a tensor that comes down to its floor stays there, and the others

@@ -7,11 +7,8 @@ use burn::module::Module;
 use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize};
 
-use super::{Event, LearningCurve, method::DENSE};
-use crate::{
-    MaskSet, Prunable, PruneError, Pruner,
-    model::{Inventory, Parameter},
-};
+use super::{Event, LearningCurve, method::DENSE, reading::Masks};
+use crate::{MaskSet, Prunable, PruneError, Pruner};
 
 /// One training of a study.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -144,7 +141,8 @@ impl<'a> Cell<'a> {
             seen.weights.insert(steps, model.masked_record());
         }
         if self.wanted.masks.contains(&steps) {
-            seen.masks.insert(steps, next_masks(self.pruners, model));
+            seen.masks
+                .insert(steps, Masks::of(model, self.pruners).next);
         }
         (self.on_event)(&Event::Step {
             cell: self.id,
@@ -156,17 +154,4 @@ impl<'a> Cell<'a> {
     pub(super) fn into_seen(self) -> Seen {
         self.seen.into_inner()
     }
-}
-
-/// The masks of the next round. Reads the weights back.
-pub(super) fn next_masks<M: Module>(pruners: &[Pruner], model: &M) -> Result<MaskSet, PruneError> {
-    let mut masks = MaskSet::new();
-    for pruner in pruners {
-        masks = masks.intersect(&pruner.masks(model)?)?;
-    }
-    // In the order of the model, whatever that of the pruners is.
-    let inventory = Inventory::of(model);
-    let paths = inventory.parameters.iter().map(Parameter::path);
-    let ordered = paths.filter_map(|path| Some((path.to_string(), masks.get(path)?.clone())));
-    Ok(ordered.collect())
 }

@@ -15,6 +15,7 @@ mod method;
 mod moment;
 mod part;
 mod plan;
+mod reading;
 mod report;
 mod running;
 mod search;

@@ -10,14 +10,15 @@ use burn::module::Module;
 use burn::store::ModuleRecord;
 use serde_json::{Value, json};
 
-use super::cell::{Seen, Wanted, next_masks};
+use super::cell::{Seen, Wanted};
 use super::directory::{Found, MASKS, Outcome, next_masks_file, weights_file};
 use super::plan::Plan;
+use super::reading::Masks;
 use super::{
     Cell, CellId, Control, Event, LotteryError, LotteryTicketSearch, Method, Moment, Trained,
     controls, settings,
 };
-use crate::{MaskSet, Prunable, PruneError};
+use crate::{MaskSet, Prunable, PruneError, Pruner};
 
 /// How often a shard looks for the cell of another one.
 const POLL: Duration = Duration::from_millis(500);
@@ -247,8 +248,15 @@ impl Running<'_> {
             error,
         })?;
         let seen = cell.into_seen();
-        self.check_trained(id, &trained, &masks, &schedule)?;
-        let next = self.take(id, &keeps, &seen, &trained.model, &mut weights)?;
+        self.check_shapes(id, &trained.model)?;
+        // All that is read of a trained model, but for weights that are kept.
+        let pruners: &[Pruner] = match keeps.masks.contains(&Moment::End) {
+            true => &search.pruners,
+            false => &[],
+        };
+        let read = Masks::of(&trained.model, pruners);
+        self.check_trained(id, &trained, &masks, &read.now, &schedule)?;
+        let next = self.take(id, &keeps, &seen, &trained.model, read.next, &mut weights)?;
         self.check_next(id, &masks, &next)?;
 
         let Trained {
@@ -385,9 +393,9 @@ impl Running<'_> {
         id: &CellId,
         trained: &Trained<M>,
         masks: &MaskSet,
+        found: &MaskSet,
         schedule: &Range<usize>,
     ) -> Result<(), LotteryError> {
-        self.check_shapes(id, &trained.model)?;
         let other = |difference: &str| {
             Err(LotteryError::OtherModel {
                 cell: id.clone(),
@@ -397,7 +405,7 @@ impl Running<'_> {
         if !masks.is_empty() && !trained.model.is_pruned() {
             return other("it has no masks");
         }
-        if trained.model.masks() != *masks {
+        if found != masks {
             return other("its masks are others");
         }
         let found = match trained.curve.lowest() {
@@ -421,6 +429,7 @@ impl Running<'_> {
         keeps: &Keeps,
         seen: &Seen,
         trained: &M,
+        at_end: Result<MaskSet, PruneError>,
         weights: &mut BTreeMap<String, ModuleRecord>,
     ) -> Result<Vec<(Moment, MaskSet)>, LotteryError> {
         let not_reported = |moment: Moment| LotteryError::StepNotReported {
@@ -441,13 +450,14 @@ impl Running<'_> {
             };
             weights.insert(name, record);
         }
+        let mut at_end = Some(at_end);
         let mut next: Vec<(Moment, MaskSet)> = Vec::new();
         for moment in &keeps.masks {
             if next.iter().any(|(known, _)| known == moment) {
                 continue;
             }
             let masks = match moment {
-                Moment::End => next_masks(&self.search.pruners, trained),
+                Moment::End => at_end.take().expect("each moment comes once"),
                 moment => {
                     let masks = seen.masks.get(&self.search.step(*moment)).cloned();
                     masks.ok_or_else(|| not_reported(*moment))?

@@ -70,8 +70,11 @@ use crate::Pruner;
 /// # What is kept
 /// In each cell what it was made with and what came out of it, and the masks of the next round; in
 /// the dense cells the weights that methods go back to; in the cells of methods that keep their
-/// weights, the trained ones. A cell reads the weights of the model back once, to prune it, and
-/// once more where it keeps them; the bits of the masks, to see that they are still there.
+/// weights, the trained ones.
+///
+/// A cell waits for the device once: weights and masks are read together, to prune and to see that
+/// the masks are still there. Once more, where masks are cut before the end of the training. And
+/// weights that are kept are read by Burn, tensor by tensor.
 ///
 /// # What has to be the same
 /// Initial weights and everything else that decides over a training. What the search knows it

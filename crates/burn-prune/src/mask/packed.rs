@@ -1,4 +1,4 @@
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::{Bool, Tensor, TensorData};
 
 use super::vectorized;
 use crate::PruneError;
@@ -89,6 +89,12 @@ impl Mask {
             words: words.collect(),
             ..full
         })
+    }
+
+    /// A mask from the packed words as they are on a device.
+    pub(crate) fn from_data(shape: Vec<usize>, bits: &TensorData) -> Option<Self> {
+        let words = bits.iter::<i32>().map(i32::cast_unsigned).collect();
+        Self::from_words(shape, words)
     }
 
     pub(crate) fn words(&self) -> &[u32] {

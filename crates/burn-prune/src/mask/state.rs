@@ -1,9 +1,10 @@
 use std::sync::{Mutex, PoisonError};
 
 use burn::module::{Module, Param, ParamId, Reparameterization};
-use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData, Transaction};
 
 use super::{Mask, kernel, packed::WORD_BITS};
+use crate::model::read_back;
 
 /// When the zeros of a masked weight are put in.
 ///
@@ -127,9 +128,9 @@ impl WeightMask {
     ///
     /// Reads the bits back from the device.
     pub fn to_mask(&self, shape: impl Into<Vec<usize>>) -> Option<Mask> {
-        let words = self.kept.val().into_data();
-        let words = words.iter::<i32>().map(i32::cast_unsigned).collect();
-        Mask::from_words(shape.into(), words)
+        let kept = self.kept.val().without_autodiff();
+        let bits = read_back(Transaction::default().register(kept));
+        Mask::from_data(shape.into(), &bits[0])
     }
 }
 

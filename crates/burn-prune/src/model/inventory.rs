@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use burn::module::{
     Module, ModuleVisitor, Param, ParamGroup, ParamId, Reparameterization, Reparameterizer,
 };
-use burn::tensor::{DType, Int, Tensor};
+use burn::tensor::{DType, Int, Tensor, TensorData};
 
 use crate::{Mask, MaskMode, PruneError, WeightMask};
 
@@ -57,6 +57,17 @@ impl Parameter {
 
     pub(crate) fn is_masked(&self) -> bool {
         self.bits.is_some()
+    }
+
+    /// The packed mask it carries.
+    pub(super) fn bits(&self) -> Option<Tensor<1, Int>> {
+        self.bits.as_ref().map(|(_, bits)| bits.clone())
+    }
+
+    /// The mask it carries, of what has been read of the packed one.
+    pub(super) fn mask_of(&self, bits: &TensorData) -> Mask {
+        let mask = Mask::from_data(self.shape.clone(), bits);
+        mask.expect("an attached mask has the shape of its parameter")
     }
 
     /// The mask it carries. Reads it back from the device.

@@ -2,12 +2,16 @@
 
 mod attach;
 mod inventory;
+mod readback;
 mod step;
 mod update;
 mod weights;
 
 pub(crate) use attach::{attach, attach_bits, set_mode};
 pub(crate) use inventory::{Inventory, Parameter};
+#[cfg(test)]
+pub(crate) use readback::count;
+pub(crate) use readback::{ReadBack, read_back};
 #[cfg(feature = "optim")]
 pub(crate) use step::zero_pruned_gradients;
 pub(crate) use step::{zero_after_step, zero_pruned, zero_pruned_of};

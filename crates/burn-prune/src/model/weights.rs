@@ -7,10 +7,11 @@ use std::sync::Arc;
 #[cfg(feature = "flex")]
 use burn::backend::{BackendTensor, DispatchTensor, DispatchTensorKind};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Tensor, TensorData, Transaction};
 #[cfg(feature = "flex")]
 use burn_flex::FlexTensor;
 
+use super::read_back;
 use crate::Mask;
 
 /// The effective values of one tensor on the host: row-major, 0 where the mask prunes.
@@ -33,11 +34,43 @@ enum Stored {
 }
 
 impl Values {
+    /// Reads the tensor back, or borrows it.
     pub(crate) fn read<const D: usize>(tensor: Tensor<D>) -> Self {
-        Self {
-            stored: Stored::read(tensor.without_autodiff()),
-            mask: None,
-        }
+        let tensor = match tensor.dtype() {
+            // Burn does not read these together with others.
+            DType::QFloat(_) => tensor.dequantize(),
+            _ => tensor,
+        };
+        Self::borrow(tensor.without_autodiff()).unwrap_or_else(|tensor| {
+            let data = read_back(Transaction::default().register(tensor));
+            Self::from_data(&data[0])
+        })
+    }
+
+    /// Borrows the tensor where that is possible, and gives it back otherwise.
+    pub(super) fn borrow<const D: usize>(tensor: Tensor<D>) -> Result<Self, Tensor<D>> {
+        #[cfg(feature = "flex")]
+        let tensor = match tensor.into_dispatch() {
+            DispatchTensor {
+                kind: DispatchTensorKind::Flex(BackendTensor::Float(tensor)),
+                ..
+            } if tensor.dtype() == DType::F32 => {
+                return Ok(Self {
+                    stored: Stored::Flex(tensor),
+                    mask: None,
+                });
+            }
+            tensor => Tensor::<D>::from_dispatch(tensor),
+        };
+        Err(tensor)
+    }
+
+    pub(super) fn from_data(data: &TensorData) -> Self {
+        let stored = match data.dtype() {
+            DType::F64 => Stored::F64(Arc::new(data.iter::<f64>().collect())),
+            _ => Stored::F32(Arc::new(data.iter::<f32>().collect())),
+        };
+        Self { stored, mask: None }
     }
 
     #[cfg(test)]
@@ -131,24 +164,6 @@ impl Values {
             gather(tensor, range, gathered);
         }
         gathered
-    }
-}
-
-impl Stored {
-    fn read<const D: usize>(tensor: Tensor<D>) -> Self {
-        #[cfg(feature = "flex")]
-        let tensor = match tensor.into_dispatch() {
-            DispatchTensor {
-                kind: DispatchTensorKind::Flex(BackendTensor::Float(tensor)),
-                ..
-            } if tensor.dtype() == DType::F32 => return Self::Flex(tensor),
-            tensor => Tensor::<D>::from_dispatch(tensor),
-        };
-        let data = tensor.into_data();
-        match data.dtype() {
-            DType::F64 => Self::F64(Arc::new(data.iter::<f64>().collect())),
-            _ => Self::F32(Arc::new(data.iter::<f32>().collect())),
-        }
     }
 }
 

@@ -1,0 +1,156 @@
+//! What a study reads of a model.
+
+use std::collections::HashSet;
+
+use burn::module::Module;
+
+use crate::model::{Inventory, Parameter, ReadBack};
+use crate::pruner::Wanted;
+use crate::{MaskSet, PruneError, Pruner};
+
+/// The masks of a model, and what pruners make of them.
+pub(super) struct Masks {
+    pub now: MaskSet,
+    /// The masks of the next round; empty without pruners.
+    pub next: Result<MaskSet, PruneError>,
+}
+
+impl Masks {
+    /// Reads all masks, and the weights that the pruners rank, with one read-back.
+    pub(super) fn of<M: Module>(model: &M, pruners: &[Pruner]) -> Self {
+        let mut inventory = Inventory::of(model);
+        let wanted = pruners.iter().map(|pruner| pruner.wanted(&inventory));
+        let wanted: Result<Vec<Wanted>, PruneError> = wanted.collect();
+        let (wanted, refused) = match wanted {
+            Ok(wanted) => (wanted, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        let (mut selected, mut weights) = (HashSet::new(), HashSet::new());
+        for wanted in wanted {
+            selected.extend(wanted.selected);
+            weights.extend(wanted.weights);
+        }
+        inventory.initialize(model, &selected);
+        let all = inventory.parameters.iter().map(|known| known.id).collect();
+        let read = ReadBack::of(model, &inventory, weights, &all);
+        Self {
+            now: read.masks(&inventory),
+            next: match refused {
+                Some(error) => Err(error),
+                None => next(pruners, &inventory, &read),
+            },
+        }
+    }
+}
+
+fn next(pruners: &[Pruner], inventory: &Inventory, read: &ReadBack) -> Result<MaskSet, PruneError> {
+    let mut masks = MaskSet::new();
+    for pruner in pruners {
+        masks = masks.intersect(&pruner.masks_of(inventory, read)?)?;
+    }
+    // In the order of the model, whatever that of the pruners is.
+    let paths = inventory.parameters.iter().map(Parameter::path);
+    let ordered = paths.filter_map(|path| Some((path.to_string(), masks.get(path)?.clone())));
+    Ok(ordered.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use burn::module::Param;
+    use burn::nn::{Linear, LinearConfig};
+    use burn::tensor::{DType, Device};
+
+    use super::*;
+    use crate::lottery::{
+        Cell, Control, Event, LearningCurve, LotteryTicketSearch, Method, Moment, Rewind, Trained,
+    };
+    use crate::model::count;
+    use crate::{Magnitude, Prunable};
+
+    /// The read-backs of each cell, but for those in the training.
+    fn read_backs(method: Method) -> Vec<(String, usize)> {
+        let folder = tempfile::tempdir().unwrap();
+        let counted = RefCell::new(Vec::new());
+        // f32 weights of flex would be borrowed, not read.
+        let model = |_| -> Linear {
+            let mut linear = LinearConfig::new(8, 8).init(&Device::flex());
+            linear.weight = Param::from_tensor(linear.weight.val().cast(DType::F64));
+            linear
+        };
+        let train = |cell: &Cell<'_>, model: Linear| {
+            let mut curve = LearningCurve::new();
+            for step in cell.schedule() {
+                curve.push(step + 1, 1.0);
+                cell.after_step(step + 1, &model);
+            }
+            Ok(Trained {
+                model,
+                curve,
+                test_accuracy: 0.5,
+            })
+        };
+        let done = |event: &Event<'_>| {
+            if let Event::Finished { cell, .. } = event {
+                counted.borrow_mut().push((cell.to_string(), count::take()));
+            }
+        };
+        let search = LotteryTicketSearch::new(folder.path())
+            .steps(2)
+            .rounds(2)
+            .pruner(Pruner::new(Magnitude::l1()).amount(0.2))
+            .pruner(Pruner::new(Magnitude::l2()).amount(0.1))
+            .method(method)
+            .on_event(done);
+        count::take();
+        search.run(model, train).unwrap();
+        drop(search);
+        counted.into_inner()
+    }
+
+    fn expected(cells: &[(&str, usize)]) -> Vec<(String, usize)> {
+        let cells = cells.iter();
+        let cells = cells.map(|(cell, count)| (format!("seed 0, {cell}"), *count));
+        cells.collect()
+    }
+
+    #[test]
+    fn a_cell_reads_weights_and_masks_with_one_read_back_however_many_pruners_there_are() {
+        let ticket = Method::new("ticket", Rewind::to_initialization());
+        assert_eq!(
+            read_backs(ticket.control(Control::ShuffledMask, [1])),
+            expected(&[
+                ("dense", 1),
+                ("ticket, round 1", 1),
+                ("ticket, round 2", 1),
+                ("ticket-shuffled-mask, round 1", 1),
+            ])
+        );
+    }
+
+    #[test]
+    fn masks_that_are_cut_within_the_training_cost_one_more() {
+        let early = Rewind {
+            prune_at: Moment::Step(1),
+            ..Rewind::to_initialization()
+        };
+        assert_eq!(
+            read_backs(Method::new("early", early)),
+            expected(&[("dense", 1), ("early, round 1", 2), ("early, round 2", 2)])
+        );
+    }
+
+    #[test]
+    fn masks_of_a_model_are_read_together_with_the_weights_of_a_pruner() {
+        let net = LinearConfig::new(8, 8).init(&Device::flex());
+        let net = net.l1_unstructured(0.5).unwrap();
+        count::take();
+        let pruner = Pruner::new(Magnitude::l1()).amount(0.5);
+        let read = Masks::of(&net, std::slice::from_ref(&pruner));
+        assert_eq!(count::take(), 1);
+        assert_eq!(read.now, net.masks());
+        assert_eq!(read.next.unwrap(), pruner.masks(&net).unwrap());
+        assert!(Masks::of(&net, &[]).next.unwrap().is_empty());
+    }
+}
