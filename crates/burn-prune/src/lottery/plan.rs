@@ -36,6 +36,19 @@ impl Plan<'_> {
 }
 
 impl LotteryTicketSearch<'_> {
+    /// The step on the schedule.
+    pub(super) fn step(&self, moment: Moment) -> usize {
+        match moment {
+            Moment::Start => 0,
+            Moment::Step(step) => step,
+            Moment::Epoch(epoch) => {
+                let steps = self.steps_per_epoch.unwrap_or(usize::MAX);
+                epoch.saturating_mul(steps)
+            }
+            Moment::End => self.steps,
+        }
+    }
+
     /// How this cell is made.
     pub(super) fn plan(&self, cell: &CellId) -> Plan<'_> {
         if cell.method == DENSE {

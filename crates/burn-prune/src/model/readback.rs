@@ -138,9 +138,10 @@ impl ModuleVisitor for Collector<'_> {
         if !self.wanted.remove(&param.id) {
             return;
         }
-        match Values::borrow(param.base().without_autodiff()) {
-            Ok(values) => drop(self.borrowed.insert(param.id, values)),
-            Err(tensor) => self.queues.add(Place::Weight(param.id), tensor),
+        let tensor = param.base().without_autodiff();
+        match Values::borrow(&tensor) {
+            Some(values) => drop(self.borrowed.insert(param.id, values)),
+            None => self.queues.add(Place::Weight(param.id), tensor),
         }
     }
 }

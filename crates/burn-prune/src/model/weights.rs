@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 #[cfg(feature = "flex")]
-use burn::backend::{BackendTensor, DispatchTensor, DispatchTensorKind};
+use burn::backend::{BackendTensor, DispatchTensorKind};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{DType, Tensor, TensorData, Transaction};
 #[cfg(feature = "flex")]
@@ -41,28 +41,27 @@ impl Values {
             DType::QFloat(_) => tensor.dequantize(),
             _ => tensor,
         };
-        Self::borrow(tensor.without_autodiff()).unwrap_or_else(|tensor| {
+        let tensor = tensor.without_autodiff();
+        Self::borrow(&tensor).unwrap_or_else(|| {
             let data = read_back(Transaction::default().register(tensor));
             Self::from_data(&data[0])
         })
     }
 
-    /// Borrows the tensor where that is possible, and gives it back otherwise.
-    pub(super) fn borrow<const D: usize>(tensor: Tensor<D>) -> Result<Self, Tensor<D>> {
+    /// Borrows what lies in the memory of the host, as f32 on flex.
+    #[cfg_attr(not(feature = "flex"), expect(unused_variables))]
+    pub(super) fn borrow<const D: usize>(tensor: &Tensor<D>) -> Option<Self> {
         #[cfg(feature = "flex")]
-        let tensor = match tensor.into_dispatch() {
-            DispatchTensor {
-                kind: DispatchTensorKind::Flex(BackendTensor::Float(tensor)),
-                ..
-            } if tensor.dtype() == DType::F32 => {
-                return Ok(Self {
-                    stored: Stored::Flex(tensor),
-                    mask: None,
-                });
-            }
-            tensor => Tensor::<D>::from_dispatch(tensor),
-        };
-        Err(tensor)
+        if let DispatchTensorKind::Flex(BackendTensor::Float(tensor)) =
+            tensor.clone().into_dispatch().kind
+            && tensor.dtype() == DType::F32
+        {
+            return Some(Self {
+                stored: Stored::Flex(tensor),
+                mask: None,
+            });
+        }
+        None
     }
 
     pub(super) fn from_data(data: &TensorData) -> Self {

@@ -1,0 +1,79 @@
+//! What a training may not change.
+
+use std::ops::Range;
+
+use burn::module::Module;
+
+use super::Running;
+use crate::lottery::{CellId, LotteryError, Moment, Trained, settings};
+use crate::{MaskSet, Prunable};
+
+impl Running<'_> {
+    pub(super) fn check_shapes<M: Module>(
+        &self,
+        id: &CellId,
+        model: &M,
+    ) -> Result<(), LotteryError> {
+        let differences = settings::differences(&self.shapes, &settings::shapes(model));
+        match differences.first() {
+            None => Ok(()),
+            Some(difference) => Err(LotteryError::OtherModel {
+                cell: id.clone(),
+                difference: difference.clone(),
+            }),
+        }
+    }
+
+    pub(super) fn check_trained<M: Module>(
+        &self,
+        id: &CellId,
+        trained: &Trained<M>,
+        masks: &MaskSet,
+        found: &MaskSet,
+        schedule: &Range<usize>,
+    ) -> Result<(), LotteryError> {
+        let other = |difference: &str| {
+            Err(LotteryError::OtherModel {
+                cell: id.clone(),
+                difference: difference.to_string(),
+            })
+        };
+        if !masks.is_empty() && !trained.model.is_pruned() {
+            return other("it has no masks");
+        }
+        if found != masks {
+            return other("its masks are others");
+        }
+        let found = match trained.curve.lowest() {
+            None => "no finite validation loss".to_string(),
+            Some((step, _)) if step <= schedule.start || step > schedule.end => {
+                format!("a validation loss of step {step}, outside of {schedule:?}")
+            }
+            Some(_) if (0.0..=1.0).contains(&trained.test_accuracy) => return Ok(()),
+            Some(_) => format!("a test accuracy of {}", trained.test_accuracy),
+        };
+        Err(LotteryError::NoResult {
+            cell: id.clone(),
+            found,
+        })
+    }
+
+    /// Masks only shrink.
+    pub(super) fn check_next(
+        &self,
+        id: &CellId,
+        masks: &MaskSet,
+        next: &[(Moment, MaskSet)],
+    ) -> Result<(), LotteryError> {
+        for (_, next) in next {
+            let within = next.clone().intersect(masks).map(|both| both == *next);
+            if within != Ok(true) {
+                return Err(LotteryError::OtherModel {
+                    cell: id.clone(),
+                    difference: "what was pruned has come back".to_string(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
