@@ -1,44 +1,22 @@
 //! A cell of a lottery study, against the bare training loop in it.
 
-use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
-use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamConfig, GradientsParams};
-use burn::tensor::{Device, Distribution, Int, Tensor, activation::relu};
+use burn::tensor::{Device, Distribution, Int, Tensor};
 use burn_prune::lottery::{Cell, LearningCurve, LotteryTicketSearch, Method, Rewind, Trained};
 use burn_prune::{Magnitude, MaskMode, Prunable, Pruner};
-use burn_prune_benches::{Options, Row, in_turns, median, print, ratio, seconds};
-
-#[derive(Module, Debug)]
-struct LeNet {
-    layers: Vec<Linear>,
-}
-
-impl LeNet {
-    fn new(device: &Device) -> Self {
-        let linear = |sizes: &[usize]| LinearConfig::new(sizes[0], sizes[1]).init(device);
-        Self {
-            layers: [784, 300, 100, 10].windows(2).map(linear).collect(),
-        }
-    }
-
-    fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        let (last, hidden) = self.layers.split_last().expect("it has layers");
-        let hidden = hidden.iter();
-        last.forward(hidden.fold(input, |x, layer| relu(layer.forward(x))))
-    }
-}
+use burn_prune_benches::{Mlp, Options, Row, in_turns, median, print, ratio, seconds};
 
 fn main() {
     let options = Options::get();
     let (steps, rounds) = if options.quick { (20, 2) } else { (1_000, 7) };
     let device = Device::flex().autodiff();
     device.seed(0);
-    let start = LeNet::new(&device);
+    let start = Mlp::new(&[784, 300, 100, 10], &device);
     let input = Tensor::<2>::random([60, 784], Distribution::Default, &device);
     let labels = Tensor::<1, Int>::arange(0..60, &device) % 10;
     // The same loop alone and in a cell, but for the call after each step.
-    let train = |mut model: LeNet, after_step: &dyn Fn(usize, &LeNet)| {
+    let train = |mut model: Mlp, after_step: &dyn Fn(usize, &Mlp)| {
         let mut optimizer = AdamConfig::new().init();
         let mut curve = LearningCurve::new();
         for step in 1..=steps {
@@ -57,7 +35,7 @@ fn main() {
             test_accuracy: 0.0,
         }
     };
-    let after_step = |model: LeNet| match model.is_pruned() {
+    let after_step = |model: Mlp| match model.is_pruned() {
         true => (model.with_mask_mode(MaskMode::AfterStep)).expect("it has masks"),
         false => model,
     };

@@ -2,34 +2,13 @@
 
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
-use burn::nn::{Linear, LinearConfig};
 use burn::optim::{
     AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig, momentum::MomentumConfig,
 };
-use burn::tensor::{Device, Distribution, Int, Tensor, activation::relu};
+use burn::tensor::{Device, Distribution, Int, Tensor};
 use burn_prune::{MaskMode, Prunable};
-use burn_prune_benches::{Options, Peers, Row, in_turns, median, print, ratio, seconds};
+use burn_prune_benches::{Mlp, Options, Peers, Row, in_turns, median, print, ratio, seconds};
 use examples_shared::Cnn;
-
-#[derive(Module, Debug)]
-struct Mlp {
-    layers: Vec<Linear>,
-}
-
-impl Mlp {
-    fn new(sizes: &[usize], device: &Device) -> Self {
-        let linear = |sizes: &[usize]| LinearConfig::new(sizes[0], sizes[1]).init(device);
-        Self {
-            layers: sizes.windows(2).map(linear).collect(),
-        }
-    }
-
-    fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        let (last, hidden) = self.layers.split_last().expect("it has layers");
-        let hidden = hidden.iter();
-        last.forward(hidden.fold(input, |x, layer| relu(layer.forward(x))))
-    }
-}
 
 fn main() {
     let options = Options::get();
