@@ -148,6 +148,7 @@ impl LinePlot {
         area.fill(&WHITE)?;
         let x = range(self.points().map(|point| (point.0, 0.0)));
         let y = range(self.points().map(|point| (point.1, point.2)));
+        let corner = self.emptiest_corner(&x, &y);
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, ("sans-serif", 22))
             .margin(16)
@@ -159,11 +160,12 @@ impl LinePlot {
             .x_desc(&self.x)
             .y_desc(&self.y)
             .x_label_formatter(&|place| self.x_axis.label(*place))
+            .y_label_formatter(&|value| number(*value))
             .label_style(("sans-serif", 15))
             .light_line_style(WHITE)
             .draw()?;
         for (index, line) in self.lines.iter().enumerate() {
-            let color = Palette99::pick(index).to_rgba();
+            let color = COLORS[index % COLORS.len()];
             let points = || line.placed(self.x_axis);
             chart
                 .draw_series(LineSeries::new(
@@ -182,13 +184,62 @@ impl LinePlot {
         }
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::LowerLeft)
+            .position(corner)
             .background_style(WHITE.mix(0.8))
             .border_style(BLACK.mix(0.3))
             .label_font(("sans-serif", 15))
             .draw()?;
         area.present()
     }
+
+    /// Where a legend hides the fewest points.
+    fn emptiest_corner(&self, x: &Range<f64>, y: &Range<f64>) -> SeriesLabelPosition {
+        let share =
+            |value: f64, range: &Range<f64>| (value - range.start) / (range.end - range.start);
+        let hidden = |is_right: bool, is_upper: bool| {
+            let points = self.points().filter(|point| {
+                let (across, up) = (share(point.0, x), share(point.1, y));
+                let across = if is_right { 1.0 - across } else { across };
+                let up = if is_upper { 1.0 - up } else { up };
+                across < LEGEND.0 && up < LEGEND.1
+            });
+            points.count()
+        };
+        let corners = [
+            (SeriesLabelPosition::LowerLeft, hidden(false, false)),
+            (SeriesLabelPosition::UpperLeft, hidden(false, true)),
+            (SeriesLabelPosition::LowerRight, hidden(true, false)),
+            (SeriesLabelPosition::UpperRight, hidden(true, true)),
+        ];
+        let [first, others @ ..] = corners;
+        let better = others.into_iter().fold(
+            first,
+            |best, corner| {
+                if corner.1 < best.1 { corner } else { best }
+            },
+        );
+        better.0
+    }
+}
+
+/// The part of a plot that a legend may take, across and up.
+const LEGEND: (f64, f64) = (0.3, 0.4);
+
+/// Colours that can be told apart by everybody (Okabe and Ito 2008).
+const COLORS: [RGBColor; 7] = [
+    RGBColor(0, 0, 0),
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(86, 180, 233),
+    RGBColor(230, 159, 0),
+];
+
+/// A number with as many decimals as it needs, six at most.
+fn number(value: f64) -> String {
+    let text = format!("{value:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
 impl SensitivityReport {
@@ -280,6 +331,22 @@ mod tests {
         for label in ["\n100\n", "\n10\n", "\n1.0\n"] {
             assert!(svg.contains(label), "{label:?}");
         }
+    }
+
+    #[test]
+    fn the_legend_goes_where_no_point_is() {
+        let mut plot = log_plot(&[(100.0, 0.9), (1.0, 0.1)]);
+        let corner = |plot: &LinePlot| plot.emptiest_corner(&(-2.0..0.0), &(0.0..1.0));
+        assert!(matches!(corner(&plot), SeriesLabelPosition::LowerLeft));
+        plot.lines[0].points.insert(0, (100.0, 0.1, 0.0));
+        assert!(matches!(corner(&plot), SeriesLabelPosition::UpperRight));
+    }
+
+    #[test]
+    fn labels_have_no_decimals_they_do_not_need() {
+        assert_eq!(number(14000.0), "14000");
+        assert_eq!(number(97.5), "97.5");
+        assert_eq!(number(0.1 + 0.2), "0.3");
     }
 
     #[test]
