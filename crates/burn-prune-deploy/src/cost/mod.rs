@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Graph, OperationKind, TensorKind};
+use crate::graph::{Graph, Operation, OperationKind, Role, TensorKind};
 
 /// Multiply-adds, parameters and bytes of a forward pass on the example of its graph, batch
 /// included.
@@ -16,12 +16,13 @@ use crate::graph::{Graph, OperationKind, TensorKind};
 /// if zeros were skipped (effective), and what was measured. A masked model has a smaller effective
 /// cost and the same dense one; only shrinking lowers that.
 ///
-/// A multiply-add of a convolution or matrix product counts as one; sums over biases, norms,
-/// activations and pooling count as none, as is usual.
+/// A multiply-add of a convolution or matrix product counts as one, and a BatchNorm or LayerNorm as
+/// two for each element (one to normalise, one to scale and shift); biases, activations, pooling and
+/// norms that are composed of other operations count as none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
-    /// Operations with parameters of their own, and matrix products of two activations, in their
-    /// order.
+    /// Operations with parameters of their own, and products of two activations, in their order.
+    /// Those of one module that follow each other, as a product and its bias, are one layer.
     pub layers: Vec<LayerCost>,
     /// Bytes of all activations that other operations make; views as reshapes left out.
     pub other_activation_bytes: u64,
@@ -31,12 +32,12 @@ pub struct Cost {
     pub seconds: Option<f64>,
 }
 
-/// The cost of one operation.
+/// The cost of one layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerCost {
     /// Path of the module that its parameters are in, or the name of the operation.
     pub name: String,
-    /// Name of the operation.
+    /// Name of its first operation.
     pub operation: String,
     /// Shape of what it makes.
     pub output: Vec<usize>,
@@ -50,7 +51,7 @@ pub struct LayerCost {
     pub nonzero_parameters: u64,
     /// Bytes of the parameters and statistics.
     pub weight_bytes: u64,
-    /// Bytes of what it makes.
+    /// Bytes of what its last operation makes.
     pub activation_bytes: u64,
 }
 
@@ -112,6 +113,19 @@ impl Cost {
     }
 }
 
+impl LayerCost {
+    /// Takes in an operation of the same module that follows.
+    fn extend(&mut self, next: Self) {
+        self.output = next.output;
+        self.activation_bytes = next.activation_bytes;
+        self.multiply_adds += next.multiply_adds;
+        self.effective_multiply_adds += next.effective_multiply_adds;
+        self.parameters += next.parameters;
+        self.nonzero_parameters += next.nonzero_parameters;
+        self.weight_bytes += next.weight_bytes;
+    }
+}
+
 impl Graph {
     /// Counts what the forward pass costs on its example.
     pub fn cost(&self) -> Cost {
@@ -157,11 +171,9 @@ impl Graph {
                 activation_bytes,
             };
             // Each weight takes part equally often.
-            let weight = operation
-                .inputs
-                .get(1)
-                .and_then(|input| self.source(*input));
-            if let (Some(weight), true) = (weight, multiply_adds > 0) {
+            let weight = operation.inputs.get(1);
+            let weight = weight.filter(|_| operation.kind.role(1) == Role::Weight);
+            if let Some(weight) = weight.and_then(|input| self.source(*input)) {
                 let (all, nonzero) = self.counts(weight);
                 let effective = u128::from(multiply_adds) * u128::from(nonzero);
                 layer.effective_multiply_adds = (effective / u128::from(all.max(1))) as u64;
@@ -177,7 +189,10 @@ impl Graph {
                     layer.nonzero_parameters += nonzero;
                 }
             }
-            cost.layers.push(layer);
+            match cost.layers.last_mut() {
+                Some(last) if last.name == layer.name => last.extend(layer),
+                _ => cost.layers.push(layer),
+            }
         }
         let unused = (0..self.parameters.len()).filter(|parameter| !counted.contains(parameter));
         let unused = unused.filter(|parameter| !self.parameters[*parameter].is_statistic);
@@ -222,7 +237,7 @@ impl Graph {
         (tensor.elements() * tensor.element_bytes) as u64
     }
 
-    fn multiply_adds(&self, operation: &crate::graph::Operation) -> u64 {
+    fn multiply_adds(&self, operation: &Operation) -> u64 {
         let elements = |tensor: usize| self.tensors[tensor].elements() as u64;
         let size = |tensor: usize, axis: usize| self.shape(tensor)[axis] as u64;
         let inputs = &operation.inputs;
@@ -238,6 +253,9 @@ impl Graph {
             OperationKind::MatMul => {
                 let rank = self.shape(inputs[0]).len();
                 elements(operation.outputs[0]) * size(inputs[0], rank - 1)
+            }
+            OperationKind::BatchNorm { .. } | OperationKind::LayerNorm { .. } => {
+                2 * elements(operation.outputs[0])
             }
             OperationKind::Attention { .. } => {
                 let keys = size(inputs[1], 2);

@@ -1,16 +1,14 @@
 //! The law: what is shrunk computes what is masked.
 
-mod nets;
-
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_prune::Prunable;
 use burn_prune_deploy::{ChannelPruner, FieldEdit, Graph, GraphTensors, Importance, ShrinkPlan};
 
-use nets::convolutional::{LeNet5, Mlp, Vgg11};
-use nets::others::{Attention, DenseNet, Grouped, Transformer, UNet, Yolo};
-use nets::residual::{MobileNetV2, ResNet18};
-use nets::{example, randomised};
+use crate::nets::convolutional::{LeNet5, Mlp, Vgg11};
+use crate::nets::others::{Attention, DenseNet, Grouped, Transformer, UNet, Yolo};
+use crate::nets::residual::{MobileNetV2, ResNet18};
+use crate::nets::{example, randomised};
 
 /// What a net returns, as vectors.
 trait Outputs {

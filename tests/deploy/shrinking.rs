@@ -1,7 +1,5 @@
 //! Models, plans and choices: what is touched, what is refused, what is left.
 
-mod nets;
-
 use burn::module::{Module, Param};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::{Linear, LinearConfig};
@@ -12,10 +10,10 @@ use burn_prune_deploy::{
     ChannelPruner, DeployError, Graph, Groups, Importance, Selection, ShrinkPlan,
 };
 
-use nets::convolutional::{LeNet5, Mlp, Vgg11};
-use nets::others::{Grouped, Transformer};
-use nets::residual::ResNet18;
-use nets::{example, randomised};
+use crate::nets::convolutional::{LeNet5, Mlp, Vgg11};
+use crate::nets::others::{Grouped, Transformer};
+use crate::nets::residual::ResNet18;
+use crate::nets::{example, randomised};
 
 fn vgg(device: &Device) -> (Vgg11, Tensor<4>) {
     let model = randomised(Vgg11::new(4, device), 3);
@@ -101,7 +99,7 @@ fn a_saved_plan_makes_a_fresh_model_take_the_small_weights() {
     let fresh = plan.apply(&Vgg11::new(4, &device)).unwrap();
     let weights = folder.path().join("small.bpk");
     small.clone().save_file(&weights).unwrap();
-    let loaded = fresh.load_file(&weights).unwrap();
+    let loaded = fresh.load_file(&weights);
     assert_eq!(
         values(loaded.forward(input.clone())),
         values(small.forward(input))

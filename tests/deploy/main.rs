@@ -1,0 +1,6 @@
+//! Stories of smaller models: what they cost, what is cut, what stays the same.
+
+mod cost;
+mod law;
+mod nets;
+mod shrinking;
