@@ -26,12 +26,13 @@ pub struct DepthwiseConv2d {
     pub bias: Option<Param<Tensor<1>>>,
     /// Step along both axes.
     pub stride: usize,
-    /// Zeros on each side.
-    pub padding: usize,
+    /// Zeros before and after each axis.
+    pub padding: [(usize, usize); 2],
 }
 
 impl DepthwiseConv2d {
-    /// A layer with a square kernel and no bias, initialized as Burn's `Conv2d`.
+    /// A layer with a square kernel, as many zeros on each side and no bias, initialized as Burn's
+    /// `Conv2d`.
     pub fn new(
         channels: usize,
         kernel: usize,
@@ -45,8 +46,26 @@ impl DepthwiseConv2d {
             weight: conv.weight,
             bias: None,
             stride,
-            padding,
+            padding: [(padding, padding); 2],
         }
+    }
+
+    /// The same with other zeros: before and after each axis.
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_prune_deploy::DepthwiseConv2d;
+    ///
+    /// let device = Device::flex();
+    /// // As TensorFlow's "SAME" has it for an even size.
+    /// let layer = DepthwiseConv2d::new(8, 3, 2, 0, &device).with_padding([(0, 1); 2]);
+    /// let output = layer.forward(Tensor::ones([1, 8, 10, 10], &device));
+    /// assert_eq!(output.dims(), [1, 8, 5, 5]);
+    /// ```
+    #[must_use]
+    pub fn with_padding(mut self, padding: [(usize, usize); 2]) -> Self {
+        self.padding = padding;
+        self
     }
 
     /// # Shapes
@@ -55,7 +74,8 @@ impl DepthwiseConv2d {
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let weight = self.weight.val();
         let [channels, ..] = weight.dims();
-        let options = ConvOptions::new([self.stride; 2], [self.padding; 2], [1; 2], channels);
+        let stride = [self.stride; 2];
+        let options = ConvOptions::new_with_padding(stride, self.padding, [1; 2], channels);
         conv2d(input, weight, self.bias.as_ref().map(Param::val), options)
     }
 }
