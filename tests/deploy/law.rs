@@ -8,43 +8,7 @@ use burn_prune_deploy::{ChannelPruner, FieldEdit, Graph, GraphTensors, Importanc
 use crate::nets::convolutional::{LeNet5, Mlp, Vgg11};
 use crate::nets::others::{Attention, DenseNet, Grouped, Transformer, UNet, Yolo};
 use crate::nets::residual::{MobileNetV2, ResNet18};
-use crate::nets::{example, randomised};
-
-/// What a net returns, as vectors.
-trait Outputs {
-    fn values(&self) -> Vec<Vec<f32>>;
-}
-
-impl<const D: usize> Outputs for Tensor<D> {
-    fn values(&self) -> Vec<Vec<f32>> {
-        vec![self.clone().into_data().try_to_vec().unwrap()]
-    }
-}
-
-impl Outputs for (Tensor<4>, Tensor<4>) {
-    fn values(&self) -> Vec<Vec<f32>> {
-        [self.0.values(), self.1.values()].concat()
-    }
-}
-
-fn assert_close(found: &impl Outputs, expected: &impl Outputs) {
-    for (found, expected) in found.values().iter().zip(&expected.values()) {
-        assert_eq!(found.len(), expected.len());
-        let largest = expected
-            .iter()
-            .fold(0.0f32, |max, value| max.max(value.abs()));
-        assert!(
-            largest > 1e-3 && largest.is_finite(),
-            "the output is nothing: {largest}"
-        );
-        for (found, expected) in found.iter().zip(expected) {
-            assert!(
-                (found - expected).abs() <= 1e-5 * largest,
-                "{found} instead of {expected}"
-            );
-        }
-    }
-}
+use crate::nets::{Outputs, assert_close, example, randomised};
 
 /// Every group loses half of its units, and the outputs stay those of the masked model.
 fn halve<M: Module, I: GraphTensors, O: GraphTensors + Outputs>(

@@ -3,4 +3,6 @@
 mod cost;
 mod law;
 mod nets;
+mod onnx;
+mod random_graphs;
 mod shrinking;

@@ -1,5 +1,7 @@
 //! What can go wrong.
 
+use std::path::PathBuf;
+
 use burn_prune::PruneError;
 
 /// Why an operation was refused. Nothing has been changed when one of these is returned.
@@ -127,6 +129,20 @@ pub enum DeployError {
         difference: String,
         /// Fields that should have been changed.
         edits: Vec<String>,
+    },
+    /// The model cannot be written as ONNX.
+    #[error("this model cannot be written as ONNX: {message}")]
+    Onnx {
+        /// What the exporter said.
+        message: String,
+    },
+    /// A file cannot be written.
+    #[error("cannot write `{}`: {message}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        message: String,
     },
     /// From the masks.
     #[error(transparent)]

@@ -58,6 +58,8 @@ mod error;
 mod graph;
 mod groups;
 mod layers;
+#[cfg(feature = "onnx")]
+mod onnx;
 mod pruning;
 mod shrink;
 
@@ -68,5 +70,7 @@ pub use graph::{
 };
 pub use groups::{Frozen, Group, Groups, Member, Unit};
 pub use layers::DepthwiseConv2d;
+#[cfg(feature = "onnx")]
+pub use onnx::export_onnx;
 pub use pruning::{ChannelPruner, Importance, Selection};
 pub use shrink::{AxisCut, FieldEdit, ShrinkPlan};

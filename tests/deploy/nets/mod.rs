@@ -102,3 +102,39 @@ pub(crate) fn example<const D: usize>(shape: [usize; D], device: &Device) -> Ten
         .map(|_| (2.0 * f64::from(random.next_u32()) / f64::from(u32::MAX) - 1.0) as f32);
     Tensor::from_data(TensorData::new(values.collect::<Vec<f32>>(), shape), device)
 }
+
+/// What a net returns, as vectors.
+pub(crate) trait Outputs {
+    fn values(&self) -> Vec<Vec<f32>>;
+}
+
+impl<const D: usize> Outputs for Tensor<D> {
+    fn values(&self) -> Vec<Vec<f32>> {
+        vec![self.clone().into_data().try_to_vec().unwrap()]
+    }
+}
+
+impl Outputs for (Tensor<4>, Tensor<4>) {
+    fn values(&self) -> Vec<Vec<f32>> {
+        [self.0.values(), self.1.values()].concat()
+    }
+}
+
+pub(crate) fn assert_close(found: &impl Outputs, expected: &impl Outputs) {
+    for (found, expected) in found.values().iter().zip(&expected.values()) {
+        assert_eq!(found.len(), expected.len());
+        let largest = expected
+            .iter()
+            .fold(0.0f32, |max, value| max.max(value.abs()));
+        assert!(
+            largest > 1e-3 && largest.is_finite(),
+            "the output is nothing: {largest}"
+        );
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(
+                (found - expected).abs() <= 1e-5 * largest,
+                "{found} instead of {expected}"
+            );
+        }
+    }
+}

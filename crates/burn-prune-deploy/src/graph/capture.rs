@@ -2,10 +2,10 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use burn::backend::capture::{CapturedGraph, TensorId};
+use burn::backend::ir::{OperationIr, TensorIr};
 use burn::module::Module;
 use burn::tensor::{Device, TensorData};
-use burn_capture::{CapturedGraph, TensorId};
-use burn_ir::{OperationIr, TensorIr};
 
 use super::parameters::{Captured, captured};
 use super::translate::translate;

@@ -1,8 +1,8 @@
 //! Which captured tensor is which parameter.
 
+use burn::backend::capture::{CaptureBackend, TensorId};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
-use burn_capture::{CaptureBackend, TensorId};
 
 /// A parameter of a model on the capture device.
 pub(super) struct Captured {

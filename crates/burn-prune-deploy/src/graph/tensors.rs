@@ -1,5 +1,5 @@
+use burn::backend::capture::{CaptureBackend, TensorId};
 use burn::tensor::{Bool, Device, Int, Tensor};
-use burn_capture::{CaptureBackend, TensorId};
 
 /// What a forward pass takes and returns: a tensor of any kind, or a tuple or `Vec` of them.
 pub trait GraphTensors: Clone {

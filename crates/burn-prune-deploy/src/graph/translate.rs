@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Debug, Write};
 
-use burn_ir::{
+use burn::backend::ir::{
     ActivationOperationIr as Activation, BaseOperationIr as Base, BinaryOpIr, BoolOperationIr,
     FloatOperationIr as Float, IntOperationIr, ModuleOperationIr as Nn, NumericOperationIr as Num,
     OperationIr, ReduceDimOpIr, ScalarIr, ScalarOpIr, TensorIr, UnaryOpIr,
