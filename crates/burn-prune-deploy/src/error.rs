@@ -1,0 +1,160 @@
+//! What can go wrong.
+
+use std::path::PathBuf;
+
+use burn_prune::PruneError;
+
+/// Why an operation was refused. Nothing has been changed when one of these is returned.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeployError {
+    /// The forward pass panicked on the example; mostly an example of the wrong shape.
+    #[error("the forward pass fails on the example ({message}); has the example the right shape?")]
+    Forward {
+        /// What it said.
+        message: String,
+    },
+    /// The forward pass reads a tensor to decide what to do.
+    #[error(
+        "the forward pass depends on the values of its tensors ({message}); a graph can only be \
+         taken of one that does the same for every input"
+    )]
+    DependsOnValues {
+        /// What the capture device said.
+        message: String,
+    },
+    /// The capture device refused the result.
+    #[error("the forward pass cannot be captured: {message}")]
+    Capture {
+        /// What the capture device said.
+        message: String,
+    },
+    /// Channels cannot be followed through an operation.
+    #[error(
+        "channels cannot be followed through operation {index}, `{operation}`, which these \
+         parameters lead to: {}", parameters.join(", ")
+    )]
+    UnknownOperation {
+        /// Number of the operation in the graph.
+        index: usize,
+        /// Its name.
+        operation: String,
+        /// Dotted paths of the parameters whose channels it sees.
+        parameters: Vec<String>,
+    },
+    /// A fraction outside of `[0, 1]`, or not a number.
+    #[error("{what} must be between 0 and 1, found {found}")]
+    InvalidFraction {
+        /// Which fraction.
+        what: &'static str,
+        /// The value given.
+        found: f64,
+    },
+    /// A multiple or floor of 0.
+    #[error("{what} must be at least 1")]
+    Zero {
+        /// Which number.
+        what: &'static str,
+    },
+    /// No group of that name.
+    #[error("there is no group `{name}`; there are: {}", known.join(", "))]
+    UnknownGroup {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// A unit that the group does not have.
+    #[error("group `{group}` has {units} units, found number {found}")]
+    UnknownUnit {
+        /// Name of the group.
+        group: String,
+        /// How many it has.
+        units: usize,
+        /// The number asked for.
+        found: usize,
+    },
+    /// A group would lose all its units.
+    #[error("group `{group}` would become empty: all of its {units} units were chosen; keep one")]
+    EmptyGroup {
+        /// Name of the group.
+        group: String,
+        /// How many units it has.
+        units: usize,
+    },
+    /// The target is below what is left when each group is at its floor.
+    #[error(
+        "no more than {possible:.1} % of the {what} can be removed with the floors as they are, \
+         asked for {asked:.1} %"
+    )]
+    Unreachable {
+        /// What was to be reduced.
+        what: &'static str,
+        /// The reduction asked for, in per cent.
+        asked: f64,
+        /// The reduction that is possible, in per cent.
+        possible: f64,
+    },
+    /// A score that is not a number.
+    #[error("the importance of unit {unit} of group `{group}` is not a number")]
+    NotANumber {
+        /// Name of the group.
+        group: String,
+        /// Number of the unit.
+        unit: usize,
+    },
+    /// A group without a norm, ranked by the scales of norms.
+    #[error("group `{group}` goes through no norm, and so has no scale to be ranked by")]
+    NoScale {
+        /// Name of the group.
+        group: String,
+    },
+    /// A plan meets another model.
+    #[error("this plan is of another model: `{path}` should be {expected}, found {found}")]
+    OtherModel {
+        /// Dotted path of the parameter.
+        path: String,
+        /// Its shape in the plan.
+        expected: String,
+        /// Its shape in the model.
+        found: String,
+    },
+    /// The smaller model does not compute what was planned.
+    #[error(
+        "the shrunk model does not have the planned graph: {difference}{}",
+        hint(edits)
+    )]
+    OtherGraph {
+        /// The first difference.
+        difference: String,
+        /// Fields that should have been changed.
+        edits: Vec<String>,
+    },
+    /// The model cannot be written as ONNX.
+    #[error("this model cannot be written as ONNX: {message}")]
+    Onnx {
+        /// What the exporter said.
+        message: String,
+    },
+    /// A file cannot be written.
+    #[error("cannot write `{}`: {message}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        message: String,
+    },
+    /// From the masks.
+    #[error(transparent)]
+    Prune(#[from] PruneError),
+}
+
+fn hint(edits: &[String]) -> String {
+    match edits {
+        [] => "; does its forward pass use sizes that are stored in fields or constants?".into(),
+        edits => format!(
+            "; these fields have to change with it, see `ShrinkPlan::shrink_with`: {}",
+            edits.join(", ")
+        ),
+    }
+}

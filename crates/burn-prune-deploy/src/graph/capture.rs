@@ -1,0 +1,192 @@
+use std::any::Any;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use burn::backend::capture::{CapturedGraph, TensorId};
+use burn::backend::ir::{OperationIr, TensorIr};
+use burn::module::Module;
+use burn::tensor::{Device, TensorData};
+
+use super::parameters::{Captured, captured};
+use super::translate::translate;
+use super::{Graph, GraphTensors, Operation, Parameter, TensorInfo, TensorKind};
+use crate::DeployError;
+
+impl Graph {
+    /// Runs the forward pass of a model once on an example, without computing anything, and writes
+    /// down what it does.
+    ///
+    /// The model is taken as it computes: with its masks folded in, and in evaluation mode, so that
+    /// BatchNorm uses its running statistics. Neither the model nor its statistics are touched.
+    /// `inputs` and what `forward` returns are tensors of any kind, or tuples or `Vec`s of them.
+    ///
+    /// # Errors
+    /// When the forward pass fails on the example or depends on the values of tensors.
+    pub fn capture<M, I, O>(
+        model: &M,
+        inputs: I,
+        forward: impl FnOnce(&M, I) -> O,
+    ) -> Result<Self, DeployError>
+    where
+        M: Module,
+        I: GraphTensors,
+        O: GraphTensors,
+    {
+        // `valid` makes running statistics of its own; a clone would share the caller's.
+        let model = model.valid().materialize();
+        let device = Device::capture();
+        let mut parameters = Vec::new();
+        let captured = catch_unwind(AssertUnwindSafe(|| {
+            device.capture_scope(|scope| {
+                let model = model.to_device(&device);
+                parameters = captured(&model);
+                let inputs = inputs.on_device(&device);
+                let input_ids = inputs.captured_ids().unwrap_or_default();
+                let outputs = forward(&model, inputs);
+                let output_ids = outputs.captured_ids().unwrap_or_default();
+                scope.complete(input_ids, output_ids)
+            })
+        }));
+        match captured {
+            Ok(Ok(captured)) => Ok(build(captured, parameters)),
+            Ok(Err(error)) => Err(DeployError::Capture {
+                message: error.to_string(),
+            }),
+            Err(panic) => Err(failure(panic)),
+        }
+    }
+}
+
+fn failure(panic: Box<dyn Any + Send>) -> DeployError {
+    let message = match panic.downcast::<String>() {
+        Ok(message) => *message,
+        Err(panic) => match panic.downcast::<&str>() {
+            Ok(message) => message.to_string(),
+            Err(_) => "no message".to_string(),
+        },
+    };
+    let line = message.lines().next().unwrap_or_default().to_string();
+    let reads = ["no concrete value", "no initialized value"];
+    match reads.iter().any(|part| message.contains(part)) {
+        true => DeployError::DependsOnValues { message: line },
+        false => DeployError::Forward { message: line },
+    }
+}
+
+fn build(captured: CapturedGraph, parameters: Vec<Captured>) -> Graph {
+    let mut builder = Builder {
+        values: &captured.values,
+        numbers: HashMap::new(),
+        graph: Graph {
+            tensors: Vec::new(),
+            operations: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            parameters: Vec::new(),
+        },
+    };
+    for parameter in parameters {
+        builder.parameter(parameter);
+    }
+    for id in &captured.graph.inputs {
+        let Some(value) = captured.values.get(id) else {
+            continue;
+        };
+        let number = builder.add(*id, value_info(value, TensorKind::Input));
+        builder.graph.inputs.push(number);
+    }
+    for operation in &captured.graph.operations {
+        builder.operation(operation);
+    }
+    let outputs = captured.graph.outputs.iter();
+    builder.graph.outputs = outputs.map(|id| builder.numbers[id]).collect();
+    builder.graph
+}
+
+struct Builder<'a> {
+    values: &'a std::collections::BTreeMap<TensorId, TensorData>,
+    numbers: HashMap<TensorId, usize>,
+    graph: Graph,
+}
+
+impl Builder<'_> {
+    fn add(&mut self, id: TensorId, info: TensorInfo) -> usize {
+        let number = self.graph.tensors.len();
+        self.graph.tensors.push(info);
+        self.numbers.insert(id, number);
+        number
+    }
+
+    fn parameter(&mut self, parameter: Captured) {
+        // A shared parameter is known by the first of its paths.
+        if self.numbers.contains_key(&parameter.id) {
+            return;
+        }
+        let Some(value) = self.values.get(&parameter.id) else {
+            return;
+        };
+        debug_assert_eq!(value.shape().to_vec(), parameter.shape);
+        let kind = TensorKind::Parameter(self.graph.parameters.len());
+        let tensor = self.add(parameter.id, value_info(value, kind));
+        self.graph.parameters.push(Parameter {
+            path: parameter.path,
+            tensor,
+            structs: parameter.structs,
+            is_statistic: false,
+            values: value.iter::<f32>().collect(),
+        });
+    }
+
+    fn number(&mut self, tensor: &TensorIr, kind: TensorKind) -> usize {
+        match self.numbers.get(&tensor.id) {
+            Some(number) => *number,
+            None => self.add(
+                tensor.id,
+                TensorInfo {
+                    shape: tensor.shape.to_vec(),
+                    element_bytes: tensor.dtype.size(),
+                    kind,
+                },
+            ),
+        }
+    }
+
+    fn operation(&mut self, operation: &OperationIr) {
+        // Puts a constant there; its value is known.
+        if matches!(operation, OperationIr::Init(_)) {
+            return;
+        }
+        let (kind, inputs) = translate(operation);
+        let inputs: Vec<usize> = inputs
+            .into_iter()
+            .map(|tensor| self.number(tensor, TensorKind::Constant))
+            .collect();
+        let outputs = operation.outputs();
+        let outputs: Vec<&TensorIr> = outputs.collect();
+        let outputs = outputs
+            .into_iter()
+            .map(|tensor| self.number(tensor, TensorKind::Computed))
+            .collect();
+        for (place, tensor) in inputs.iter().enumerate() {
+            let TensorKind::Parameter(index) = self.graph.tensors[*tensor].kind else {
+                continue;
+            };
+            if kind.role(place) == super::Role::Statistic {
+                self.graph.parameters[index].is_statistic = true;
+            }
+        }
+        self.graph.operations.push(Operation {
+            kind,
+            inputs,
+            outputs,
+        });
+    }
+}
+
+fn value_info(value: &TensorData, kind: TensorKind) -> TensorInfo {
+    TensorInfo {
+        shape: value.shape().to_vec(),
+        element_bytes: value.dtype().size(),
+        kind,
+    }
+}

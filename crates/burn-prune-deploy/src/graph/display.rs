@@ -1,0 +1,117 @@
+use std::fmt;
+
+use super::{Graph, OperationKind, TensorKind};
+
+/// A shape as `2x3x4`.
+pub(crate) fn dims(shape: &[usize]) -> String {
+    let sizes: Vec<String> = shape.iter().map(usize::to_string).collect();
+    match sizes.is_empty() {
+        true => "scalar".to_string(),
+        false => sizes.join("x"),
+    }
+}
+
+impl fmt::Display for Graph {
+    /// One line an operation: outputs, name, inputs, settings.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inputs: Vec<String> = self
+            .inputs
+            .iter()
+            .map(|input| self.tensor(*input))
+            .collect();
+        writeln!(f, "inputs: {}", inputs.join(", "))?;
+        for operation in &self.operations {
+            let outputs = operation.outputs.iter();
+            let outputs: Vec<String> = outputs.map(|output| self.tensor(*output)).collect();
+            let inputs = operation.inputs.iter();
+            let inputs: Vec<String> = inputs.map(|input| self.reference(*input)).collect();
+            write!(
+                f,
+                "{} = {}({})",
+                outputs.join(", "),
+                operation.kind.name(),
+                inputs.join(", ")
+            )?;
+            match settings(&operation.kind) {
+                settings if settings.is_empty() => writeln!(f)?,
+                settings => writeln!(f, " {settings}")?,
+            }
+        }
+        let outputs: Vec<String> = self
+            .outputs
+            .iter()
+            .map(|output| self.tensor(*output))
+            .collect();
+        write!(f, "outputs: {}", outputs.join(", "))
+    }
+}
+
+impl Graph {
+    fn tensor(&self, number: usize) -> String {
+        format!("{} [{}]", self.reference(number), dims(self.shape(number)))
+    }
+
+    fn reference(&self, number: usize) -> String {
+        match self.tensors[number].kind {
+            TensorKind::Parameter(index) => self.parameters[index].path.clone(),
+            TensorKind::Constant => format!("constant{number} [{}]", dims(self.shape(number))),
+            TensorKind::Input | TensorKind::Computed => format!("%{number}"),
+        }
+    }
+}
+
+fn settings(kind: &OperationKind) -> String {
+    match kind {
+        OperationKind::Convolution {
+            stride,
+            padding,
+            dilation,
+            groups,
+            ..
+        } => {
+            let padding: Vec<String> = padding
+                .iter()
+                .map(|(before, after)| match before == after {
+                    true => before.to_string(),
+                    false => format!("{before}+{after}"),
+                })
+                .collect();
+            format!(
+                "stride {}, padding {}, dilation {}, groups {groups}",
+                dims(stride),
+                padding.join("x"),
+                dims(dilation)
+            )
+        }
+        OperationKind::Spatial { options, .. } | OperationKind::Attention { options } => {
+            options.clone()
+        }
+        OperationKind::Elementwise { scalars, .. } => {
+            let scalars: Vec<String> = scalars.iter().map(f64::to_string).collect();
+            scalars.join(", ")
+        }
+        OperationKind::Reduce { axes, .. } | OperationKind::Flip { axes } => {
+            format!("axes {axes:?}")
+        }
+        OperationKind::Permute { axes } => format!("{axes:?}"),
+        OperationKind::Along { axis, .. }
+        | OperationKind::Concatenate { axis }
+        | OperationKind::Select { axis } => format!("axis {axis}"),
+        OperationKind::Repeat { axis, times } => format!("axis {axis}, {times} times"),
+        OperationKind::Slice { ranges } => {
+            let ranges: Vec<String> = ranges
+                .iter()
+                .map(|(start, end, step)| match step {
+                    1 => format!("{start}..{end}"),
+                    step => format!("{start}..{end};{step}"),
+                })
+                .collect();
+            format!("[{}]", ranges.join(", "))
+        }
+        OperationKind::Pad { padding, .. } => format!("{padding:?}"),
+        OperationKind::BatchNorm { epsilon } | OperationKind::LayerNorm { epsilon } => {
+            format!("epsilon {epsilon}")
+        }
+        _ => String::new(),
+    }
+}

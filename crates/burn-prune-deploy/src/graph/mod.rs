@@ -1,0 +1,111 @@
+//! The forward pass of a model as operations on tensors.
+
+mod capture;
+mod display;
+mod operation;
+mod parameters;
+mod tensors;
+mod translate;
+
+pub use operation::{Operation, OperationKind, Role};
+pub use tensors::GraphTensors;
+
+pub(crate) use display::dims;
+
+use serde::{Deserialize, Serialize};
+
+/// The forward pass of a model on an example: operations in their order, tensors with their shapes.
+///
+/// Made by [`Graph::capture`]. Tensors are numbered; [`Operation`]s name them by number. Displays
+/// as one line an operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Graph {
+    /// All tensors.
+    pub tensors: Vec<TensorInfo>,
+    /// Operations in the order in which they run.
+    pub operations: Vec<Operation>,
+    /// Numbers of the tensors that are given to the model.
+    pub inputs: Vec<usize>,
+    /// Numbers of the tensors that the model returns.
+    pub outputs: Vec<usize>,
+    /// Float parameters in module order, those that no operation reads included.
+    pub parameters: Vec<Parameter>,
+}
+
+/// A tensor of a graph.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TensorInfo {
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Bytes an element.
+    pub element_bytes: usize,
+    /// Where it comes from.
+    pub kind: TensorKind,
+}
+
+impl TensorInfo {
+    /// Number of elements.
+    pub fn elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// Where a tensor comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TensorKind {
+    /// It is given to the model.
+    Input,
+    /// A parameter, by its number in [`Graph::parameters`].
+    Parameter(usize),
+    /// It is stored in the model or made by its code, and no parameter.
+    Constant,
+    /// An operation makes it.
+    Computed,
+}
+
+/// A parameter of the model, running statistics included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Parameter {
+    /// Dotted path.
+    pub path: String,
+    /// Number of its tensor.
+    pub tensor: usize,
+    /// Type names of the structs that it is in, from the model to the layer that holds it.
+    pub structs: Vec<String>,
+    /// Whether it is a running statistic, which cannot be masked.
+    pub is_statistic: bool,
+    /// Its values in row-major order. Not serialized.
+    #[serde(skip)]
+    pub values: Vec<f32>,
+}
+
+impl Graph {
+    /// The numbers of the operations that read a tensor.
+    pub fn consumers(&self, tensor: usize) -> Vec<usize> {
+        let operations = self.operations.iter().enumerate();
+        let reads = operations.filter(|(_, operation)| operation.inputs.contains(&tensor));
+        reads.map(|(index, _)| index).collect()
+    }
+
+    /// The parameter of a dotted path.
+    pub fn parameter(&self, path: &str) -> Option<&Parameter> {
+        let mut parameters = self.parameters.iter();
+        parameters.find(|parameter| parameter.path == path)
+    }
+
+    pub(crate) fn shape(&self, tensor: usize) -> &[usize] {
+        &self.tensors[tensor].shape
+    }
+}
+
+impl Parameter {
+    /// Type name of the struct that holds it, `Conv2d` for instance.
+    pub fn layer(&self) -> &str {
+        self.structs.last().map_or("", String::as_str)
+    }
+
+    /// Dotted path of the module that it is in.
+    pub fn module(&self) -> &str {
+        self.path.rsplit_once('.').map_or("", |(module, _)| module)
+    }
+}

@@ -1,0 +1,203 @@
+use serde::{Deserialize, Serialize};
+
+/// One step of a forward pass.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Operation {
+    /// What it does.
+    pub kind: OperationKind,
+    /// Numbers of the tensors it reads, in the order that [`OperationKind`] gives.
+    pub inputs: Vec<usize>,
+    /// Numbers of the tensors it makes.
+    pub outputs: Vec<usize>,
+}
+
+/// What an operation does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum OperationKind {
+    /// A convolution over 1 to 3 spatial axes. Inputs: signal `[batch, channels_in, ..]`, weight
+    /// `[channels_out, channels_in / groups, ..]`, or `[channels_in, channels_out / groups, ..]`
+    /// when transposed, and perhaps a bias `[channels_out]`.
+    Convolution {
+        /// Whether it is a transposed convolution.
+        transposed: bool,
+        /// Steps along each spatial axis.
+        stride: Vec<usize>,
+        /// Zeros before and after each spatial axis; for a transposed one, how much is cut off.
+        padding: Vec<(usize, usize)>,
+        /// Added to the end of each spatial axis of a transposed convolution.
+        padding_out: Vec<usize>,
+        /// Distance between the entries of the kernel.
+        dilation: Vec<usize>,
+        /// In how many parts the channels are convolved.
+        groups: usize,
+    },
+    /// A matrix product. Inputs: `[.., n, k]` and `[.., k, m]`.
+    MatMul,
+    /// Inputs: `[.., d_input]`, weight `[d_input, d_output]`, and perhaps a bias `[d_output]`.
+    Linear,
+    /// Inputs: signal `[batch, channels, ..]`, gamma, beta, mean and variance `[channels]`.
+    BatchNorm {
+        /// Added to the variance.
+        epsilon: f64,
+    },
+    /// Inputs: `[.., d_model]`, gamma `[d_model]`, and perhaps beta `[d_model]`.
+    LayerNorm {
+        /// Added to the variance.
+        epsilon: f64,
+    },
+    /// Inputs: weights `[words, d_model]`, indices.
+    Embedding,
+    /// Scaled dot-product attention. Inputs: query `[batch, heads, n, d]`, key `[.., m, d]`, value
+    /// `[.., m, e]`, and perhaps a mask and a bias `[.., n, m]`.
+    Attention {
+        /// Its settings, as text.
+        options: String,
+    },
+    /// Whatever treats every channel by itself and keeps batch and channels: pooling, up-sampling.
+    /// Input: `[batch, channels, ..]`.
+    Spatial {
+        /// Which one.
+        name: String,
+        /// Its settings, as text.
+        options: String,
+    },
+    /// Element by element, where sizes of 1 are repeated.
+    Elementwise {
+        /// Which one.
+        name: String,
+        /// Numbers in it.
+        scalars: Vec<f64>,
+    },
+    /// Puts several axes down to a size of 1, or all of them into `[1]`.
+    Reduce {
+        /// Which one.
+        name: String,
+        /// The axes; all when empty.
+        axes: Vec<usize>,
+    },
+    /// Mixes the entries along an axis and keeps its size: softmax, cumulative sums, sorting.
+    Along {
+        /// Which one.
+        name: String,
+        /// The axis.
+        axis: usize,
+    },
+    /// The same elements in their order, in another shape.
+    Reshape,
+    /// Output axis `i` is input axis `axes[i]`.
+    Permute {
+        /// The input axes.
+        axes: Vec<usize>,
+    },
+    /// A part of each axis.
+    Slice {
+        /// Start, end and step for each axis.
+        ranges: Vec<(usize, usize, isize)>,
+    },
+    /// Tensors one after another along an axis.
+    Concatenate {
+        /// The axis.
+        axis: usize,
+    },
+    /// Axes of size 1 repeated, and new ones in front.
+    Expand,
+    /// The whole axis several times.
+    Repeat {
+        /// The axis.
+        axis: usize,
+        /// How often.
+        times: usize,
+    },
+    /// Axes backwards.
+    Flip {
+        /// The axes.
+        axes: Vec<usize>,
+    },
+    /// Entries added around.
+    Pad {
+        /// How many before and after each axis.
+        padding: Vec<(usize, usize)>,
+        /// What is added, as text.
+        mode: String,
+    },
+    /// Entries of an axis by their numbers. Inputs: tensor, indices.
+    Select {
+        /// The axis.
+        axis: usize,
+    },
+    /// A tensor from nothing: zeros, ones, a number, random numbers.
+    Create {
+        /// Which one.
+        name: String,
+    },
+    /// Anything else.
+    Other {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// What a parameter is to an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Role {
+    /// The signal that goes through.
+    Signal,
+    /// What it is multiplied with.
+    Weight,
+    /// What is added.
+    Bias,
+    /// The scale of a norm.
+    Scale,
+    /// A running mean or variance.
+    Statistic,
+}
+
+impl OperationKind {
+    /// Its name, in lower case.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Convolution { transposed, .. } => match transposed {
+                true => "transposed convolution",
+                false => "convolution",
+            },
+            Self::MatMul => "matmul",
+            Self::Linear => "linear",
+            Self::BatchNorm { .. } => "batch norm",
+            Self::LayerNorm { .. } => "layer norm",
+            Self::Embedding => "embedding",
+            Self::Attention { .. } => "attention",
+            Self::Reshape => "reshape",
+            Self::Permute { .. } => "permute",
+            Self::Slice { .. } => "slice",
+            Self::Concatenate { .. } => "concatenate",
+            Self::Expand => "expand",
+            Self::Repeat { .. } => "repeat",
+            Self::Flip { .. } => "flip",
+            Self::Pad { .. } => "pad",
+            Self::Select { .. } => "select",
+            Self::Spatial { name, .. }
+            | Self::Elementwise { name, .. }
+            | Self::Reduce { name, .. }
+            | Self::Along { name, .. }
+            | Self::Create { name }
+            | Self::Other { name } => name,
+        }
+    }
+
+    /// What input number `place` is to it.
+    pub fn role(&self, place: usize) -> Role {
+        match (self, place) {
+            (_, 0) if !matches!(self, Self::Embedding) => Role::Signal,
+            (Self::Embedding, 0) => Role::Weight,
+            (Self::Convolution { .. } | Self::Linear | Self::MatMul, 1) => Role::Weight,
+            (Self::Convolution { .. } | Self::Linear, 2) => Role::Bias,
+            (Self::BatchNorm { .. } | Self::LayerNorm { .. }, 1) => Role::Scale,
+            (Self::BatchNorm { .. } | Self::LayerNorm { .. }, 2) => Role::Bias,
+            (Self::BatchNorm { .. }, _) => Role::Statistic,
+            (Self::Elementwise { name, .. }, _) if name == "mul" => Role::Scale,
+            (Self::Elementwise { name, .. }, _) if name == "add" => Role::Bias,
+            _ => Role::Signal,
+        }
+    }
+}

@@ -1,0 +1,27 @@
+use std::fmt;
+
+use super::Groups;
+
+impl fmt::Display for Groups<'_> {
+    /// Each group with its members, then what is frozen and why.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for group in self.groups() {
+            writeln!(f, "{}: {} units", group.name, group.units.len())?;
+            for (parameter, axis, entries) in group.members() {
+                let path = &self.graph().parameters[parameter].path;
+                match entries {
+                    1 => writeln!(f, "  {path}, axis {axis}")?,
+                    many => writeln!(f, "  {path}, axis {axis}, {many} entries each")?,
+                }
+            }
+        }
+        for frozen in self.frozen() {
+            writeln!(
+                f,
+                "never cut: {}, axis {}, {} entries: {}",
+                frozen.parameter, frozen.axis, frozen.entries, frozen.reason
+            )?;
+        }
+        Ok(())
+    }
+}

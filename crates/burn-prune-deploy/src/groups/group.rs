@@ -1,0 +1,139 @@
+use std::collections::{BTreeMap, HashMap};
+
+use super::Places;
+use crate::graph::Graph;
+
+/// Units that lie in the same axes of the same parameters, mostly the channels of a layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    /// Path of its first parameter, and an axis where that alone would not tell groups apart.
+    pub name: String,
+    /// Its units, in the order of their first entries.
+    pub units: Vec<Unit>,
+}
+
+/// What is cut together: mostly one channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit {
+    /// Where it lies.
+    pub members: Vec<Member>,
+}
+
+/// The part of a unit in one axis of one parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Number of the parameter in [`Graph::parameters`].
+    pub parameter: usize,
+    /// Axis of the parameter.
+    pub axis: usize,
+    /// Indices along the axis.
+    pub indices: Vec<usize>,
+}
+
+/// An axis of a parameter of which entries are never cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frozen {
+    /// Dotted path of the parameter.
+    pub parameter: String,
+    /// The axis.
+    pub axis: usize,
+    /// How many of its entries.
+    pub entries: usize,
+    /// Why.
+    pub reason: String,
+}
+
+impl Group {
+    /// The parameters and axes that it lies in, with how many entries a unit has there.
+    pub fn members(&self) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
+        let members = self.units[0].members.iter();
+        members.map(|member| (member.parameter, member.axis, member.indices.len()))
+    }
+}
+
+/// Groups the free sets, and says which unit a set is: numbers of the group and of the unit in it.
+pub(super) fn groups(
+    graph: &Graph,
+    free: Vec<(usize, Places)>,
+) -> (Vec<Group>, HashMap<usize, (u32, u32)>) {
+    let units = free.into_iter().map(|(set, places)| (set, unit(&places)));
+    let mut units: Vec<(usize, Unit)> = units.collect();
+    let first = |unit: &Unit| {
+        let member = &unit.members[0];
+        (member.parameter, member.axis, member.indices[0])
+    };
+    units.sort_by_key(|(_, unit)| first(unit));
+    let mut by_signature: BTreeMap<Vec<(usize, usize, usize)>, usize> = BTreeMap::new();
+    let mut groups: Vec<Group> = Vec::new();
+    let mut numbers = HashMap::new();
+    for (set, unit) in units {
+        let signature = unit.members.iter();
+        let signature =
+            signature.map(|member| (member.parameter, member.axis, member.indices.len()));
+        let group = *by_signature.entry(signature.collect()).or_insert_with(|| {
+            groups.push(Group {
+                name: String::new(),
+                units: Vec::new(),
+            });
+            groups.len() - 1
+        });
+        let members = &mut groups[group].units;
+        numbers.insert(set, (group as u32, members.len() as u32));
+        members.push(unit);
+    }
+    name(graph, &mut groups);
+    (groups, numbers)
+}
+
+/// The name is the path; with the axis, and then with a number, where several have the same.
+fn name(graph: &Graph, groups: &mut [Group]) {
+    let mut used: HashMap<String, usize> = HashMap::new();
+    for group in groups {
+        let first = &group.units[0].members[0];
+        let path = &graph.parameters[first.parameter].path;
+        let times = used.entry(path.clone()).or_default();
+        *times += 1;
+        group.name = match times {
+            1 => path.clone(),
+            times => format!("{path}#{times}"),
+        };
+    }
+}
+
+fn unit(places: &Places) -> Unit {
+    let mut members: Vec<Member> = Vec::new();
+    for &(parameter, axis, index) in places {
+        match members.last_mut() {
+            Some(last) if (last.parameter, last.axis) == (parameter, axis) => {
+                last.indices.push(index);
+            }
+            _ => members.push(Member {
+                parameter,
+                axis,
+                indices: vec![index],
+            }),
+        }
+    }
+    Unit { members }
+}
+
+/// The frozen axes; a unit of a single entry counts for nothing.
+pub(super) fn frozen(graph: &Graph, sets: impl Iterator<Item = (String, Places)>) -> Vec<Frozen> {
+    let mut counts: BTreeMap<(usize, usize, String), usize> = BTreeMap::new();
+    for (reason, places) in sets {
+        for (parameter, axis, _) in places {
+            let size = graph.shape(graph.parameters[parameter].tensor)[axis];
+            if size > 1 {
+                *counts.entry((parameter, axis, reason.clone())).or_default() += 1;
+            }
+        }
+    }
+    let counts = counts.into_iter();
+    let frozen = counts.map(|((parameter, axis, reason), entries)| Frozen {
+        parameter: graph.parameters[parameter].path.clone(),
+        axis,
+        entries,
+        reason,
+    });
+    frozen.collect()
+}

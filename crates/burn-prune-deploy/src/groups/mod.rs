@@ -1,0 +1,185 @@
+//! Which channels of which parameters go together.
+
+mod display;
+mod entries;
+mod group;
+mod reshape;
+mod rules;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use group::{Frozen, Group, Member, Unit};
+
+use entries::{Axis, Entries};
+use rules::Rules;
+
+use crate::DeployError;
+use crate::graph::{Graph, OperationKind, TensorKind};
+
+/// The coupled channels of a model (Fang et al. 2023, "DepGraph: Towards Any Structural Pruning").
+///
+/// Found from operations alone, never from names or types of layers: two entries of two axes go
+/// together when an operation makes one of the other. What goes together is a [`Unit`]: mostly one
+/// channel, in all parameters that make, scale, shift or read it. Units of the same parameters are
+/// a [`Group`]. Channels that an input, an output, a constant or a layer norm holds fast are
+/// [frozen](Groups::frozen), with the reason.
+///
+/// Splits into equal parts lose the same places in each part; a group of a GroupNorm is one unit;
+/// so is a depthwise channel, while other grouped convolutions keep their groups and lose the same
+/// places in each.
+#[derive(Debug, Clone)]
+pub struct Groups<'a> {
+    graph: &'a Graph,
+    groups: Vec<Group>,
+    frozen: Vec<Frozen>,
+    /// For each tensor and axis, which unit an entry belongs to.
+    places: Vec<Vec<Vec<Option<(u32, u32)>>>>,
+}
+
+impl Graph {
+    /// Finds the channels that go together.
+    ///
+    /// # Errors
+    /// When channels of parameters lead into an operation that is not understood.
+    pub fn groups(&self) -> Result<Groups<'_>, DeployError> {
+        Groups::of(self)
+    }
+}
+
+/// Where the entries of a set are: parameter, axis, index.
+type Places = Vec<(usize, usize, usize)>;
+
+impl<'a> Groups<'a> {
+    fn of(graph: &'a Graph) -> Result<Self, DeployError> {
+        let Rules {
+            mut entries,
+            reasons,
+            ..
+        } = Rules::of(graph);
+        check_operations(graph, &mut entries)?;
+        let used: BTreeSet<usize> = graph
+            .operations
+            .iter()
+            .flat_map(|operation| operation.inputs.iter().copied())
+            .collect();
+        let mut sets: BTreeMap<usize, Places> = BTreeMap::new();
+        for (number, parameter) in graph.parameters.iter().enumerate() {
+            if !used.contains(&parameter.tensor) {
+                continue;
+            }
+            for axis in 0..graph.shape(parameter.tensor).len() {
+                let at = Axis {
+                    tensor: parameter.tensor,
+                    axis,
+                };
+                for index in 0..entries.size(at) {
+                    let set = entries.set(at, index);
+                    sets.entry(set).or_default().push((number, axis, index));
+                }
+            }
+        }
+        let (frozen, free): (Vec<_>, Vec<_>) = sets
+            .into_iter()
+            .partition(|(set, _)| entries.frozen(*set).is_some());
+        let frozen = frozen.into_iter().map(|(set, places)| {
+            let reason = entries.frozen(set).expect("it is frozen");
+            (reasons[reason as usize].clone(), places)
+        });
+        let frozen = group::frozen(graph, frozen);
+        let (groups, units) = group::groups(graph, free);
+        let mut places = Vec::new();
+        for (tensor, info) in graph.tensors.iter().enumerate() {
+            let axes = info.shape.iter().enumerate();
+            let axes = axes.map(|(axis, size)| {
+                let entries = (0..*size).map(|index| {
+                    let set = entries.set(Axis { tensor, axis }, index);
+                    units.get(&set).copied()
+                });
+                entries.collect()
+            });
+            places.push(axes.collect());
+        }
+        Ok(Self {
+            graph,
+            groups,
+            frozen,
+            places,
+        })
+    }
+
+    /// The groups, in the order of their first parameters.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The group of a name.
+    ///
+    /// # Errors
+    /// When there is none; the names that there are are in the message.
+    pub fn group(&self, name: &str) -> Result<&Group, DeployError> {
+        let mut groups = self.groups.iter();
+        let found = groups.find(|group| group.name == name);
+        found.ok_or_else(|| DeployError::UnknownGroup {
+            name: name.to_string(),
+            known: self.groups.iter().map(|group| group.name.clone()).collect(),
+        })
+    }
+
+    /// Axes of parameters that are never cut, and why.
+    pub fn frozen(&self) -> &[Frozen] {
+        &self.frozen
+    }
+
+    /// The graph that they are of.
+    pub fn graph(&self) -> &'a Graph {
+        self.graph
+    }
+
+    /// The unit of each entry of an axis of a tensor: numbers of the group and of the unit in it.
+    pub(crate) fn units_of(&self, tensor: usize, axis: usize) -> &[Option<(u32, u32)>] {
+        &self.places[tensor][axis]
+    }
+}
+
+/// Refuses operations that are not understood, unless no channel leads there.
+fn check_operations(graph: &Graph, entries: &mut Entries) -> Result<(), DeployError> {
+    for (index, operation) in graph.operations.iter().enumerate() {
+        let OperationKind::Other { name } = &operation.kind else {
+            continue;
+        };
+        let mut seen = BTreeSet::new();
+        for tensor in operation.inputs.iter().chain(&operation.outputs) {
+            for axis in 0..graph.shape(*tensor).len() {
+                let at = Axis {
+                    tensor: *tensor,
+                    axis,
+                };
+                seen.extend((0..entries.size(at)).map(|index| entries.set(at, index)));
+            }
+        }
+        let mut parameters = BTreeSet::new();
+        for parameter in &graph.parameters {
+            for axis in 0..graph.shape(parameter.tensor).len() {
+                let at = Axis {
+                    tensor: parameter.tensor,
+                    axis,
+                };
+                if (0..entries.size(at)).any(|index| seen.contains(&entries.set(at, index))) {
+                    parameters.insert(parameter.path.clone());
+                }
+            }
+        }
+        let only_constants = operation.inputs.iter().all(|tensor| {
+            let kind = graph.tensors[*tensor].kind;
+            matches!(kind, TensorKind::Constant | TensorKind::Input)
+        });
+        if !parameters.is_empty() || !only_constants {
+            return Err(DeployError::UnknownOperation {
+                index,
+                operation: name.clone(),
+                parameters: parameters.into_iter().collect(),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,53 @@
+use std::io::Write;
+use std::path::Path;
+
+use burn::module::Module;
+use burn_onnx::export::{ExportInput, ExportOutput, OnnxExporter};
+
+use crate::DeployError;
+
+/// Writes a model as an ONNX file for other runtimes, with the sizes of the example.
+///
+/// Masks are folded in: pruned weights are zeros in the file. The file is written under another name
+/// and renamed, so what was there stays whole when something goes wrong.
+///
+/// # Errors
+/// When the forward pass has an operation that burn-onnx cannot write (0.22: transposed
+/// convolutions, softmax, layer norms, `clamp`, ...), which the message names, or the file cannot be
+/// written.
+pub fn export_onnx<M, I, O>(
+    model: &M,
+    example: I,
+    forward: impl FnOnce(&M, I) -> O,
+    path: impl AsRef<Path>,
+) -> Result<(), DeployError>
+where
+    M: Module,
+    I: ExportInput,
+    O: ExportOutput,
+{
+    // `valid` makes running statistics of its own; the exporter moves a clone, which shares them.
+    let model = model.valid().materialize();
+    let exported = OnnxExporter::new().export(&model, example, forward);
+    let exported = exported.map_err(|error| DeployError::Onnx {
+        message: error.to_string(),
+    })?;
+    let path = path.as_ref();
+    let failed = |error: std::io::Error| DeployError::File {
+        path: path.to_path_buf(),
+        message: error.to_string(),
+    };
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    // As files have it; temporary ones are for their owner alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder).map_err(failed)?;
+    file.write_all(exported.as_bytes()).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}

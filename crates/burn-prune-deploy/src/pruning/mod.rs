@@ -1,0 +1,9 @@
+//! Which channels go.
+
+mod importance;
+mod pruner;
+mod selection;
+
+pub use importance::Importance;
+pub use pruner::ChannelPruner;
+pub use selection::Selection;

@@ -1,0 +1,215 @@
+use std::collections::BTreeMap;
+
+use super::{Importance, Selection};
+use crate::DeployError;
+use crate::groups::Groups;
+
+/// Chooses the least important units of each group.
+///
+/// What is asked for is a fraction of the units, of the multiply-adds or of the parameters. Counts
+/// are rounded half to even; of equally important units the first ones go.
+#[derive(Debug, Clone)]
+pub struct ChannelPruner {
+    importance: Importance,
+    goal: Goal,
+    is_global: bool,
+    fractions: BTreeMap<String, f64>,
+    floor: usize,
+    multiple: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Goal {
+    Units(f64),
+    MultiplyAdds(f64),
+    Parameters(f64),
+}
+
+/// Steps of the search for a fraction: exact to one unit in groups of any size.
+const STEPS: usize = 30;
+
+impl ChannelPruner {
+    /// A pruner that removes nothing yet.
+    pub fn new(importance: Importance) -> Self {
+        Self {
+            importance,
+            goal: Goal::Units(0.0),
+            is_global: false,
+            fractions: BTreeMap::new(),
+            floor: 1,
+            multiple: 1,
+        }
+    }
+
+    /// Removes this fraction of the units: of each group, or of all together when
+    /// [global](Self::global).
+    #[must_use]
+    pub fn fraction(mut self, fraction: f64) -> Self {
+        self.goal = Goal::Units(fraction);
+        self
+    }
+
+    /// Removes units until this fraction of the multiply-adds is gone, or a little more.
+    #[must_use]
+    pub fn multiply_adds(mut self, fraction: f64) -> Self {
+        self.goal = Goal::MultiplyAdds(fraction);
+        self
+    }
+
+    /// Removes units until this fraction of the parameters is gone, or a little more.
+    #[must_use]
+    pub fn parameters(mut self, fraction: f64) -> Self {
+        self.goal = Goal::Parameters(fraction);
+        self
+    }
+
+    /// Ranks the units of all groups together, each importance divided by the mean of its group.
+    #[must_use]
+    pub fn global(mut self) -> Self {
+        self.is_global = true;
+        self
+    }
+
+    /// Removes this fraction of the units of a group, whatever the others lose.
+    #[must_use]
+    pub fn group_fraction(mut self, group: impl Into<String>, fraction: f64) -> Self {
+        self.fractions.insert(group.into(), fraction);
+        self
+    }
+
+    /// Keeps at least so many units of each group; 1 unless told.
+    #[must_use]
+    pub fn floor(mut self, units: usize) -> Self {
+        self.floor = units;
+        self
+    }
+
+    /// Keeps a multiple of so many units of each group, rounded up; a group that has fewer is left
+    /// alone.
+    #[must_use]
+    pub fn multiple_of(mut self, units: usize) -> Self {
+        self.multiple = units;
+        self
+    }
+
+    /// Chooses the units.
+    ///
+    /// # Errors
+    /// When a fraction is none, a group is not known, an importance is not a number, or the target
+    /// cannot be reached with the floors; the message says what can.
+    pub fn select<'a>(&self, groups: &'a Groups<'a>) -> Result<Selection<'a>, DeployError> {
+        self.check(groups)?;
+        let scores = self.importance.scores(groups)?;
+        let (what, target) = match self.goal {
+            Goal::Units(fraction) => return Ok(self.remove(groups, &scores, fraction)),
+            Goal::MultiplyAdds(target) => ("multiply-adds", target),
+            Goal::Parameters(target) => ("parameters", target),
+        };
+        let measure = |graph: crate::Graph| {
+            let cost = graph.cost();
+            match self.goal {
+                Goal::MultiplyAdds(_) => cost.multiply_adds() as f64,
+                _ => cost.parameters() as f64,
+            }
+        };
+        let before = measure(groups.graph().clone());
+        let gone = |selection: &Selection<'_>| 1.0 - measure(selection.graph()) / before;
+        let most = self.remove(groups, &scores, 1.0);
+        let possible = gone(&most);
+        if possible < target {
+            return Err(DeployError::Unreachable {
+                what,
+                asked: 100.0 * target,
+                possible: 100.0 * possible,
+            });
+        }
+        let (mut low, mut high, mut found) = (0.0, 1.0, most);
+        for _ in 0..STEPS {
+            let middle = (low + high) / 2.0;
+            let selection = self.remove(groups, &scores, middle);
+            match gone(&selection) >= target {
+                true => (high, found) = (middle, selection),
+                false => low = middle,
+            }
+        }
+        Ok(found)
+    }
+
+    fn check(&self, groups: &Groups<'_>) -> Result<(), DeployError> {
+        let (Goal::Units(goal) | Goal::MultiplyAdds(goal) | Goal::Parameters(goal)) = self.goal;
+        let fractions = self.fractions.values().copied();
+        for found in std::iter::once(goal).chain(fractions) {
+            if !(0.0..=1.0).contains(&found) {
+                let what = "the fraction to remove";
+                return Err(DeployError::InvalidFraction { what, found });
+            }
+        }
+        for name in self.fractions.keys() {
+            groups.group(name)?;
+        }
+        for (what, number) in [("the floor", self.floor), ("the multiple", self.multiple)] {
+            if number == 0 {
+                return Err(DeployError::Zero { what });
+            }
+        }
+        Ok(())
+    }
+
+    fn remove<'a>(
+        &self,
+        groups: &'a Groups<'a>,
+        scores: &[Vec<f64>],
+        fraction: f64,
+    ) -> Selection<'a> {
+        let share =
+            |units: usize, fraction: f64| (units as f64 * fraction).round_ties_even() as usize;
+        let globally = match self.is_global {
+            true => self.global_counts(groups, scores, fraction),
+            false => Vec::new(),
+        };
+        let mut kept = Vec::new();
+        for (number, group) in groups.groups().iter().enumerate() {
+            let units = group.units.len();
+            let remove = match (self.fractions.get(&group.name), globally.get(number)) {
+                (Some(fraction), _) => share(units, *fraction),
+                (None, Some(count)) => *count,
+                (None, None) => share(units, fraction),
+            };
+            let keep = (units - remove).max(self.floor);
+            let keep = keep.next_multiple_of(self.multiple).min(units);
+            let mut order: Vec<usize> = (0..units).collect();
+            order.sort_by(|a, b| scores[number][*a].total_cmp(&scores[number][*b]));
+            let mut stays = vec![true; units];
+            for unit in &order[..units - keep] {
+                stays[*unit] = false;
+            }
+            kept.push(stays);
+        }
+        Selection::from_kept(groups, kept)
+    }
+
+    /// How many units each group loses when all are ranked together.
+    fn global_counts(&self, groups: &Groups<'_>, scores: &[Vec<f64>], fraction: f64) -> Vec<usize> {
+        let mut all: Vec<(f64, usize)> = Vec::new();
+        let mut counts = vec![0; scores.len()];
+        let mut units = 0;
+        for (number, (group, scores)) in groups.groups().iter().zip(scores).enumerate() {
+            if self.fractions.contains_key(&group.name) {
+                continue;
+            }
+            units += scores.len();
+            let mean = scores.iter().sum::<f64>() / scores.len() as f64;
+            let mut scores: Vec<f64> = scores.iter().map(|score| score / mean).collect();
+            scores.sort_by(f64::total_cmp);
+            // The most important ones are the floor.
+            let free = scores.len().saturating_sub(self.floor);
+            all.extend(scores[..free].iter().map(|score| (*score, number)));
+        }
+        all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let remove = (units as f64 * fraction).round_ties_even() as usize;
+        for (_, group) in all.iter().take(remove) {
+            counts[*group] += 1;
+        }
+        counts
+    }
+}

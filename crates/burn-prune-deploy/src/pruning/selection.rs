@@ -1,0 +1,119 @@
+use burn_prune::{Mask, MaskSet};
+
+use crate::DeployError;
+use crate::graph::Graph;
+use crate::groups::Groups;
+use crate::shrink::{ShrinkPlan, predict};
+
+/// Which units go: what [`ChannelPruner`](crate::ChannelPruner) chose, or the caller.
+#[derive(Debug, Clone)]
+pub struct Selection<'a> {
+    groups: &'a Groups<'a>,
+    /// By group and unit.
+    kept: Vec<Vec<bool>>,
+}
+
+impl<'a> Selection<'a> {
+    /// Nothing goes yet.
+    pub fn new(groups: &'a Groups<'a>) -> Self {
+        let kept = groups.groups().iter();
+        let kept = kept.map(|group| vec![true; group.units.len()]).collect();
+        Self { groups, kept }
+    }
+
+    pub(super) fn from_kept(groups: &'a Groups<'a>, kept: Vec<Vec<bool>>) -> Self {
+        Self { groups, kept }
+    }
+
+    /// Also removes these units of a group.
+    ///
+    /// # Errors
+    /// When there is no such group or unit, or the group would become empty.
+    pub fn remove(
+        mut self,
+        group: &str,
+        units: impl IntoIterator<Item = usize>,
+    ) -> Result<Self, DeployError> {
+        let known = self.groups.group(group)?;
+        let mut groups = self.groups.groups().iter();
+        let number = groups.position(|other| other.name == known.name);
+        let number = number.expect("it has just been found");
+        for unit in units {
+            match self.kept[number].get_mut(unit) {
+                Some(kept) => *kept = false,
+                None => {
+                    return Err(DeployError::UnknownUnit {
+                        group: group.to_string(),
+                        units: known.units.len(),
+                        found: unit,
+                    });
+                }
+            }
+        }
+        match self.kept[number].contains(&true) {
+            true => Ok(self),
+            false => Err(DeployError::EmptyGroup {
+                group: group.to_string(),
+                units: known.units.len(),
+            }),
+        }
+    }
+
+    /// Whether each unit of each group stays.
+    pub fn kept(&self) -> &[Vec<bool>] {
+        &self.kept
+    }
+
+    /// The groups that it is of.
+    pub fn groups(&self) -> &'a Groups<'a> {
+        self.groups
+    }
+
+    /// Masks that make zero all that the units are in: weights that make and read them, biases,
+    /// scales and shifts of norms. With these the model computes what the shrunk one does, and can
+    /// be trained on.
+    ///
+    /// Statistics cannot be masked, and need not be: a scale and shift of 0 hide them.
+    pub fn masks(&self) -> MaskSet {
+        let graph = self.groups.graph();
+        let mut kept: Vec<Option<Vec<bool>>> = vec![None; graph.parameters.len()];
+        for (group, units) in self.groups.groups().iter().zip(&self.kept) {
+            let removed = group.units.iter().zip(units).filter(|(_, kept)| !**kept);
+            for member in removed.flat_map(|(unit, _)| &unit.members) {
+                let parameter = &graph.parameters[member.parameter];
+                if parameter.is_statistic {
+                    continue;
+                }
+                let shape = graph.shape(parameter.tensor);
+                let inner: usize = shape[member.axis + 1..].iter().product();
+                let outer: usize = shape[..member.axis].iter().product();
+                let size = shape[member.axis];
+                let kept =
+                    kept[member.parameter].get_or_insert_with(|| vec![true; outer * size * inner]);
+                for block in 0..outer {
+                    for index in &member.indices {
+                        let start = (block * size + index) * inner;
+                        kept[start..start + inner].fill(false);
+                    }
+                }
+            }
+        }
+        let masks = graph.parameters.iter().zip(kept);
+        let masks = masks.filter_map(|(parameter, kept)| {
+            let shape = graph.shape(parameter.tensor);
+            let mask = Mask::from_kept(shape, &kept?);
+            Some((parameter.path.clone(), mask.expect("one value an entry")))
+        });
+        masks.collect()
+    }
+
+    /// The graph that the model has without the units.
+    pub fn graph(&self) -> Graph {
+        predict::graph(self.groups, &self.kept)
+    }
+
+    /// What has to be cut for the units to be gone.
+    pub fn plan(&self) -> ShrinkPlan {
+        ShrinkPlan::of(self)
+    }
+}

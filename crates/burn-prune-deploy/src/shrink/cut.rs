@@ -1,0 +1,77 @@
+//! Taking entries out of the parameters of a model.
+
+use std::collections::HashMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::AxisCut;
+
+/// Shapes of the float parameters by dotted path.
+pub(super) fn shapes<M: Module>(model: &M) -> HashMap<String, Vec<usize>> {
+    let mut visitor = Shapes::default();
+    model.visit(&mut visitor);
+    visitor.shapes
+}
+
+#[derive(Default)]
+struct Shapes {
+    path: Vec<String>,
+    shapes: HashMap<String, Vec<usize>>,
+}
+
+impl ModuleVisitor for Shapes {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let shape = param.lazy_shape().to_vec();
+        self.shapes.insert(self.path.join("."), shape);
+    }
+}
+
+/// Cuts a model that nobody else shares statistics with.
+pub(super) fn cut<M: Module>(model: M, cuts: &[AxisCut]) -> M {
+    let mut by_path: HashMap<&str, Vec<&AxisCut>> = HashMap::new();
+    for cut in cuts {
+        by_path.entry(&cut.path).or_default().push(cut);
+    }
+    model.map(&mut Cutter {
+        path: Vec::new(),
+        cuts: by_path,
+    })
+}
+
+struct Cutter<'a> {
+    path: Vec<String>,
+    cuts: HashMap<&'a str, Vec<&'a AxisCut>>,
+}
+
+impl ModuleMapper for Cutter<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(cuts) = self.cuts.get(self.path.join(".").as_str()) else {
+            return param;
+        };
+        param.map(|tensor| {
+            cuts.iter().fold(tensor, |tensor, cut| {
+                let kept: Vec<i64> = cut.kept.iter().map(|index| *index as i64).collect();
+                let kept = TensorData::new(kept, [cut.kept.len()]);
+                let kept = Tensor::<1, Int>::from_data(kept, &tensor.device());
+                tensor.select(cut.axis, kept)
+            })
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! Fields that have to change with the parameters.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::graph::{Graph, OperationKind, Parameter};
+
+/// A number in a field of a layer that has to change: Burn keeps some sizes outside of parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldEdit {
+    /// Dotted path of the layer.
+    pub path: String,
+    /// Name of the field.
+    pub field: String,
+    /// What it is.
+    pub from: usize,
+    /// What it has to be.
+    pub to: usize,
+}
+
+impl fmt::Display for FieldEdit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            path,
+            field,
+            from,
+            to,
+        } = self;
+        write!(f, "`{path}.{field}` from {from} to {to}")
+    }
+}
+
+/// Layers that take all sizes from their parameters.
+const WITHOUT_SIZES: [&str; 1] = ["DepthwiseConv2d"];
+
+/// The fields that differ between two graphs of a model, as far as Burn's layers are known.
+pub(super) fn edits(before: &Graph, after: &Graph) -> Vec<FieldEdit> {
+    let mut edits: Vec<FieldEdit> = Vec::new();
+    let mut add = |parameter: &Parameter, field: &str, from: usize, to: usize| {
+        let edit = FieldEdit {
+            path: parameter.module().to_string(),
+            field: field.to_string(),
+            from,
+            to,
+        };
+        if from != to && !edits.contains(&edit) {
+            edits.push(edit);
+        }
+    };
+    for (old, new) in before.operations.iter().zip(&after.operations) {
+        match (&old.kind, &new.kind) {
+            (
+                OperationKind::Convolution { groups: from, .. },
+                OperationKind::Convolution { groups: to, .. },
+            ) => {
+                let Some(weight) = before.source(old.inputs[1]) else {
+                    continue;
+                };
+                let weight = &before.parameters[weight];
+                if !WITHOUT_SIZES.contains(&weight.layer()) {
+                    add(weight, "groups", *from, *to);
+                }
+            }
+            (OperationKind::Elementwise { name, .. }, _) if name == "mul" => {
+                let Some(scale) = old.inputs.get(1).and_then(|input| before.source(*input)) else {
+                    continue;
+                };
+                let scale = &before.parameters[scale];
+                let channels = |graph: &Graph| graph.tensors[scale.tensor].elements();
+                let (from, to) = (channels(before), channels(after));
+                match scale.layer() {
+                    "GroupNorm" => {
+                        if let Some(grouped) = grouped(before, old.inputs[0]) {
+                            let groups = |graph: &Graph| graph.shape(grouped)[1];
+                            add(scale, "num_groups", groups(before), groups(after));
+                        }
+                        add(scale, "num_channels", from, to);
+                    }
+                    "InstanceNorm" => add(scale, "num_channels", from, to),
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+    edits
+}
+
+/// The tensor `[batch, groups, ..]` that a GroupNorm normalises, from what it scales.
+fn grouped(graph: &Graph, mut tensor: usize) -> Option<usize> {
+    // Back to channels; divided; centred.
+    const STEPS: usize = 6;
+    for step in 0..STEPS {
+        let mut operations = graph.operations.iter();
+        let maker = operations.find(|operation| operation.outputs.contains(&tensor))?;
+        if step > 0 && maker.kind == OperationKind::Reshape {
+            return Some(tensor);
+        }
+        tensor = *maker.inputs.first()?;
+    }
+    None
+}

@@ -1,0 +1,146 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use burn::module::Module;
+use serde::{Deserialize, Serialize};
+
+use super::{FieldEdit, cut, edits, predict};
+use crate::graph::{Graph, GraphTensors, dims};
+use crate::{DeployError, Selection};
+
+/// What has to be cut from a model, and what it must be afterwards.
+///
+/// Plain data: saved beside the weights of the small model, it makes a fresh large model into one
+/// that they can be loaded into.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShrinkPlan {
+    /// Axes of parameters that lose entries.
+    pub cuts: Vec<AxisCut>,
+    /// Fields that have to change with them.
+    pub edits: Vec<FieldEdit>,
+    /// The graph of the small model.
+    pub graph: Graph,
+}
+
+/// An axis of a parameter that loses entries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AxisCut {
+    /// Dotted path of the parameter.
+    pub path: String,
+    /// Its shape before.
+    pub shape: Vec<usize>,
+    /// The axis.
+    pub axis: usize,
+    /// Entries that stay, in their order.
+    pub kept: Vec<usize>,
+}
+
+impl ShrinkPlan {
+    pub(crate) fn of(selection: &Selection<'_>) -> Self {
+        let groups = selection.groups();
+        let before = groups.graph();
+        let mut gone: BTreeMap<(usize, usize), BTreeSet<usize>> = BTreeMap::new();
+        for (group, kept) in groups.groups().iter().zip(selection.kept()) {
+            let removed = group.units.iter().zip(kept).filter(|(_, kept)| !**kept);
+            for member in removed.flat_map(|(unit, _)| &unit.members) {
+                let of_axis = gone.entry((member.parameter, member.axis)).or_default();
+                of_axis.extend(&member.indices);
+            }
+        }
+        let cuts = gone.into_iter().map(|((parameter, axis), gone)| {
+            let parameter = &before.parameters[parameter];
+            let shape = before.shape(parameter.tensor).to_vec();
+            let kept = (0..shape[axis]).filter(|index| !gone.contains(index));
+            AxisCut {
+                path: parameter.path.clone(),
+                kept: kept.collect(),
+                shape,
+                axis,
+            }
+        });
+        let graph = selection.graph();
+        Self {
+            cuts: cuts.collect(),
+            edits: edits::edits(before, &graph),
+            graph,
+        }
+    }
+
+    /// Cuts a model, on the device it is on and ready to be trained, and makes sure that the result
+    /// has the planned graph. Masks are folded in; the model itself is not touched.
+    ///
+    /// # Errors
+    /// When the model is another one, or the small one computes something else: the message says
+    /// what differs, and which fields should have been changed.
+    pub fn shrink<M, I, O>(
+        &self,
+        model: &M,
+        example: I,
+        forward: impl FnOnce(&M, I) -> O,
+    ) -> Result<M, DeployError>
+    where
+        M: Module,
+        I: GraphTensors,
+        O: GraphTensors,
+    {
+        self.shrink_with(model, |model, _| model, example, forward)
+    }
+
+    /// The same, with a closure that changes the fields that Burn keeps outside of parameters, as
+    /// the groups of a depthwise `Conv2d`.
+    ///
+    /// # Errors
+    /// As [`shrink`](Self::shrink).
+    pub fn shrink_with<M, I, O>(
+        &self,
+        model: &M,
+        edit: impl FnOnce(M, &[FieldEdit]) -> M,
+        example: I,
+        forward: impl FnOnce(&M, I) -> O,
+    ) -> Result<M, DeployError>
+    where
+        M: Module,
+        I: GraphTensors,
+        O: GraphTensors,
+    {
+        let small = edit(self.apply(model)?, &self.edits);
+        let edits = || self.edits.iter().map(FieldEdit::to_string).collect();
+        let difference = match Graph::capture(&small, example, forward) {
+            Ok(graph) => predict::difference(&self.graph, &graph),
+            Err(DeployError::Forward { message }) => Some(format!("it fails: {message}")),
+            Err(error) => return Err(error),
+        };
+        match difference {
+            None => Ok(small),
+            Some(difference) => Err(DeployError::OtherGraph {
+                difference,
+                edits: edits(),
+            }),
+        }
+    }
+
+    /// Cuts a model without looking at what it computes, and without changing fields: for a fresh
+    /// model that the weights of a small one will be loaded into.
+    ///
+    /// # Errors
+    /// When the model is another one.
+    pub fn apply<M: Module>(&self, model: &M) -> Result<M, DeployError> {
+        let shapes = cut::shapes(model);
+        for AxisCut { path, shape, .. } in &self.cuts {
+            let found = shapes.get(path);
+            if found != Some(shape) {
+                return Err(DeployError::OtherModel {
+                    path: path.clone(),
+                    expected: dims(shape),
+                    found: found.map_or("nothing".to_string(), |found| dims(found)),
+                });
+            }
+        }
+        let is_training = model.devices().iter().any(|device| device.is_autodiff());
+        // `valid` makes running statistics of its own; mapping a clone would cut the caller's.
+        let small = cut::cut(model.valid().materialize(), &self.cuts);
+        Ok(match is_training {
+            true => small.train(),
+            false => small,
+        })
+    }
+}
