@@ -117,4 +117,4 @@ impl Study {
     }
 }
 
-const CONV_STEPS: usize = 1_500;
+const CONV_STEPS: usize = 1_000;
