@@ -32,8 +32,8 @@ pub struct Groups<'a> {
     graph: &'a Graph,
     groups: Vec<Group>,
     frozen: Vec<Frozen>,
-    /// For each tensor and axis, which unit an entry belongs to.
-    places: Vec<Vec<Vec<Option<(u32, u32)>>>>,
+    /// For each tensor and axis, the unit of each entry.
+    places: Vec<Vec<Vec<Place>>>,
 }
 
 impl Graph {
@@ -45,6 +45,9 @@ impl Graph {
         Groups::of(self)
     }
 }
+
+/// The unit that an entry of an axis belongs to, if any: numbers of the group and of the unit in it.
+pub(crate) type Place = Option<(u32, u32)>;
 
 /// Where the entries of a set are: parameter, axis, index.
 type Places = Vec<(usize, usize, usize)>;
@@ -135,8 +138,8 @@ impl<'a> Groups<'a> {
         self.graph
     }
 
-    /// The unit of each entry of an axis of a tensor: numbers of the group and of the unit in it.
-    pub(crate) fn units_of(&self, tensor: usize, axis: usize) -> &[Option<(u32, u32)>] {
+    /// The unit of each entry of an axis of a tensor.
+    pub(crate) fn units_of(&self, tensor: usize, axis: usize) -> &[Place] {
         &self.places[tensor][axis]
     }
 }

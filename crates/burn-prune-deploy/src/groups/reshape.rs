@@ -45,7 +45,8 @@ pub(super) fn blocks(before: &[usize], after: &[usize]) -> Vec<Block> {
 /// these entries of the other. `None` when they do not fit into each other.
 pub(super) fn entries(fewer: usize, more: usize, index: usize) -> Option<Range<usize>> {
     let each = more / fewer;
-    (more % fewer == 0).then(|| index * each..(index + 1) * each)
+    more.is_multiple_of(fewer)
+        .then(|| index * each..(index + 1) * each)
 }
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ const FIXED: [&str; 7] = [
     "GateController",
 ];
 
+/// Parts of an axis: start, end and step.
+type Parts = BTreeSet<(usize, usize, isize)>;
+
 /// Ties of a whole graph.
 pub(super) struct Rules<'a> {
     pub graph: &'a Graph,
@@ -29,7 +32,7 @@ pub(super) struct Rules<'a> {
     /// The axes that the current rule has spoken about.
     spoken: HashSet<Axis>,
     /// Slices of an axis, from all operations that take some.
-    slices: BTreeMap<(usize, usize), BTreeSet<(usize, usize, isize)>>,
+    slices: BTreeMap<(usize, usize), Parts>,
 }
 
 impl<'a> Rules<'a> {
@@ -393,8 +396,8 @@ impl<'a> Rules<'a> {
 }
 
 /// The partial slices of each axis of each tensor.
-fn slices(graph: &Graph) -> BTreeMap<(usize, usize), BTreeSet<(usize, usize, isize)>> {
-    let mut slices: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+fn slices(graph: &Graph) -> BTreeMap<(usize, usize), Parts> {
+    let mut slices: BTreeMap<_, Parts> = BTreeMap::new();
     for operation in &graph.operations {
         let Kind::Slice { ranges } = &operation.kind else {
             continue;
@@ -410,7 +413,7 @@ fn slices(graph: &Graph) -> BTreeMap<(usize, usize), BTreeSet<(usize, usize, isi
 }
 
 /// The size of the parts, when they are all of an axis and equal.
-fn equal_parts(parts: &BTreeSet<(usize, usize, isize)>, size: usize) -> Option<usize> {
+fn equal_parts(parts: &Parts, size: usize) -> Option<usize> {
     let each = size / parts.len();
     let expected = (0..parts.len()).map(|part| (part * each, (part + 1) * each, 1));
     (each * parts.len() == size && parts.iter().copied().eq(expected)).then_some(each)

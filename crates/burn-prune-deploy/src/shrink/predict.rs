@@ -1,14 +1,13 @@
 //! The graph of a model without some of its units.
 
 use crate::graph::{Graph, OperationKind};
-use crate::groups::Groups;
+use crate::groups::{Groups, Place};
 
 /// The graph when the units that are not kept are gone. Its parameters have no values.
 pub(crate) fn graph(groups: &Groups<'_>, kept: &[Vec<bool>]) -> Graph {
     let before = groups.graph();
-    let is_kept = |place: &Option<(u32, u32)>| {
-        place.is_none_or(|(group, unit)| kept[group as usize][unit as usize])
-    };
+    let is_kept =
+        |place: &Place| place.is_none_or(|(group, unit)| kept[group as usize][unit as usize]);
     let mut after = Graph {
         tensors: before.tensors.clone(),
         operations: before.operations.clone(),
