@@ -69,13 +69,16 @@ impl Small {
         same("saved and loaded", outputs(&reloaded), &output, 0.0)?;
         export_onnx(&small, example.clone(), Net::forward, &files.onnx)?;
 
-        let zeros = Zeros::of(&to_8_bits(masked.valid()), &selection.masks());
+        let quantized_masked = to_8_bits(masked);
+        let zeros = Zeros::of(&quantized_masked, &selection.masks());
         if zeros.came_back > 0 {
             let count = zeros.came_back;
             return Err(format!("{count} pruned weights are not 0 when quantized").into());
         }
         let quantized = to_8_bits(small.valid());
         let output = outputs(&quantized);
+        let found = outputs(&quantized_masked);
+        same("quantized, masked and shrunk", found, &output, TOLERANCE)?;
         let quantized_bytes = save(&quantized, &files.quantized)?;
         let reloaded = files.load(&files.quantized)?;
         same("quantized and loaded", outputs(&reloaded), &output, 0.0)?;
