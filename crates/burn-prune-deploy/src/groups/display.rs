@@ -1,9 +1,10 @@
 use std::fmt;
 
 use super::Groups;
+use super::rules::KERNEL;
 
 impl fmt::Display for Groups<'_> {
-    /// Each group with its members, then what is frozen and why.
+    /// Each group with its members, then what is frozen and why; axes of kernels go without saying.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for group in self.groups() {
             writeln!(f, "{}: {} units", group.name, group.units.len())?;
@@ -15,7 +16,8 @@ impl fmt::Display for Groups<'_> {
                 }
             }
         }
-        for frozen in self.frozen() {
+        let frozen = self.frozen().iter();
+        for frozen in frozen.filter(|frozen| frozen.reason != KERNEL) {
             writeln!(
                 f,
                 "never cut: {}, axis {}, {} entries: {}",

@@ -6,7 +6,7 @@ use crate::graph::Graph;
 /// Units that lie in the same axes of the same parameters, mostly the channels of a layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
-    /// Path of its first parameter, and an axis where that alone would not tell groups apart.
+    /// Path of its first parameter; the second group with the same one has `#2` behind it.
     pub name: String,
     /// Its units, in the order of their first entries.
     pub units: Vec<Unit>,
@@ -85,7 +85,7 @@ pub(super) fn groups(
     (groups, numbers)
 }
 
-/// The name is the path; with the axis, and then with a number, where several have the same.
+/// The name is the path; with a number where several have the same.
 fn name(graph: &Graph, groups: &mut [Group]) {
     let mut used: HashMap<String, usize> = HashMap::new();
     for group in groups {

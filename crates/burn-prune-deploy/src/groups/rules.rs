@@ -20,6 +20,9 @@ const FIXED: [&str; 7] = [
     "GateController",
 ];
 
+/// Why no entry of a kernel is cut.
+pub(super) const KERNEL: &str = "an axis of a kernel";
+
 /// Parts of an axis: start, end and step.
 type Parts = BTreeSet<(usize, usize, isize)>;
 
@@ -300,6 +303,11 @@ impl<'a> Rules<'a> {
         self.tie(of(inputs[0], 0), of(out, 0));
         if let Some(bias) = inputs.get(2) {
             self.tie(of(*bias, 0), y);
+        }
+        let kernel = self.reason(KERNEL.to_string());
+        for axis in (2..self.entries.rank(weight)).map(|axis| of(weight, axis)) {
+            self.entries.freeze(axis, kernel);
+            self.spoken.insert(axis);
         }
         // The axis with one entry a channel, and the one that is shared by the groups.
         let (whole, whole_side, shared_side) = match transposed {

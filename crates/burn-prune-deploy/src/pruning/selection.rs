@@ -73,7 +73,8 @@ impl<'a> Selection<'a> {
     /// scales and shifts of norms. With these the model computes what the shrunk one does, and can
     /// be trained on.
     ///
-    /// Statistics cannot be masked, and need not be: a scale and shift of 0 hide them.
+    /// Statistics cannot be masked, and need not be: a scale and shift of 0 hide them. The set is
+    /// empty when nothing goes.
     pub fn masks(&self) -> MaskSet {
         let graph = self.groups.graph();
         let mut kept: Vec<Option<Vec<bool>>> = vec![None; graph.parameters.len()];
