@@ -15,10 +15,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use burn::tensor::Device;
 use burn_prune::lottery::{CellId, Shard, StudyReport, Ticket};
 use clap::Parser;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use args::{Args, Command, ExportArgs, Preset, RunArgs};
 use data::Data;
@@ -83,15 +87,20 @@ fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
 
 /// A flag that Ctrl-C and SIGTERM set: the cell that is being trained is finished and saved. A second Ctrl-C
 /// ends the program at once, and costs that cell.
-fn on_ctrl_c() -> Result<Arc<AtomicBool>, ctrlc::Error> {
+fn on_ctrl_c() -> std::io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first one only sets the flag.
+        flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
+        flag::register(signal, Arc::clone(&stop))?;
+    }
+    let asked = Arc::clone(&stop);
+    thread::spawn(move || {
+        while !asked.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(100));
         }
         eprintln!("\nfinishing this training; Ctrl-C again to drop it");
-    })?;
+    });
     Ok(stop)
 }
 
