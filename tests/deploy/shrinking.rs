@@ -478,3 +478,44 @@ fn masks_stay_when_it_is_trained_on_and_then_it_shrinks() {
         assert!((found - expected).abs() <= 1e-5 * largest);
     }
 }
+
+/// Scores between channels that a sigmoid makes: one that is masked is 0.5, not 0.
+#[derive(Module, Debug)]
+struct Similarity {
+    query: Linear,
+    key: Linear,
+}
+
+#[test]
+fn channels_that_two_activations_are_multiplied_over_are_never_cut() {
+    let device = Device::flex();
+    let linear = || LinearConfig::new(4, 6).init(&device);
+    let model = Similarity {
+        query: linear(),
+        key: linear(),
+    };
+    let forward = |model: &Similarity, x: Tensor<2>| {
+        let query = burn::tensor::activation::sigmoid(model.query.forward(x.clone()));
+        let key = burn::tensor::activation::sigmoid(model.key.forward(x));
+        query.matmul(key.transpose())
+    };
+    let graph = Graph::capture(&model, example([3, 4], &device), forward).unwrap();
+    let groups = graph.groups().unwrap();
+    assert_eq!(groups.groups().len(), 0);
+    let mut frozen = groups.frozen().iter();
+    let query = frozen.find(|frozen| frozen.parameter == "query.weight" && frozen.axis == 1);
+    assert_eq!(
+        query.unwrap().reason,
+        "a product of two activations needs all of it"
+    );
+}
+
+#[test]
+fn an_output_of_another_device_is_refused() {
+    let device = Device::flex();
+    let model = Mlp::new(&[6, 4, 3], &device);
+    let elsewhere = example([1, 2], &device);
+    let forward = |model: &Mlp, x: Tensor<2>| (model.forward(x), elsewhere.clone());
+    let error = Graph::capture(&model, example([1, 6], &device), forward).unwrap_err();
+    assert!(error.to_string().contains("another device"), "{error}");
+}

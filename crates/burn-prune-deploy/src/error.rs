@@ -95,8 +95,8 @@ pub enum DeployError {
         /// The reduction that is possible, in per cent.
         possible: f64,
     },
-    /// A score that is not a number.
-    #[error("the importance of unit {unit} of group `{group}` is not a number")]
+    /// A score that is infinite or not a number.
+    #[error("the importance of unit {unit} of group `{group}` is not a finite number")]
     NotANumber {
         /// Name of the group.
         group: String,

@@ -156,6 +156,7 @@ impl Graph {
                 cost.other_activation_bytes += activation_bytes;
                 continue;
             }
+            let has_module = !parameters.is_empty();
             let mut layer = LayerCost {
                 name: parameters.first().map_or_else(
                     || operation.kind.name().to_string(),
@@ -190,7 +191,7 @@ impl Graph {
                 }
             }
             match cost.layers.last_mut() {
-                Some(last) if last.name == layer.name => last.extend(layer),
+                Some(last) if has_module && last.name == layer.name => last.extend(layer),
                 _ => cost.layers.push(layer),
             }
         }

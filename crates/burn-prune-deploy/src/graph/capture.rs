@@ -41,9 +41,12 @@ impl Graph {
                 let model = model.to_device(&device);
                 parameters = captured(&model);
                 let inputs = inputs.on_device(&device);
-                let input_ids = inputs.captured_ids().unwrap_or_default();
+                let input_ids = inputs.captured_ids().expect("they are on this device");
                 let outputs = forward(&model, inputs);
                 let output_ids = outputs.captured_ids().unwrap_or_default();
+                if output_ids.is_empty() {
+                    panic!("it returns nothing, or a tensor of another device than its inputs");
+                }
                 scope.complete(input_ids, output_ids)
             })
         }));

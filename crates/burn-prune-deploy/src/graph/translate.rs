@@ -136,7 +136,11 @@ fn numeric(operation: &Num) -> Option<Translated<'_>> {
             };
             (kind, vec![&op.tensor])
         }
-        Num::Full(_) | Num::IntRandom(_) => create(operation),
+        Num::Full(op) => {
+            let name = format!("full of {}", number(&op.value));
+            (Kind::Create { name }, Vec::new())
+        }
+        Num::IntRandom(_) => create(operation),
         Num::MeanDim(op)
         | Num::SumDim(op)
         | Num::ProdDim(op)

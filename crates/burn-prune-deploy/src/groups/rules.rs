@@ -97,6 +97,23 @@ impl<'a> Rules<'a> {
         self.spoken.extend([a, b]);
     }
 
+    /// Ties two axes that are multiplied and summed over. A masked entry adds nothing when one of the
+    /// sides is a parameter, which is 0 there; an activation need not be.
+    fn contract(&mut self, a: Axis, b: Axis) {
+        self.tie(a, b);
+        let mut sides = [a, b].into_iter();
+        if !sides.any(|side| self.graph.source(side.tensor).is_some()) {
+            self.needs_all(a, "product of two activations");
+        }
+    }
+
+    /// Nothing can be cut from an axis, whatever else is said about it.
+    fn needs_all(&mut self, axis: Axis, what: &str) {
+        let reason = self.reason(format!("a {what} needs all of it"));
+        self.entries.freeze(axis, reason);
+        self.spoken.insert(axis);
+    }
+
     /// Ties all axes of two tensors of the same rank, but for some.
     fn tie_all_but(&mut self, a: usize, b: usize, but: &[usize]) {
         for axis in (0..self.entries.rank(a)).filter(|axis| !but.contains(axis)) {
@@ -138,7 +155,7 @@ impl<'a> Rules<'a> {
             Kind::Linear => {
                 let (x, weight) = (inputs[0], inputs[1]);
                 let last = self.entries.rank(x) - 1;
-                self.tie(of(x, last), of(weight, 0));
+                self.contract(of(x, last), of(weight, 0));
                 self.tie(of(out, last), of(weight, 1));
                 if let Some(bias) = inputs.get(2) {
                     self.tie(of(*bias, 0), of(out, last));
@@ -149,7 +166,7 @@ impl<'a> Rules<'a> {
                 let (a, b) = (inputs[0], inputs[1]);
                 let rank = self.entries.rank(out);
                 let [a_rank, b_rank] = [a, b].map(|tensor| self.entries.rank(tensor));
-                self.tie(of(a, a_rank - 1), of(b, b_rank - 2));
+                self.contract(of(a, a_rank - 1), of(b, b_rank - 2));
                 self.tie(of(a, a_rank - 2), of(out, rank - 2));
                 self.tie(of(b, b_rank - 1), of(out, rank - 1));
                 self.tie_broadcast(a, out, a_rank - 2, rank - 2);
@@ -179,6 +196,10 @@ impl<'a> Rules<'a> {
                     self.tie(of(*input, 1), of(out, 1));
                 }
                 self.tie(of(inputs[2], 3), of(out, 3));
+                // Scores are scaled by the size of a head.
+                for input in &inputs[..2] {
+                    self.needs_all(of(*input, 3), "attention");
+                }
                 // A mask or bias may be there for each head.
                 for input in &inputs[3..] {
                     let rank = self.entries.rank(*input);
@@ -303,6 +324,11 @@ impl<'a> Rules<'a> {
         self.tie(of(inputs[0], 0), of(out, 0));
         if let Some(bias) = inputs.get(2) {
             self.tie(of(*bias, 0), y);
+        }
+        if self.graph.source(weight).is_none() {
+            for axis in [x, y, of(weight, 0), of(weight, 1)] {
+                self.needs_all(axis, "convolution with a weight that is computed");
+            }
         }
         let kernel = self.reason(KERNEL.to_string());
         for axis in (2..self.entries.rank(weight)).map(|axis| of(weight, axis)) {

@@ -77,7 +77,7 @@ impl Importance {
                     }
                     Kind::Custom(custom) => custom(graph, unit),
                 };
-                if score.is_nan() {
+                if !score.is_finite() {
                     return Err(DeployError::NotANumber {
                         group: group.name.clone(),
                         unit: number,

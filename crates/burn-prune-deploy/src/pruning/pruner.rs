@@ -7,7 +7,7 @@ use crate::groups::Groups;
 /// Chooses the least important units of each group.
 ///
 /// What is asked for is a fraction of the units, of the multiply-adds or of the parameters. Counts
-/// are rounded half to even; of equally important units the first ones go.
+/// are rounded half to even; of equally important units the first ones stay.
 #[derive(Debug, Clone)]
 pub struct ChannelPruner {
     importance: Importance,
@@ -63,7 +63,8 @@ impl ChannelPruner {
         self
     }
 
-    /// Ranks the units of all groups together, each importance divided by the mean of its group.
+    /// Ranks the units of all groups together, each importance divided by the mean magnitude of its
+    /// group.
     #[must_use]
     pub fn global(mut self) -> Self {
         self.is_global = true;
@@ -112,7 +113,7 @@ impl ChannelPruner {
                 _ => cost.parameters() as f64,
             }
         };
-        let before = measure(groups.graph().clone());
+        let before = measure(groups.graph().clone()).max(1.0);
         let gone = |selection: &Selection<'_>| 1.0 - measure(selection.graph()) / before;
         let most = self.remove(groups, &scores, 1.0);
         let possible = gone(&most);
@@ -178,7 +179,10 @@ impl ChannelPruner {
             let keep = (units - remove).max(self.floor);
             let keep = keep.next_multiple_of(self.multiple).min(units);
             let mut order: Vec<usize> = (0..units).collect();
-            order.sort_by(|a, b| scores[number][*a].total_cmp(&scores[number][*b]));
+            order.sort_by(|a, b| {
+                let by_score = scores[number][*a].total_cmp(&scores[number][*b]);
+                by_score.then(b.cmp(a))
+            });
             let mut stays = vec![true; units];
             for unit in &order[..units - keep] {
                 stays[*unit] = false;
@@ -198,7 +202,13 @@ impl ChannelPruner {
                 continue;
             }
             units += scores.len();
-            let mean = scores.iter().sum::<f64>() / scores.len() as f64;
+            let sum: f64 = scores.iter().map(|score| score.abs()).sum();
+            // All are 0, and stay so.
+            let mean = if sum > 0.0 {
+                sum / scores.len() as f64
+            } else {
+                1.0
+            };
             let mut scores: Vec<f64> = scores.iter().map(|score| score / mean).collect();
             scores.sort_by(f64::total_cmp);
             // The most important ones are the floor.

@@ -30,7 +30,7 @@ impl ModuleVisitor for Shapes {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let shape = param.lazy_shape().to_vec();
+        let shape = param.val().dims().to_vec();
         self.shapes.insert(self.path.join("."), shape);
     }
 }

@@ -84,6 +84,12 @@ pub(super) fn difference(expected: &Graph, found: &Graph) -> Option<String> {
             ));
         }
     }
+    for (a, b) in expected.outputs.iter().zip(&found.outputs) {
+        let (shape, other) = (expected.shape(*a), found.shape(*b));
+        if shape != other {
+            return Some(format!("an output of {other:?} instead of {shape:?}"));
+        }
+    }
     let counts = [expected, found].map(|graph| (graph.operations.len(), graph.parameters.len()));
     (counts[0] != counts[1]).then(|| {
         format!(
