@@ -5,9 +5,9 @@ use burn::tensor::{Device, Tensor};
 use burn_prune::Prunable;
 use burn_prune_deploy::{ChannelPruner, Cost, Graph, Importance};
 
-use crate::nets::convolutional::{LeNet5, Mlp};
-use crate::nets::others::Attention;
-use crate::nets::residual::{MobileNetV2, ResNet18};
+use examples_shared::nets::convolutional::{LeNet5, Mlp};
+use examples_shared::nets::others::Attention;
+use examples_shared::nets::residual::{MobileNetV2, ResNet18};
 
 fn cost<M: Module, const D: usize, const E: usize>(
     model: &M,

@@ -5,10 +5,10 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_prune::Prunable;
 use burn_prune_deploy::{ChannelPruner, FieldEdit, Graph, GraphTensors, Importance, ShrinkPlan};
 
-use crate::nets::convolutional::{LeNet5, Mlp, Vgg11};
-use crate::nets::others::{Attention, DenseNet, Grouped, Transformer, UNet, Yolo};
-use crate::nets::residual::{MobileNetV2, ResNet18};
-use crate::nets::{Outputs, assert_close, example, randomised};
+use crate::random::{Outputs, assert_close, example, randomised};
+use examples_shared::nets::convolutional::{LeNet5, Mlp, Vgg11};
+use examples_shared::nets::others::{Attention, DenseNet, Grouped, Transformer, UNet, Yolo};
+use examples_shared::nets::residual::{MobileNetV2, ResNet18};
 
 /// Every group loses half of its units, and the outputs stay those of the masked model.
 fn halve<M: Module, I: GraphTensors, O: GraphTensors + Outputs>(

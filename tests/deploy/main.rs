@@ -2,7 +2,9 @@
 
 mod cost;
 mod law;
-mod nets;
+mod random;
 mod onnx;
+mod optimizer;
 mod random_graphs;
+mod shared_parameters;
 mod shrinking;

@@ -10,10 +10,10 @@ use burn::tensor::{Device, Int, Tensor};
 use burn_prune::{Magnitude, NM, Prunable, Pruner};
 use burn_prune_deploy::{ChannelPruner, DeployError, Graph, Importance, export_onnx};
 
-use crate::nets::convolutional::{LeNet5, Mlp};
-use crate::nets::others::{Transformer, UNet, Yolo};
-use crate::nets::residual::{MobileNetV2, ResNet18};
-use crate::nets::{Outputs, example, randomised};
+use crate::random::{Outputs, example, randomised};
+use examples_shared::nets::convolutional::{LeNet5, Mlp};
+use examples_shared::nets::others::{Transformer, UNet, Yolo};
+use examples_shared::nets::residual::{MobileNetV2, ResNet18};
 
 /// A folder for the files of a test, which goes with it unless one is asked for.
 struct Folder {

@@ -11,7 +11,8 @@ use burn_prune::Prunable;
 use burn_prune_deploy::{ChannelPruner, DepthwiseConv2d, FieldEdit, Graph, Importance};
 use proptest::prelude::*;
 
-use crate::nets::{assert_close, conv, example, norm, randomised};
+use crate::random::{assert_close, example, randomised};
+use examples_shared::nets::{conv, norm};
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {

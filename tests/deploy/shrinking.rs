@@ -10,10 +10,10 @@ use burn_prune_deploy::{
     ChannelPruner, DeployError, Graph, Groups, Importance, Selection, ShrinkPlan,
 };
 
-use crate::nets::convolutional::{LeNet5, Mlp, Vgg11};
-use crate::nets::others::{Grouped, Transformer};
-use crate::nets::residual::ResNet18;
-use crate::nets::{example, randomised};
+use examples_shared::nets::convolutional::{LeNet5, Mlp, Vgg11};
+use examples_shared::nets::others::{Grouped, Transformer};
+use examples_shared::nets::residual::ResNet18;
+use crate::random::{example, randomised};
 
 fn vgg(device: &Device) -> (Vgg11, Tensor<4>) {
     let model = randomised(Vgg11::new(4, device), 3);

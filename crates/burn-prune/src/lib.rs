@@ -92,5 +92,5 @@ pub use training::SparsityMetric;
 #[cfg(feature = "optim")]
 pub use training::{
     AllocationConfig, AnalysisProgress, CriterionConfig, LayerSensitivity, Pruning, Recipe,
-    SensitivityReport, reestimate_statistics, reset_moments,
+    SensitivityReport, map_optimizer_state, reestimate_statistics, reset_moments,
 };

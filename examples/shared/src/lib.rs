@@ -1,8 +1,10 @@
-//! Data and models that the example programs share.
+//! Data and models that examples, tests and benches share.
 
 mod cnn;
 mod data;
 mod idx;
+#[expect(missing_docs, reason = "layers are named as in the papers that the nets are from")]
+pub mod nets;
 
 pub use cnn::{Cnn, accuracy};
 pub use data::{ImageBatch, ImageBatcher, ImageItem, Images, bundled_data};

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::backend::capture::{CapturedGraph, TensorId};
 use burn::backend::ir::{OperationIr, TensorIr};
-use burn::module::Module;
+use burn::module::{Module, ParamId};
 use burn::tensor::{Device, TensorData};
 
 use super::parameters::{Captured, captured};
@@ -80,6 +80,7 @@ fn build(captured: CapturedGraph, parameters: Vec<Captured>) -> Graph {
     let mut builder = Builder {
         values: &captured.values,
         numbers: HashMap::new(),
+        shared: HashMap::new(),
         graph: Graph {
             tensors: Vec::new(),
             operations: Vec::new(),
@@ -109,6 +110,8 @@ fn build(captured: CapturedGraph, parameters: Vec<Captured>) -> Graph {
 struct Builder<'a> {
     values: &'a std::collections::BTreeMap<TensorId, TensorData>,
     numbers: HashMap<TensorId, usize>,
+    /// Numbers of parameters by their ids.
+    shared: HashMap<ParamId, usize>,
     graph: Graph,
 }
 
@@ -121,18 +124,26 @@ impl Builder<'_> {
     }
 
     fn parameter(&mut self, parameter: Captured) {
-        // A shared parameter is known by the first of its paths.
-        if self.numbers.contains_key(&parameter.id) {
-            return;
-        }
         let Some(value) = self.values.get(&parameter.id) else {
             return;
         };
+        // On this device, each place of a shared parameter has a tensor of its own.
+        if let Some(first) = self.shared.get(&parameter.parameter)
+            && let first = &mut self.graph.parameters[*first]
+            && self.graph.tensors[first.tensor].shape == parameter.shape
+        {
+            first.shared_as.push(parameter.path);
+            self.numbers.insert(parameter.id, first.tensor);
+            return;
+        }
         debug_assert_eq!(value.shape().to_vec(), parameter.shape);
-        let kind = TensorKind::Parameter(self.graph.parameters.len());
+        let number = self.graph.parameters.len();
+        self.shared.insert(parameter.parameter, number);
+        let kind = TensorKind::Parameter(number);
         let tensor = self.add(parameter.id, value_info(value, kind));
         self.graph.parameters.push(Parameter {
             path: parameter.path,
+            shared_as: Vec::new(),
             tensor,
             structs: parameter.structs,
             is_statistic: false,
@@ -149,6 +160,13 @@ impl Builder<'_> {
                     shape: tensor.shape.to_vec(),
                     element_bytes: tensor.dtype.size(),
                     kind,
+                    checksum: match kind {
+                        TensorKind::Constant => {
+                            let value = self.values.get(&tensor.id);
+                            value.map(|value| crc32fast::hash(value.as_bytes()))
+                        }
+                        _ => None,
+                    },
                 },
             ),
         }
@@ -191,5 +209,6 @@ fn value_info(value: &TensorData, kind: TensorKind) -> TensorInfo {
         shape: value.shape().to_vec(),
         element_bytes: value.dtype().size(),
         kind,
+        checksum: None,
     }
 }

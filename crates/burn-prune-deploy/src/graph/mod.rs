@@ -41,6 +41,8 @@ pub struct TensorInfo {
     pub element_bytes: usize,
     /// Where it comes from.
     pub kind: TensorKind,
+    /// CRC-32 of the values of a constant: models that differ in them compute something else.
+    pub checksum: Option<u32>,
 }
 
 impl TensorInfo {
@@ -66,8 +68,10 @@ pub enum TensorKind {
 /// A parameter of the model, running statistics included.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
-    /// Dotted path.
+    /// Dotted path; the first one when it is shared.
     pub path: String,
+    /// Further paths of a shared one.
+    pub shared_as: Vec<String>,
     /// Number of its tensor.
     pub tensor: usize,
     /// Type names of the structs that it is in, from the model to the layer that holds it.
@@ -90,7 +94,7 @@ impl Graph {
     /// The parameter of a dotted path.
     pub fn parameter(&self, path: &str) -> Option<&Parameter> {
         let mut parameters = self.parameters.iter();
-        parameters.find(|parameter| parameter.path == path)
+        parameters.find(|parameter| parameter.paths().any(|other| other == path))
     }
 
     pub(crate) fn shape(&self, tensor: usize) -> &[usize] {
@@ -104,8 +108,20 @@ impl Parameter {
         self.structs.last().map_or("", String::as_str)
     }
 
+    /// All its paths.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.path)
+            .chain(&self.shared_as)
+            .map(String::as_str)
+    }
+
     /// Dotted path of the module that it is in.
     pub fn module(&self) -> &str {
-        self.path.rsplit_once('.').map_or("", |(module, _)| module)
+        module(&self.path)
     }
+}
+
+/// The path of the module that a parameter is in.
+pub(crate) fn module(path: &str) -> &str {
+    path.rsplit_once('.').map_or("", |(module, _)| module)
 }

@@ -1,7 +1,7 @@
 //! Which captured tensor is which parameter.
 
 use burn::backend::capture::{CaptureBackend, TensorId};
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
 
 /// A parameter of a model on the capture device.
@@ -9,6 +9,8 @@ pub(super) struct Captured {
     pub path: String,
     /// Type names of the structs that it is in.
     pub structs: Vec<String>,
+    /// The same for all places of a shared one.
+    pub parameter: ParamId,
     pub id: TensorId,
     pub shape: Vec<usize>,
 }
@@ -51,6 +53,7 @@ impl ModuleVisitor for Visitor {
         self.found.push(Captured {
             path: self.path.join("."),
             structs: structs.collect(),
+            parameter: param.id,
             id: tensor.id(),
             shape,
         });

@@ -100,10 +100,11 @@ impl<'a> Selection<'a> {
             }
         }
         let masks = graph.parameters.iter().zip(kept);
-        let masks = masks.filter_map(|(parameter, kept)| {
-            let shape = graph.shape(parameter.tensor);
-            let mask = Mask::from_kept(shape, &kept?);
-            Some((parameter.path.clone(), mask.expect("one value an entry")))
+        let masks = masks.filter_map(|(parameter, kept)| Some((parameter, kept?)));
+        let masks = masks.flat_map(|(parameter, kept)| {
+            let mask = Mask::from_kept(graph.shape(parameter.tensor), &kept);
+            let mask = mask.expect("one value an entry");
+            parameter.paths().map(move |path| (path.to_string(), mask.clone()))
         });
         masks.collect()
     }

@@ -2,25 +2,25 @@
 
 use std::collections::HashMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::AxisCut;
 
-/// Shapes of the float parameters by dotted path.
-pub(super) fn shapes<M: Module>(model: &M) -> HashMap<String, Vec<usize>> {
-    let mut visitor = Shapes::default();
+/// Ids and shapes of the float parameters by dotted path.
+pub(super) fn parameters<M: Module>(model: &M) -> HashMap<String, (ParamId, Vec<usize>)> {
+    let mut visitor = Parameters::default();
     model.visit(&mut visitor);
-    visitor.shapes
+    visitor.found
 }
 
 #[derive(Default)]
-struct Shapes {
+struct Parameters {
     path: Vec<String>,
-    shapes: HashMap<String, Vec<usize>>,
+    found: HashMap<String, (ParamId, Vec<usize>)>,
 }
 
-impl ModuleVisitor for Shapes {
+impl ModuleVisitor for Parameters {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.push(name.to_string());
     }
@@ -31,7 +31,7 @@ impl ModuleVisitor for Shapes {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let shape = param.val().dims().to_vec();
-        self.shapes.insert(self.path.join("."), shape);
+        self.found.insert(self.path.join("."), (param.id, shape));
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Graph, OperationKind, Parameter};
+use crate::graph::{Graph, OperationKind, Parameter, module};
 
 /// A number in a field of a layer that has to change: Burn keeps some sizes outside of parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,14 +38,16 @@ const WITHOUT_SIZES: [&str; 1] = ["DepthwiseConv2d"];
 pub(super) fn edits(before: &Graph, after: &Graph) -> Vec<FieldEdit> {
     let mut edits: Vec<FieldEdit> = Vec::new();
     let mut add = |parameter: &Parameter, field: &str, from: usize, to: usize| {
-        let edit = FieldEdit {
-            path: parameter.module().to_string(),
-            field: field.to_string(),
-            from,
-            to,
-        };
-        if from != to && !edits.contains(&edit) {
-            edits.push(edit);
+        for path in parameter.paths() {
+            let edit = FieldEdit {
+                path: module(path).to_string(),
+                field: field.to_string(),
+                from,
+                to,
+            };
+            if from != to && !edits.contains(&edit) {
+                edits.push(edit);
+            }
         }
     };
     for (old, new) in before.operations.iter().zip(&after.operations) {

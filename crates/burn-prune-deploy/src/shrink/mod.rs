@@ -2,6 +2,8 @@
 
 mod cut;
 mod edits;
+#[cfg(feature = "optim")]
+mod optimizer;
 mod plan;
 pub(crate) mod predict;
 

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use burn::module::Module;
+use burn::module::{Module, ParamId};
 use serde::{Deserialize, Serialize};
 
 use super::{FieldEdit, cut, edits, predict};
@@ -46,16 +46,17 @@ impl ShrinkPlan {
                 of_axis.extend(&member.indices);
             }
         }
-        let cuts = gone.into_iter().map(|((parameter, axis), gone)| {
+        let cuts = gone.into_iter().flat_map(|((parameter, axis), gone)| {
             let parameter = &before.parameters[parameter];
-            let shape = before.shape(parameter.tensor).to_vec();
+            let shape = before.shape(parameter.tensor);
             let kept = (0..shape[axis]).filter(|index| !gone.contains(index));
-            AxisCut {
-                path: parameter.path.clone(),
-                kept: kept.collect(),
-                shape,
+            let kept: Vec<usize> = kept.collect();
+            parameter.paths().map(move |path| AxisCut {
+                path: path.to_string(),
+                shape: shape.to_vec(),
                 axis,
-            }
+                kept: kept.clone(),
+            })
         });
         let graph = selection.graph();
         Self {
@@ -124,17 +125,7 @@ impl ShrinkPlan {
     /// # Errors
     /// When the model is another one.
     pub fn apply<M: Module>(&self, model: &M) -> Result<M, DeployError> {
-        let shapes = cut::shapes(model);
-        for AxisCut { path, shape, .. } in &self.cuts {
-            let found = shapes.get(path);
-            if found != Some(shape) {
-                return Err(DeployError::OtherModel {
-                    path: path.clone(),
-                    expected: dims(shape),
-                    found: found.map_or("nothing".to_string(), |found| dims(found)),
-                });
-            }
-        }
+        self.ids(model)?;
         let is_training = model.devices().iter().any(|device| device.is_autodiff());
         // `valid` makes running statistics of its own; mapping a clone would cut the caller's.
         let small = cut::cut(model.valid().materialize(), &self.cuts);
@@ -142,5 +133,22 @@ impl ShrinkPlan {
             true => small.train(),
             false => small,
         })
+    }
+
+    /// The id of the parameter of each cut, when the plan is of this model.
+    pub(super) fn ids<M: Module>(&self, model: &M) -> Result<Vec<ParamId>, DeployError> {
+        let parameters = cut::parameters(model);
+        let ids = self.cuts.iter().map(|AxisCut { path, shape, .. }| {
+            let found = parameters.get(path);
+            match found {
+                Some((id, found)) if found == shape => Ok(*id),
+                _ => Err(DeployError::OtherModel {
+                    path: path.clone(),
+                    expected: dims(shape),
+                    found: found.map_or("nothing".to_string(), |(_, found)| dims(found)),
+                }),
+            }
+        });
+        ids.collect()
     }
 }

@@ -18,6 +18,7 @@ pub(crate) fn graph(groups: &Groups<'_>, kept: &[Vec<bool>]) -> Graph {
     for parameter in &before.parameters {
         after.parameters.push(crate::Parameter {
             path: parameter.path.clone(),
+            shared_as: parameter.shared_as.clone(),
             tensor: parameter.tensor,
             structs: parameter.structs.clone(),
             is_statistic: parameter.is_statistic,
@@ -57,7 +58,7 @@ pub(crate) fn graph(groups: &Groups<'_>, kept: &[Vec<bool>]) -> Graph {
 /// The first difference between a graph and what it should be.
 pub(super) fn difference(expected: &Graph, found: &Graph) -> Option<String> {
     for (expected_parameter, found_parameter) in expected.parameters.iter().zip(&found.parameters) {
-        if expected_parameter.path != found_parameter.path {
+        if !expected_parameter.paths().eq(found_parameter.paths()) {
             return Some(format!(
                 "parameter `{}` instead of `{}`",
                 found_parameter.path, expected_parameter.path
@@ -69,11 +70,17 @@ pub(super) fn difference(expected: &Graph, found: &Graph) -> Option<String> {
         let tensors = a.outputs.iter().chain(&a.inputs);
         let others = b.outputs.iter().chain(&b.inputs);
         for (tensor, other) in tensors.zip(others) {
-            let (shape, other) = (expected.shape(*tensor), found.shape(*other));
-            if shape != other {
+            let (tensor, other) = (&expected.tensors[*tensor], &found.tensors[*other]);
+            let name = b.kind.name();
+            if tensor.shape != other.shape {
+                let (shape, other) = (&tensor.shape, &other.shape);
                 return Some(format!(
-                    "operation {index}, `{}`, has a tensor of {other:?} instead of {shape:?}",
-                    b.kind.name()
+                    "operation {index}, `{name}`, has a tensor of {other:?} instead of {shape:?}"
+                ));
+            }
+            if tensor.checksum != other.checksum {
+                return Some(format!(
+                    "operation {index}, `{name}`, reads a constant of other values"
                 ));
             }
         }

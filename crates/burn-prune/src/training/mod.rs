@@ -10,6 +10,7 @@ mod learner;
 #[cfg(feature = "train")]
 mod metric;
 mod moments;
+mod optimizer_state;
 mod progress;
 mod pruning;
 mod recipe;
@@ -19,6 +20,7 @@ mod statistics;
 #[cfg(feature = "train")]
 pub use metric::SparsityMetric;
 pub use moments::reset_moments;
+pub use optimizer_state::map_optimizer_state;
 pub use pruning::Pruning;
 pub use recipe::{AllocationConfig, CriterionConfig, Recipe};
 pub use sensitivity::{AnalysisProgress, LayerSensitivity, SensitivityReport};

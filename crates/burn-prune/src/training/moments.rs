@@ -1,9 +1,10 @@
 use std::collections::HashMap;
 
-use burn::module::Module;
+use burn::module::{Module, ParamId};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{DType, TensorData};
 
+use super::map_optimizer_state;
 use crate::{Mask, MaskSet, PruneError, model::Inventory};
 
 /// Forgets what an optimizer knows of weights that have come back: their momentum and moments
@@ -40,41 +41,18 @@ pub fn reset_moments<M: Module>(
     before: &MaskSet,
 ) -> Result<ModuleOptimizer, PruneError> {
     let came_back = came_back(model, before)?;
-    let failed = |error: &dyn std::fmt::Display| PruneError::Record {
-        message: format!("optimizer state: {error}"),
-    };
-    let bytes = optimizer.into_bytes().map_err(|error| failed(&error))?;
-    let reader = burn_pack::Reader::from_bytes(bytes).map_err(|error| failed(&error))?;
-    let (scalars, paths) = (reader.scalars().clone(), reader.metadata().clone());
-    let mut tensors = Vec::new();
-    for tensor in reader.into_tensors().map_err(|error| failed(&error))? {
-        let parts = tensor.into_parts().map_err(|error| failed(&error))?;
-        let (name, dtype, shape, id, bytes) = parts;
-        let mask = id.and_then(|id| came_back.get(&id));
-        let data = TensorData::from_bytes(bytes, shape.clone(), dtype);
-        let data = match mask.filter(|mask| mask.shape() == shape.to_vec().as_slice()) {
-            Some(mask) => zeroed(data, mask),
-            None => data,
-        };
-        let (bytes, shape, dtype) = data.into_parts();
-        tensors.push(burn_pack::Tensor::new(name, dtype, shape, id, bytes));
-    }
-    let mut writer = burn_pack::Writer::new(tensors);
-    for (key, scalar) in &scalars {
-        writer = writer.with_scalar(key, *scalar);
-    }
-    for (key, path) in &paths {
-        writer = writer.with_metadata(key, path);
-    }
-    let bytes = writer.into_bytes().map_err(|error| failed(&error))?;
-    optimizer
-        .clone()
-        .from_bytes(bytes)
-        .map_err(|error| failed(&error))
+    map_optimizer_state(optimizer, |parameter, state| {
+        let mask = came_back.get(&parameter);
+        let mask = mask.filter(|mask| mask.shape() == state.shape().to_vec().as_slice());
+        Some(match mask {
+            Some(mask) => zeroed(state, mask),
+            None => state,
+        })
+    })
 }
 
 /// Masks that prune what has come back, by the id of their parameter.
-fn came_back<M: Module>(model: &M, before: &MaskSet) -> Result<HashMap<u64, Mask>, PruneError> {
+fn came_back<M: Module>(model: &M, before: &MaskSet) -> Result<HashMap<ParamId, Mask>, PruneError> {
     let inventory = Inventory::of(model);
     let mut came_back = HashMap::new();
     for (path, before) in before.iter() {
@@ -91,7 +69,7 @@ fn came_back<M: Module>(model: &M, before: &MaskSet) -> Result<HashMap<u64, Mask
             .zip(now.iter())
             .map(|(was, is)| was || !is)
             .collect();
-        came_back.insert(parameter.id.val(), Mask::from_kept(now.shape(), &kept)?);
+        came_back.insert(parameter.id, Mask::from_kept(now.shape(), &kept)?);
     }
     Ok(came_back)
 }

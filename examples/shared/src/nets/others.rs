@@ -16,22 +16,22 @@ use super::{ConvNormRelu, conv, norm};
 
 /// A DenseNet block (Huang et al. 2017): each layer reads all before it. BatchNorm comes first.
 #[derive(Module, Debug)]
-pub(crate) struct DenseNet {
-    pub(crate) stem: Conv2d,
-    pub(crate) layers: Vec<DenseLayer>,
-    pub(crate) head: Conv2d,
+pub struct DenseNet {
+    pub stem: Conv2d,
+    pub layers: Vec<DenseLayer>,
+    pub head: Conv2d,
 }
 
 #[derive(Module, Debug)]
-pub(crate) struct DenseLayer {
-    pub(crate) norm1: BatchNorm,
-    pub(crate) conv1: Conv2d,
-    pub(crate) norm2: BatchNorm,
-    pub(crate) conv2: Conv2d,
+pub struct DenseLayer {
+    pub norm1: BatchNorm,
+    pub conv1: Conv2d,
+    pub norm2: BatchNorm,
+    pub conv2: Conv2d,
 }
 
 impl DenseNet {
-    pub(crate) fn new(device: &Device) -> Self {
+    pub fn new(device: &Device) -> Self {
         let (growth, stem) = (8, 16);
         let layer = |index: usize| {
             let inputs = stem + index * growth;
@@ -49,7 +49,7 @@ impl DenseNet {
         }
     }
 
-    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let mut x = self.stem.forward(x);
         for layer in &self.layers {
             let y = layer.conv1.forward(relu(layer.norm1.forward(x.clone())));
@@ -62,20 +62,20 @@ impl DenseNet {
 
 /// A U-Net (Ronneberger et al. 2015) of two levels with transposed convolutions.
 #[derive(Module, Debug)]
-pub(crate) struct UNet {
-    pub(crate) down1: ConvNormRelu,
-    pub(crate) down2: ConvNormRelu,
-    pub(crate) bottom: ConvNormRelu,
-    pub(crate) up2: ConvTranspose2d,
-    pub(crate) merge2: ConvNormRelu,
-    pub(crate) up1: ConvTranspose2d,
-    pub(crate) merge1: ConvNormRelu,
-    pub(crate) head: Conv2d,
-    pub(crate) pool: MaxPool2d,
+pub struct UNet {
+    pub down1: ConvNormRelu,
+    pub down2: ConvNormRelu,
+    pub bottom: ConvNormRelu,
+    pub up2: ConvTranspose2d,
+    pub merge2: ConvNormRelu,
+    pub up1: ConvTranspose2d,
+    pub merge1: ConvNormRelu,
+    pub head: Conv2d,
+    pub pool: MaxPool2d,
 }
 
 impl UNet {
-    pub(crate) fn new(device: &Device) -> Self {
+    pub fn new(device: &Device) -> Self {
         let up = |channels| {
             ConvTranspose2dConfig::new(channels, [2, 2])
                 .with_stride([2, 2])
@@ -94,7 +94,7 @@ impl UNet {
         }
     }
 
-    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let level1 = self.down1.forward(x);
         let level2 = self.down2.forward(self.pool.forward(level1.clone()));
         let x = self.bottom.forward(self.pool.forward(level2.clone()));
@@ -107,9 +107,9 @@ impl UNet {
 
 /// Convolution, BatchNorm, SiLU: the piece that YOLO is made of.
 #[derive(Module, Debug)]
-pub(crate) struct ConvSilu {
-    pub(crate) conv: Conv2d,
-    pub(crate) norm: BatchNorm,
+pub struct ConvSilu {
+    pub conv: Conv2d,
+    pub norm: BatchNorm,
 }
 
 impl ConvSilu {
@@ -127,11 +127,11 @@ impl ConvSilu {
 
 /// C2f of YOLOv8: split in two, bottlenecks on one half, everything concatenated.
 #[derive(Module, Debug)]
-pub(crate) struct C2f {
-    pub(crate) first: ConvSilu,
-    pub(crate) bottlenecks: Vec<(ConvSilu, ConvSilu)>,
-    pub(crate) last: ConvSilu,
-    pub(crate) is_residual: bool,
+pub struct C2f {
+    pub first: ConvSilu,
+    pub bottlenecks: Vec<(ConvSilu, ConvSilu)>,
+    pub last: ConvSilu,
+    pub is_residual: bool,
 }
 
 impl C2f {
@@ -164,10 +164,10 @@ impl C2f {
 
 /// Spatial pyramid pooling, fast, of YOLOv5.
 #[derive(Module, Debug)]
-pub(crate) struct Sppf {
-    pub(crate) first: ConvSilu,
-    pub(crate) last: ConvSilu,
-    pub(crate) pool: MaxPool2d,
+pub struct Sppf {
+    pub first: ConvSilu,
+    pub last: ConvSilu,
+    pub pool: MaxPool2d,
 }
 
 impl Sppf {
@@ -194,21 +194,21 @@ impl Sppf {
 
 /// Backbone and neck in the manner of YOLOv8: two scales out.
 #[derive(Module, Debug)]
-pub(crate) struct Yolo {
-    pub(crate) stem: ConvSilu,
-    pub(crate) down: ConvSilu,
-    pub(crate) c2f1: C2f,
-    pub(crate) down2: ConvSilu,
-    pub(crate) c2f2: C2f,
-    pub(crate) sppf: Sppf,
-    pub(crate) up: Interpolate2d,
-    pub(crate) neck: C2f,
-    pub(crate) head1: Conv2d,
-    pub(crate) head2: Conv2d,
+pub struct Yolo {
+    pub stem: ConvSilu,
+    pub down: ConvSilu,
+    pub c2f1: C2f,
+    pub down2: ConvSilu,
+    pub c2f2: C2f,
+    pub sppf: Sppf,
+    pub up: Interpolate2d,
+    pub neck: C2f,
+    pub head1: Conv2d,
+    pub head2: Conv2d,
 }
 
 impl Yolo {
-    pub(crate) fn new(device: &Device) -> Self {
+    pub fn new(device: &Device) -> Self {
         Self {
             stem: ConvSilu::new([3, 8], 3, 2, device),
             down: ConvSilu::new([8, 16], 3, 2, device),
@@ -226,7 +226,7 @@ impl Yolo {
         }
     }
 
-    pub(crate) fn forward(&self, x: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+    pub fn forward(&self, x: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
         let fine = self.c2f1.forward(self.down.forward(self.stem.forward(x)));
         let coarse = self.c2f2.forward(self.down2.forward(fine.clone()));
         let coarse = self.sppf.forward(coarse);
@@ -238,14 +238,14 @@ impl Yolo {
 
 /// Words in, Burn's own Transformer encoder, a class out.
 #[derive(Module, Debug)]
-pub(crate) struct Transformer {
-    pub(crate) embedding: Embedding,
-    pub(crate) encoder: TransformerEncoder,
-    pub(crate) head: Linear,
+pub struct Transformer {
+    pub embedding: Embedding,
+    pub encoder: TransformerEncoder,
+    pub head: Linear,
 }
 
 impl Transformer {
-    pub(crate) fn new(device: &Device) -> Self {
+    pub fn new(device: &Device) -> Self {
         Self {
             embedding: EmbeddingConfig::new(20, 16).init(device),
             encoder: TransformerEncoderConfig::new(16, 32, 4, 2)
@@ -255,7 +255,7 @@ impl Transformer {
         }
     }
 
-    pub(crate) fn forward(&self, words: Tensor<2, Int>) -> Tensor<3> {
+    pub fn forward(&self, words: Tensor<2, Int>) -> Tensor<3> {
         let x = self.embedding.forward(words);
         let x = self.encoder.forward(TransformerEncoderInput::new(x));
         self.head.forward(x)
@@ -264,16 +264,16 @@ impl Transformer {
 
 /// Attention whose number of heads follows from its weights: only the size of a head is a field.
 #[derive(Module, Debug)]
-pub(crate) struct Attention {
-    pub(crate) query: Linear,
-    pub(crate) key: Linear,
-    pub(crate) value: Linear,
-    pub(crate) output: Linear,
-    pub(crate) head_size: usize,
+pub struct Attention {
+    pub query: Linear,
+    pub key: Linear,
+    pub value: Linear,
+    pub output: Linear,
+    pub head_size: usize,
 }
 
 impl Attention {
-    pub(crate) fn new(size: usize, heads: usize, device: &Device) -> Self {
+    pub fn new(size: usize, heads: usize, device: &Device) -> Self {
         let linear = || LinearConfig::new(size, size).init(device);
         Self {
             query: linear(),
@@ -284,7 +284,7 @@ impl Attention {
         }
     }
 
-    pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [batch, length, _] = x.dims();
         let heads = |x: Tensor<3>| {
             let heads = x.dims()[2] / self.head_size;
@@ -302,16 +302,16 @@ impl Attention {
 
 /// GroupNorm, a grouped convolution, a depthwise one with Burn's own layer.
 #[derive(Module, Debug)]
-pub(crate) struct Grouped {
-    pub(crate) conv1: Conv2d,
-    pub(crate) norm: GroupNorm,
-    pub(crate) grouped: Conv2d,
-    pub(crate) depthwise: Conv2d,
-    pub(crate) head: Conv2d,
+pub struct Grouped {
+    pub conv1: Conv2d,
+    pub norm: GroupNorm,
+    pub grouped: Conv2d,
+    pub depthwise: Conv2d,
+    pub head: Conv2d,
 }
 
 impl Grouped {
-    pub(crate) fn new(device: &Device) -> Self {
+    pub fn new(device: &Device) -> Self {
         let padded = |channels: usize, groups: usize| {
             Conv2dConfig::new([channels; 2], [3, 3])
                 .with_groups(groups)
@@ -330,7 +330,7 @@ impl Grouped {
         }
     }
 
-    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = relu(self.norm.forward(self.conv1.forward(x)));
         let x = relu(self.grouped.forward(x));
         self.head.forward(relu(self.depthwise.forward(x)))

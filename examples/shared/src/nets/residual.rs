@@ -9,26 +9,26 @@ use super::{ConvNormRelu, conv, norm};
 
 /// ResNet-18 (He et al. 2016): 11,689,512 parameters at width 64 and 1,000 classes.
 #[derive(Module, Debug)]
-pub(crate) struct ResNet18 {
-    pub(crate) stem: ConvNormRelu,
-    pub(crate) pool: MaxPool2d,
-    pub(crate) blocks: Vec<BasicBlock>,
-    pub(crate) average: AdaptiveAvgPool2d,
-    pub(crate) fc: Linear,
+pub struct ResNet18 {
+    pub stem: ConvNormRelu,
+    pub pool: MaxPool2d,
+    pub blocks: Vec<BasicBlock>,
+    pub average: AdaptiveAvgPool2d,
+    pub fc: Linear,
 }
 
 #[derive(Module, Debug)]
-pub(crate) struct BasicBlock {
-    pub(crate) first: ConvNormRelu,
-    pub(crate) conv2: Conv2d,
-    pub(crate) norm2: BatchNorm,
-    pub(crate) down: Option<Down>,
+pub struct BasicBlock {
+    pub first: ConvNormRelu,
+    pub conv2: Conv2d,
+    pub norm2: BatchNorm,
+    pub down: Option<Down>,
 }
 
 #[derive(Module, Debug)]
-pub(crate) struct Down {
-    pub(crate) conv: Conv2d,
-    pub(crate) norm: BatchNorm,
+pub struct Down {
+    pub conv: Conv2d,
+    pub norm: BatchNorm,
 }
 
 impl BasicBlock {
@@ -57,7 +57,7 @@ impl BasicBlock {
 }
 
 impl ResNet18 {
-    pub(crate) fn new(width: usize, classes: usize, device: &Device) -> Self {
+    pub fn new(width: usize, classes: usize, device: &Device) -> Self {
         let mut inputs = width;
         let mut blocks = Vec::new();
         for (stage, stride) in [1, 2, 2, 2].into_iter().enumerate() {
@@ -78,7 +78,7 @@ impl ResNet18 {
         }
     }
 
-    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<2> {
         let x = self.pool.forward(self.stem.forward(x));
         let blocks = self.blocks.iter();
         let x = blocks.fold(x, |x, block| block.forward(x));
@@ -88,28 +88,28 @@ impl ResNet18 {
 
 /// MobileNetV2 (Sandler et al. 2018): 3,504,872 parameters at width 1 and 1,000 classes.
 #[derive(Module, Debug)]
-pub(crate) struct MobileNetV2 {
-    pub(crate) stem: Conv2d,
-    pub(crate) stem_norm: BatchNorm,
-    pub(crate) blocks: Vec<InvertedResidual>,
-    pub(crate) head: Conv2d,
-    pub(crate) head_norm: BatchNorm,
-    pub(crate) average: AdaptiveAvgPool2d,
-    pub(crate) fc: Linear,
+pub struct MobileNetV2 {
+    pub stem: Conv2d,
+    pub stem_norm: BatchNorm,
+    pub blocks: Vec<InvertedResidual>,
+    pub head: Conv2d,
+    pub head_norm: BatchNorm,
+    pub average: AdaptiveAvgPool2d,
+    pub fc: Linear,
 }
 
 #[derive(Module, Debug)]
-pub(crate) struct InvertedResidual {
-    pub(crate) expand: Option<Down>,
-    pub(crate) depthwise: DepthwiseConv2d,
-    pub(crate) depthwise_norm: BatchNorm,
-    pub(crate) project: Conv2d,
-    pub(crate) project_norm: BatchNorm,
-    pub(crate) is_residual: bool,
+pub struct InvertedResidual {
+    pub expand: Option<Down>,
+    pub depthwise: DepthwiseConv2d,
+    pub depthwise_norm: BatchNorm,
+    pub project: Conv2d,
+    pub project_norm: BatchNorm,
+    pub is_residual: bool,
 }
 
 /// `min(max(x, 0), 6)`, written with what exporters know.
-pub(crate) fn relu6(x: Tensor<4>) -> Tensor<4> {
+pub fn relu6(x: Tensor<4>) -> Tensor<4> {
     relu(x.clone()) - relu(x - 6.0)
 }
 
@@ -144,7 +144,7 @@ impl InvertedResidual {
 }
 
 impl MobileNetV2 {
-    pub(crate) fn new(classes: usize, device: &Device) -> Self {
+    pub fn new(classes: usize, device: &Device) -> Self {
         let settings = [
             (1, 16, 1, 1),
             (6, 24, 2, 2),
@@ -179,7 +179,7 @@ impl MobileNetV2 {
         }
     }
 
-    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<2> {
         let x = relu6(self.stem_norm.forward(self.stem.forward(x)));
         let blocks = self.blocks.iter();
         let x = blocks.fold(x, |x, block| block.forward(x));

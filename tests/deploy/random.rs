@@ -1,51 +1,9 @@
-//! The architectures that channels are cut from, and randomisation of everything in them.
-
-pub(crate) mod convolutional;
-pub(crate) mod others;
-pub(crate) mod residual;
+//! Random models and inputs, and comparing what comes out.
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
-use burn::tensor::{Device, Tensor, TensorData, activation::relu};
+use burn::tensor::{Device, Tensor, TensorData};
 use chacha20::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
-
-/// Same-size convolution with a square, odd kernel and no bias.
-pub(crate) fn conv(channels: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Conv2d {
-    let padding = kernel / 2;
-    Conv2dConfig::new(channels, [kernel; 2])
-        .with_stride([stride; 2])
-        .with_padding(PaddingConfig2d::Explicit(
-            padding, padding, padding, padding,
-        ))
-        .with_bias(false)
-        .init(device)
-}
-
-pub(crate) fn norm(channels: usize, device: &Device) -> BatchNorm {
-    BatchNormConfig::new(channels).init(device)
-}
-
-/// Convolution, BatchNorm, ReLU.
-#[derive(Module, Debug)]
-pub(crate) struct ConvNormRelu {
-    pub(crate) conv: Conv2d,
-    pub(crate) norm: BatchNorm,
-}
-
-impl ConvNormRelu {
-    pub(crate) fn new(channels: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Self {
-        Self {
-            conv: conv(channels, kernel, stride, device),
-            norm: norm(channels[1], device),
-        }
-    }
-
-    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        relu(self.norm.forward(self.conv.forward(x)))
-    }
-}
 
 /// Gives every parameter and statistic random values around 0, and variances above it: nothing is
 /// at its default.

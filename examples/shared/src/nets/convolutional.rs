@@ -7,19 +7,19 @@ use burn::tensor::{Device, Tensor, activation::relu};
 use super::ConvNormRelu;
 
 #[derive(Module, Debug)]
-pub(crate) struct Mlp {
-    pub(crate) layers: Vec<Linear>,
+pub struct Mlp {
+    pub layers: Vec<Linear>,
 }
 
 impl Mlp {
-    pub(crate) fn new(sizes: &[usize], device: &Device) -> Self {
+    pub fn new(sizes: &[usize], device: &Device) -> Self {
         let linear = |sizes: &[usize]| LinearConfig::new(sizes[0], sizes[1]).init(device);
         Self {
             layers: sizes.windows(2).map(linear).collect(),
         }
     }
 
-    pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let (last, hidden) = self.layers.split_last().unwrap();
         let hidden = hidden.iter();
         last.forward(hidden.fold(x, |x, layer| relu(layer.forward(x))))
@@ -28,17 +28,17 @@ impl Mlp {
 
 /// LeNet-5 for 28x28 (LeCun et al. 1998) with ReLU: 61,706 parameters.
 #[derive(Module, Debug)]
-pub(crate) struct LeNet5 {
-    pub(crate) conv1: Conv2d,
-    pub(crate) conv2: Conv2d,
-    pub(crate) pool: AvgPool2d,
-    pub(crate) fc1: Linear,
-    pub(crate) fc2: Linear,
-    pub(crate) fc3: Linear,
+pub struct LeNet5 {
+    pub conv1: Conv2d,
+    pub conv2: Conv2d,
+    pub pool: AvgPool2d,
+    pub fc1: Linear,
+    pub fc2: Linear,
+    pub fc3: Linear,
 }
 
 impl LeNet5 {
-    pub(crate) fn new(device: &Device) -> Self {
+    pub fn new(device: &Device) -> Self {
         Self {
             conv1: Conv2dConfig::new([1, 6], [5, 5])
                 .with_padding(PaddingConfig2d::Explicit(2, 2, 2, 2))
@@ -51,7 +51,7 @@ impl LeNet5 {
         }
     }
 
-    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<2> {
         let x = self.pool.forward(relu(self.conv1.forward(x)));
         let x = self.pool.forward(relu(self.conv2.forward(x)));
         let x = relu(self.fc1.forward(x.flatten(1, 3)));
@@ -61,16 +61,16 @@ impl LeNet5 {
 
 /// VGG-11 with BatchNorm (Simonyan and Zisserman 2015) for small images: one Linear behind it.
 #[derive(Module, Debug)]
-pub(crate) struct Vgg11 {
-    pub(crate) blocks: Vec<ConvNormRelu>,
-    pub(crate) pool: MaxPool2d,
-    pub(crate) fc: Linear,
+pub struct Vgg11 {
+    pub blocks: Vec<ConvNormRelu>,
+    pub pool: MaxPool2d,
+    pub fc: Linear,
 }
 
 const POOLED_AFTER: [usize; 5] = [0, 1, 3, 5, 7];
 
 impl Vgg11 {
-    pub(crate) fn new(width: usize, device: &Device) -> Self {
+    pub fn new(width: usize, device: &Device) -> Self {
         let widths = [1, 2, 4, 4, 8, 8, 8, 8].map(|times| times * width);
         let mut inputs = 3;
         let blocks = widths.map(|outputs| {
@@ -86,7 +86,7 @@ impl Vgg11 {
     }
 
     /// `[batch, 3, 32, 32]`
-    pub(crate) fn forward(&self, mut x: Tensor<4>) -> Tensor<2> {
+    pub fn forward(&self, mut x: Tensor<4>) -> Tensor<2> {
         for (index, block) in self.blocks.iter().enumerate() {
             x = block.forward(x);
             if POOLED_AFTER.contains(&index) {
