@@ -71,6 +71,25 @@ fn a_shared_parameter_is_one_and_is_cut_everywhere() {
     assert_close(&small.forward(input.clone()), &masked.forward(input));
 }
 
+#[test]
+fn what_is_returned_twice_is_an_output_twice() {
+    let device = Device::flex();
+    let model = tied(&device);
+    let input = example([3, 8], &device);
+    let forward = |model: &Tied, x: Tensor<2>| {
+        let y = model.forward(x.clone());
+        (y.clone(), x, y)
+    };
+    let graph = Graph::capture(&model, input.clone(), forward).unwrap();
+    assert_eq!(graph.outputs.len(), 3);
+    assert_eq!(graph.outputs[0], graph.outputs[2]);
+    assert_eq!(graph.outputs[1], graph.inputs[0]);
+    let groups = graph.groups().unwrap();
+    let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
+    let plan = pruner.select(&groups).unwrap().plan();
+    plan.shrink(&model, input, forward).unwrap();
+}
+
 /// Scales by a constant that its code makes from a size.
 #[derive(Module, Debug)]
 struct Scaled {

@@ -1,5 +1,5 @@
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::backend::capture::{CapturedGraph, TensorId};
@@ -36,22 +36,25 @@ impl Graph {
         let model = model.valid().materialize();
         let device = Device::capture();
         let mut parameters = Vec::new();
+        let mut outputs = Vec::new();
         let captured = catch_unwind(AssertUnwindSafe(|| {
             device.capture_scope(|scope| {
                 let model = model.to_device(&device);
                 parameters = captured(&model);
                 let inputs = inputs.on_device(&device);
                 let input_ids = inputs.captured_ids().expect("they are on this device");
-                let outputs = forward(&model, inputs);
-                let output_ids = outputs.captured_ids().unwrap_or_default();
-                if output_ids.is_empty() {
+                let returned = forward(&model, inputs);
+                outputs = returned.captured_ids().unwrap_or_default();
+                if outputs.is_empty() {
                     panic!("it returns nothing, or a tensor of another device than its inputs");
                 }
-                scope.complete(input_ids, output_ids)
+                // The device takes each tensor once.
+                let once: BTreeSet<TensorId> = outputs.iter().copied().collect();
+                scope.complete(input_ids, once.into_iter().collect::<Vec<_>>())
             })
         }));
         match captured {
-            Ok(Ok(captured)) => Ok(build(captured, parameters)),
+            Ok(Ok(captured)) => Ok(build(captured, parameters, &outputs)),
             Ok(Err(error)) => Err(DeployError::Capture {
                 message: error.to_string(),
             }),
@@ -76,7 +79,7 @@ fn failure(panic: Box<dyn Any + Send>) -> DeployError {
     }
 }
 
-fn build(captured: CapturedGraph, parameters: Vec<Captured>) -> Graph {
+fn build(captured: CapturedGraph, parameters: Vec<Captured>, outputs: &[TensorId]) -> Graph {
     let mut builder = Builder {
         values: &captured.values,
         numbers: HashMap::new(),
@@ -102,8 +105,7 @@ fn build(captured: CapturedGraph, parameters: Vec<Captured>) -> Graph {
     for operation in &captured.graph.operations {
         builder.operation(operation);
     }
-    let outputs = captured.graph.outputs.iter();
-    builder.graph.outputs = outputs.map(|id| builder.numbers[id]).collect();
+    builder.graph.outputs = outputs.iter().map(|id| builder.numbers[id]).collect();
     builder.graph
 }
 
