@@ -1,7 +1,8 @@
 //! Costs against counts by hand and against published ones.
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::module::{Module, Param};
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor, TensorData};
 use burn_prune::Prunable;
 use burn_prune_deploy::{ChannelPruner, Cost, Graph, Importance};
 
@@ -25,10 +26,11 @@ fn lenet_300_100_by_hand() {
     assert_eq!(cost.multiply_adds(), 784 * 300 + 300 * 100 + 100 * 10);
     assert_eq!(cost.parameters(), 266_200 + 410);
     assert_eq!(cost.weight_bytes(), 4 * 266_610);
-    // Each layer's output, and that of its ReLU.
-    assert_eq!(cost.activation_bytes(), 4 * (2 * 300 + 2 * 100 + 10));
+    // Of each layer the product, its sum with the bias, and the ReLU.
+    assert_eq!(cost.activation_bytes(), 4 * (3 * 300 + 3 * 100 + 2 * 10));
     let layer = cost.layer("layers.1").unwrap();
     assert_eq!((layer.multiply_adds, layer.parameters), (30_000, 30_100));
+    assert_eq!(layer.activation_bytes, 4 * 2 * 100);
 }
 
 #[test]
@@ -99,14 +101,70 @@ fn a_cost_prints_and_serializes_and_keeps_the_measured_time_apart() {
     assert_eq!(cost.seconds, None);
     assert!(!cost.to_string().contains("measured"));
     let input = Tensor::zeros([1, 20], &Device::flex());
-    let cost = cost.measure(|| {
+    let mut cost = cost.measure(|| {
         model.forward(input.clone()).into_data();
     });
     assert!(cost.seconds.unwrap() > 0.0);
+    cost.seconds = Some(0.25);
     let table = cost.to_string();
     for part in ["layers.0", "matmul", "1x10", "200", "240", "measured: "] {
         assert!(table.contains(part), "{part} in\n{table}");
     }
     let json = serde_json::to_string(&cost).unwrap();
     assert_eq!(serde_json::from_str::<Cost>(&json).unwrap(), cost);
+}
+
+/// Two products in one weight, a bias of a single number, and a layer that is never called.
+#[derive(Module, Debug)]
+struct Fused {
+    weight: Param<Tensor<2>>,
+    bias: Param<Tensor<2>>,
+    unused: Linear,
+}
+
+#[test]
+fn parameters_count_once_whether_in_parts_repeated_or_unused() {
+    let device = Device::flex();
+    let values = (0..24).map(|index| if index % 4 == 0 { 0.0 } else { 1.0 });
+    let values = TensorData::new(values.collect::<Vec<f32>>(), [4, 6]);
+    let model = Fused {
+        weight: Param::from_tensor(Tensor::from_data(values, &device)),
+        bias: Param::from_tensor(Tensor::ones([1, 1], &device)),
+        unused: LinearConfig::new(2, 3).init(&device),
+    };
+    let cost = cost(&model, [2, 4], |model: &Fused, x: Tensor<2>| {
+        let weight = |from: usize| model.weight.val().slice([0..4, from..from + 3]);
+        let left = x.clone().matmul(weight(0));
+        let right = x.matmul(weight(3));
+        left * right + model.bias.val().expand([2, 3])
+    });
+    assert_eq!(cost.multiply_adds(), 2 * (2 * 4 * 3));
+    // A quarter of the weight is 0.
+    assert_eq!(cost.effective_multiply_adds(), 36);
+    assert_eq!(cost.parameters(), 24 + 1 + (6 + 3));
+    assert_eq!(cost.nonzero_parameters(), 18 + 1);
+    assert_eq!((cost.unused_parameters, cost.unused_weight_bytes), (9, 36));
+    assert_eq!(cost.weight_bytes(), 4 * cost.parameters());
+    // Two products, their product, and the sum.
+    assert_eq!(cost.activation_bytes(), 4 * (4 * 2 * 3));
+}
+
+/// The weight is on the left.
+#[derive(Module, Debug)]
+struct Left {
+    weight: Param<Tensor<2>>,
+}
+
+#[test]
+fn zeros_lower_the_effective_cost_on_the_left_too() {
+    let device = Device::flex();
+    let data = TensorData::new(vec![0.0f32, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0, 1.0], [2, 4]);
+    let model = Left {
+        weight: Param::from_tensor(Tensor::from_data(data, &device)),
+    };
+    let cost = cost(&model, [4, 5], |model: &Left, x: Tensor<2>| {
+        model.weight.val().matmul(x)
+    });
+    assert_eq!(cost.multiply_adds(), 2 * 4 * 5);
+    assert_eq!(cost.effective_multiply_adds(), 40 * 5 / 8);
 }

@@ -1,10 +1,15 @@
 //! Stories of smaller models: what they cost, what is cut, what stays the same.
 
+mod bad_input;
+mod common;
 mod cost;
+mod groups;
 mod law;
-mod random;
 mod onnx;
 mod optimizer;
+mod plan;
+mod pruner;
+mod random;
 mod random_graphs;
 mod shared_parameters;
 mod shrinking;

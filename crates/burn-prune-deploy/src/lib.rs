@@ -66,7 +66,7 @@ mod shrink;
 pub use cost::{Cost, LayerCost};
 pub use error::DeployError;
 pub use graph::{
-    Graph, GraphTensors, Operation, OperationKind, Parameter, Role, TensorInfo, TensorKind,
+    Graph, GraphTensors, Number, Operation, OperationKind, Parameter, Role, TensorInfo, TensorKind,
 };
 pub use groups::{Frozen, Group, Groups, Member, Unit};
 pub use layers::DepthwiseConv2d;

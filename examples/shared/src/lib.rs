@@ -3,7 +3,10 @@
 mod cnn;
 mod data;
 mod idx;
-#[expect(missing_docs, reason = "layers are named as in the papers that the nets are from")]
+#[expect(
+    missing_docs,
+    reason = "layers are named as in the papers that the nets are from"
+)]
 pub mod nets;
 
 pub use cnn::{Cnn, accuracy};

@@ -1,13 +1,11 @@
 //! What a forward pass costs.
 
+mod count;
 mod display;
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-
-use crate::graph::{Graph, Operation, OperationKind, Role, TensorKind};
 
 /// Multiply-adds, parameters and bytes of a forward pass on the example of its graph, batch
 /// included.
@@ -26,8 +24,10 @@ pub struct Cost {
     pub layers: Vec<LayerCost>,
     /// Bytes of all activations that other operations make; views as reshapes left out.
     pub other_activation_bytes: u64,
-    /// Parameters that no layer reads.
+    /// Parameters that no layer reads, statistics too: only a layer tells them apart.
     pub unused_parameters: u64,
+    /// Their bytes.
+    pub unused_weight_bytes: u64,
     /// Median time of a forward pass, in seconds, when it was measured.
     pub seconds: Option<f64>,
 }
@@ -51,7 +51,7 @@ pub struct LayerCost {
     pub nonzero_parameters: u64,
     /// Bytes of the parameters and statistics.
     pub weight_bytes: u64,
-    /// Bytes of what its last operation makes.
+    /// Bytes of all that its operations make.
     pub activation_bytes: u64,
 }
 
@@ -79,9 +79,10 @@ impl Cost {
         layers.map(|layer| layer.nonzero_parameters).sum()
     }
 
-    /// Bytes of parameters and statistics.
+    /// Bytes of parameters and statistics, unused ones included.
     pub fn weight_bytes(&self) -> u64 {
-        self.layers.iter().map(|layer| layer.weight_bytes).sum()
+        let layers: u64 = self.layers.iter().map(|layer| layer.weight_bytes).sum();
+        layers + self.unused_weight_bytes
     }
 
     /// Bytes of all that the operations make.
@@ -110,159 +111,5 @@ impl Cost {
         times.sort_by(f64::total_cmp);
         self.seconds = Some(times[times.len() / 2]);
         self
-    }
-}
-
-impl LayerCost {
-    /// Takes in an operation of the same module that follows.
-    fn extend(&mut self, next: Self) {
-        self.output = next.output;
-        self.activation_bytes = next.activation_bytes;
-        self.multiply_adds += next.multiply_adds;
-        self.effective_multiply_adds += next.effective_multiply_adds;
-        self.parameters += next.parameters;
-        self.nonzero_parameters += next.nonzero_parameters;
-        self.weight_bytes += next.weight_bytes;
-    }
-}
-
-impl Graph {
-    /// Counts what the forward pass costs on its example.
-    pub fn cost(&self) -> Cost {
-        let mut cost = Cost {
-            layers: Vec::new(),
-            other_activation_bytes: 0,
-            unused_parameters: 0,
-            seconds: None,
-        };
-        let mut counted = HashSet::new();
-        for operation in &self.operations {
-            let outputs = operation.outputs.iter();
-            let activation_bytes = match operation.kind {
-                OperationKind::Reshape
-                | OperationKind::Permute { .. }
-                | OperationKind::Slice { .. }
-                | OperationKind::Expand => 0,
-                _ => outputs.map(|output| self.bytes(*output)).sum(),
-            };
-            let parameters: Vec<usize> = operation
-                .inputs
-                .iter()
-                .filter_map(|input| self.source(*input))
-                .collect();
-            let is_view = activation_bytes == 0;
-            let multiply_adds = self.multiply_adds(operation);
-            if is_view || (parameters.is_empty() && multiply_adds == 0) {
-                cost.other_activation_bytes += activation_bytes;
-                continue;
-            }
-            let has_module = !parameters.is_empty();
-            let mut layer = LayerCost {
-                name: parameters.first().map_or_else(
-                    || operation.kind.name().to_string(),
-                    |first| self.parameters[*first].module().to_string(),
-                ),
-                operation: operation.kind.name().to_string(),
-                output: self.shape(operation.outputs[0]).to_vec(),
-                multiply_adds,
-                effective_multiply_adds: multiply_adds,
-                parameters: 0,
-                nonzero_parameters: 0,
-                weight_bytes: 0,
-                activation_bytes,
-            };
-            // Each weight takes part equally often.
-            let weight = operation.inputs.get(1);
-            let weight = weight.filter(|_| operation.kind.role(1) == Role::Weight);
-            if let Some(weight) = weight.and_then(|input| self.source(*input)) {
-                let (all, nonzero) = self.counts(weight);
-                let effective = u128::from(multiply_adds) * u128::from(nonzero);
-                layer.effective_multiply_adds = (effective / u128::from(all.max(1))) as u64;
-            }
-            for parameter in parameters {
-                if !counted.insert(parameter) {
-                    continue;
-                }
-                layer.weight_bytes += self.bytes(self.parameters[parameter].tensor);
-                if !self.parameters[parameter].is_statistic {
-                    let (all, nonzero) = self.counts(parameter);
-                    layer.parameters += all;
-                    layer.nonzero_parameters += nonzero;
-                }
-            }
-            match cost.layers.last_mut() {
-                Some(last) if has_module && last.name == layer.name => last.extend(layer),
-                _ => cost.layers.push(layer),
-            }
-        }
-        let unused = (0..self.parameters.len()).filter(|parameter| !counted.contains(parameter));
-        let unused = unused.filter(|parameter| !self.parameters[*parameter].is_statistic);
-        cost.unused_parameters = unused.map(|parameter| self.counts(parameter).0).sum();
-        cost
-    }
-
-    /// The parameter that a tensor is, perhaps in another shape.
-    pub(crate) fn source(&self, mut tensor: usize) -> Option<usize> {
-        loop {
-            match self.tensors[tensor].kind {
-                TensorKind::Parameter(parameter) => return Some(parameter),
-                TensorKind::Input | TensorKind::Constant => return None,
-                TensorKind::Computed => {}
-            }
-            let mut operations = self.operations.iter();
-            let maker = operations.find(|operation| operation.outputs.contains(&tensor))?;
-            match maker.kind {
-                OperationKind::Reshape | OperationKind::Permute { .. } | OperationKind::Expand => {
-                    tensor = maker.inputs[0];
-                }
-                _ => return None,
-            }
-        }
-    }
-
-    /// Number of entries of a parameter, and of those that are not 0.
-    fn counts(&self, parameter: usize) -> (u64, u64) {
-        let parameter = &self.parameters[parameter];
-        let all = self.tensors[parameter.tensor].elements() as u64;
-        match parameter.values.is_empty() {
-            true => (all, all),
-            false => {
-                let nonzero = parameter.values.iter().filter(|value| **value != 0.0);
-                (all, nonzero.count() as u64)
-            }
-        }
-    }
-
-    fn bytes(&self, tensor: usize) -> u64 {
-        let tensor = &self.tensors[tensor];
-        (tensor.elements() * tensor.element_bytes) as u64
-    }
-
-    fn multiply_adds(&self, operation: &Operation) -> u64 {
-        let elements = |tensor: usize| self.tensors[tensor].elements() as u64;
-        let size = |tensor: usize, axis: usize| self.shape(tensor)[axis] as u64;
-        let inputs = &operation.inputs;
-        match &operation.kind {
-            OperationKind::Convolution { transposed, .. } => {
-                let each = elements(inputs[1]) / size(inputs[1], 0).max(1);
-                match transposed {
-                    false => elements(operation.outputs[0]) * each,
-                    true => elements(inputs[0]) * each,
-                }
-            }
-            OperationKind::Linear => elements(operation.outputs[0]) * size(inputs[1], 0),
-            OperationKind::MatMul => {
-                let rank = self.shape(inputs[0]).len();
-                elements(operation.outputs[0]) * size(inputs[0], rank - 1)
-            }
-            OperationKind::BatchNorm { .. } | OperationKind::LayerNorm { .. } => {
-                2 * elements(operation.outputs[0])
-            }
-            OperationKind::Attention { .. } => {
-                let keys = size(inputs[1], 2);
-                (elements(inputs[0]) + elements(operation.outputs[0])) * keys
-            }
-            _ => 0,
-        }
     }
 }

@@ -87,7 +87,7 @@ fn settings(kind: &OperationKind) -> String {
             options.clone()
         }
         OperationKind::Elementwise { scalars, .. } => {
-            let scalars: Vec<String> = scalars.iter().map(f64::to_string).collect();
+            let scalars: Vec<String> = scalars.iter().map(ToString::to_string).collect();
             scalars.join(", ")
         }
         OperationKind::Reduce { axes, .. } | OperationKind::Flip { axes } => {

@@ -7,7 +7,7 @@ mod parameters;
 mod tensors;
 mod translate;
 
-pub use operation::{Operation, OperationKind, Role};
+pub use operation::{Number, Operation, OperationKind, Role};
 pub use tensors::GraphTensors;
 
 pub(crate) use display::dims;

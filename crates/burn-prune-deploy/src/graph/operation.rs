@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// One step of a forward pass.
@@ -39,12 +41,12 @@ pub enum OperationKind {
     /// Inputs: signal `[batch, channels, ..]`, gamma, beta, mean and variance `[channels]`.
     BatchNorm {
         /// Added to the variance.
-        epsilon: f64,
+        epsilon: Number,
     },
     /// Inputs: `[.., d_model]`, gamma `[d_model]`, and perhaps beta `[d_model]`.
     LayerNorm {
         /// Added to the variance.
-        epsilon: f64,
+        epsilon: Number,
     },
     /// Inputs: weights `[words, d_model]`, indices.
     Embedding,
@@ -67,7 +69,7 @@ pub enum OperationKind {
         /// Which one.
         name: String,
         /// Numbers in it.
-        scalars: Vec<f64>,
+        scalars: Vec<Number>,
     },
     /// Puts several axes down to a size of 1, or all of them into `[1]`.
     Reduce {
@@ -136,6 +138,40 @@ pub enum OperationKind {
         /// Its name.
         name: String,
     },
+}
+
+/// A number in an operation. It is serialized as text, exactly, infinities included; numbers are
+/// equal when their bits are, and all that are NaN are equal.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Number(pub f64);
+
+impl PartialEq for Number {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.to_bits() == other.0.to_bits() || (self.0.is_nan() && other.0.is_nan())
+    }
+}
+
+impl Eq for Number {}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<Number> for String {
+    fn from(number: Number) -> Self {
+        number.to_string()
+    }
+}
+
+impl TryFrom<String> for Number {
+    type Error = std::num::ParseFloatError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
+    }
 }
 
 /// What a parameter is to an operation.

@@ -1,5 +1,7 @@
 //! The entries of all axes of all tensors, and which of them stand or fall together.
 
+use std::collections::BTreeSet;
+
 use crate::graph::Graph;
 
 /// An axis of a tensor.
@@ -96,6 +98,16 @@ impl Entries {
     pub(super) fn set(&mut self, axis: Axis, index: usize) -> usize {
         let entry = self.entry(axis, index);
         self.find(entry)
+    }
+
+    /// The sets of all entries of a tensor.
+    pub(super) fn sets(&mut self, tensor: usize) -> BTreeSet<usize> {
+        let mut sets = BTreeSet::new();
+        for axis in 0..self.rank(tensor) {
+            let at = Axis { tensor, axis };
+            sets.extend((0..self.size(at)).map(|index| self.set(at, index)));
+        }
+        sets
     }
 
     pub(super) fn frozen(&self, set: usize) -> Option<u32> {

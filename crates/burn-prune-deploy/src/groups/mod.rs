@@ -14,7 +14,7 @@ use entries::{Axis, Entries};
 use rules::Rules;
 
 use crate::DeployError;
-use crate::graph::{Graph, OperationKind, TensorKind};
+use crate::graph::{Graph, OperationKind};
 
 /// The coupled channels of a model (Fang et al. 2023, "DepGraph: Towards Any Structural Pruning").
 ///
@@ -40,7 +40,7 @@ impl Graph {
     /// Finds the channels that go together.
     ///
     /// # Errors
-    /// When channels of parameters lead into an operation that is not understood.
+    /// When channels that could be cut lead into an operation that is not understood.
     pub fn groups(&self) -> Result<Groups<'_>, DeployError> {
         Groups::of(self)
     }
@@ -81,6 +81,11 @@ impl<'a> Groups<'a> {
                 }
             }
         }
+        // The only entry of an axis is no channel among others.
+        let is_one = |(parameter, axis, _): &(usize, usize, usize)| {
+            graph.shape(graph.parameters[*parameter].tensor)[*axis] == 1
+        };
+        sets.retain(|_, places| !places.iter().all(is_one));
         let (frozen, free): (Vec<_>, Vec<_>) = sets
             .into_iter()
             .partition(|(set, _)| entries.frozen(*set).is_some());
@@ -144,7 +149,8 @@ impl<'a> Groups<'a> {
     }
 }
 
-/// Refuses operations that are not understood, unless no channel leads there.
+/// Refuses operations that are not understood, unless nothing that can be cut leads there: they keep
+/// the shapes of all that they read and make.
 fn check_operations(graph: &Graph, entries: &mut Entries) -> Result<(), DeployError> {
     for (index, operation) in graph.operations.iter().enumerate() {
         let OperationKind::Other { name } = &operation.kind else {
@@ -152,31 +158,16 @@ fn check_operations(graph: &Graph, entries: &mut Entries) -> Result<(), DeployEr
         };
         let mut seen = BTreeSet::new();
         for tensor in operation.inputs.iter().chain(&operation.outputs) {
-            for axis in 0..graph.shape(*tensor).len() {
-                let at = Axis {
-                    tensor: *tensor,
-                    axis,
-                };
-                seen.extend((0..entries.size(at)).map(|index| entries.set(at, index)));
-            }
+            seen.extend(entries.sets(*tensor));
         }
+        seen.retain(|set| entries.frozen(*set).is_none());
         let mut parameters = BTreeSet::new();
         for parameter in &graph.parameters {
-            for axis in 0..graph.shape(parameter.tensor).len() {
-                let at = Axis {
-                    tensor: parameter.tensor,
-                    axis,
-                };
-                if (0..entries.size(at)).any(|index| seen.contains(&entries.set(at, index))) {
-                    parameters.insert(parameter.path.clone());
-                }
+            if !entries.sets(parameter.tensor).is_disjoint(&seen) {
+                parameters.insert(parameter.path.clone());
             }
         }
-        let only_constants = operation.inputs.iter().all(|tensor| {
-            let kind = graph.tensors[*tensor].kind;
-            matches!(kind, TensorKind::Constant | TensorKind::Input)
-        });
-        if !parameters.is_empty() || !only_constants {
+        if !parameters.is_empty() {
             return Err(DeployError::UnknownOperation {
                 index,
                 operation: name.clone(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use chacha20::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
+use super::values;
 use crate::DeployError;
 use crate::graph::{Graph, Role};
 use crate::groups::{Groups, Unit};
@@ -35,7 +36,8 @@ impl Importance {
     }
 
     /// The mean magnitude of the scales of the norms that the unit goes through (Liu et al. 2017,
-    /// "Network Slimming"). An error for a group without one.
+    /// "Network Slimming"). Any vector of parameters that channels are multiplied with is a scale.
+    /// An error for a group without one.
     pub fn batch_norm_scale() -> Self {
         Self(Kind::Scale)
     }
@@ -103,38 +105,17 @@ impl fmt::Debug for Importance {
     }
 }
 
-/// The values of a unit that are trained.
-fn values<'a>(graph: &'a Graph, unit: &'a Unit) -> impl Iterator<Item = f64> + 'a {
-    let members = unit.members.iter();
-    let trained = members.filter(|member| !graph.parameters[member.parameter].is_statistic);
-    trained.flat_map(|member| {
-        let parameter = &graph.parameters[member.parameter];
-        let shape = graph.shape(parameter.tensor);
-        let inner: usize = shape[member.axis + 1..].iter().product();
-        let outer: usize = shape[..member.axis].iter().product();
-        let size = shape[member.axis];
-        let starts = (0..outer).flat_map(move |block| {
-            let indices = member.indices.iter();
-            indices.map(move |index| (block * size + index) * inner)
-        });
-        starts.flat_map(move |start| {
-            let values = parameter.values[start..start + inner].iter();
-            values.map(|value| f64::from(*value))
-        })
-    })
-}
-
 fn norm(graph: &Graph, unit: &Unit, order: i32) -> f64 {
-    let sum: f64 = values(graph, unit)
-        .map(|value| value.abs().powi(order))
-        .sum();
+    let values = values::of_unit(graph, unit);
+    let sum: f64 = values.map(|value| value.abs().powi(order)).sum();
     match order {
         1 => sum,
         _ => sum.sqrt(),
     }
 }
 
-/// For each parameter, whether it scales what goes through a norm.
+/// For each parameter, whether it scales what goes through a norm. Burn composes some norms of
+/// other operations; their scales are vectors that something is multiplied with.
 fn scales(graph: &Graph) -> Vec<bool> {
     let mut scales = vec![false; graph.parameters.len()];
     for operation in &graph.operations {
@@ -142,7 +123,8 @@ fn scales(graph: &Graph) -> Vec<bool> {
             if operation.kind.role(place) == Role::Scale
                 && let Some(parameter) = graph.source(*input)
             {
-                scales[parameter] = true;
+                let shape = graph.shape(graph.parameters[parameter].tensor);
+                scales[parameter] |= shape.iter().filter(|size| **size > 1).count() <= 1;
             }
         }
     }
@@ -150,17 +132,11 @@ fn scales(graph: &Graph) -> Vec<bool> {
 }
 
 fn scale(graph: &Graph, unit: &Unit, scales: &[bool]) -> Option<f64> {
-    let members = unit
-        .members
-        .iter()
-        .filter(|member| scales[member.parameter]);
-    let values = members.flat_map(|member| {
-        let values = &graph.parameters[member.parameter].values;
-        member
-            .indices
-            .iter()
-            .map(|index| f64::from(values[*index].abs()))
+    let members = unit.members.iter();
+    let members = members.filter(|member| scales[member.parameter]);
+    let values = members.flat_map(|member| values::of_member(graph, member));
+    let (count, sum) = values.fold((0, 0.0), |(count, sum), value| {
+        (count + 1, sum + value.abs())
     });
-    let (count, sum) = values.fold((0, 0.0), |(count, sum), value| (count + 1, sum + value));
     (count > 0).then(|| sum / f64::from(count))
 }

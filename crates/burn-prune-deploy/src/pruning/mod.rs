@@ -3,6 +3,7 @@
 mod importance;
 mod pruner;
 mod selection;
+mod values;
 
 pub use importance::Importance;
 pub use pruner::ChannelPruner;

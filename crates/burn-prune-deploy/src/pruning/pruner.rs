@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{Importance, Selection};
+use super::{Importance, Selection, values};
 use crate::DeployError;
 use crate::groups::Groups;
 
@@ -8,6 +8,11 @@ use crate::groups::Groups;
 ///
 /// What is asked for is a fraction of the units, of the multiply-adds or of the parameters. Counts
 /// are rounded half to even; of equally important units the first ones stay.
+///
+/// A second selection works on what the first left: units whose weights are all 0 by now, as those
+/// under its masks, are gone, and a fraction is of the others. They are chosen again, so that the
+/// new selection holds them too; only where a floor or a multiple asks for more units than are left
+/// does it keep some.
 #[derive(Debug, Clone)]
 pub struct ChannelPruner {
     importance: Importance,
@@ -41,22 +46,24 @@ impl ChannelPruner {
         }
     }
 
-    /// Removes this fraction of the units: of each group, or of all together when
-    /// [global](Self::global).
+    /// Removes this fraction of the units that are not gone yet: of each group, or of all together
+    /// when [global](Self::global).
     #[must_use]
     pub fn fraction(mut self, fraction: f64) -> Self {
         self.goal = Goal::Units(fraction);
         self
     }
 
-    /// Removes units until this fraction of the multiply-adds is gone, or a little more.
+    /// Removes units until this fraction of the multiply-adds is gone, or a little more. It is of
+    /// those of the graph, where units that are masked still count.
     #[must_use]
     pub fn multiply_adds(mut self, fraction: f64) -> Self {
         self.goal = Goal::MultiplyAdds(fraction);
         self
     }
 
-    /// Removes units until this fraction of the parameters is gone, or a little more.
+    /// Removes units until this fraction of the parameters is gone, or a little more. It is of those
+    /// of the graph, where units that are masked still count.
     #[must_use]
     pub fn parameters(mut self, fraction: f64) -> Self {
         self.goal = Goal::Parameters(fraction);
@@ -71,7 +78,7 @@ impl ChannelPruner {
         self
     }
 
-    /// Removes this fraction of the units of a group, whatever the others lose.
+    /// Removes this fraction of the units of a group that are not gone yet, whatever the others lose.
     #[must_use]
     pub fn group_fraction(mut self, group: impl Into<String>, fraction: f64) -> Self {
         self.fractions.insert(group.into(), fraction);
@@ -101,8 +108,10 @@ impl ChannelPruner {
     pub fn select<'a>(&self, groups: &'a Groups<'a>) -> Result<Selection<'a>, DeployError> {
         self.check(groups)?;
         let scores = self.importance.scores(groups)?;
+        let gone = already_gone(groups);
+        let remove = |fraction: f64| self.remove(groups, &scores, &gone, fraction);
         let (what, target) = match self.goal {
-            Goal::Units(fraction) => return Ok(self.remove(groups, &scores, fraction)),
+            Goal::Units(fraction) => return Ok(remove(fraction)),
             Goal::MultiplyAdds(target) => ("multiply-adds", target),
             Goal::Parameters(target) => ("parameters", target),
         };
@@ -114,9 +123,9 @@ impl ChannelPruner {
             }
         };
         let before = measure(groups.graph().clone()).max(1.0);
-        let gone = |selection: &Selection<'_>| 1.0 - measure(selection.graph()) / before;
-        let most = self.remove(groups, &scores, 1.0);
-        let possible = gone(&most);
+        let reduction = |selection: &Selection<'_>| 1.0 - measure(selection.graph()) / before;
+        let most = remove(1.0);
+        let possible = reduction(&most);
         if possible < target {
             return Err(DeployError::Unreachable {
                 what,
@@ -127,8 +136,8 @@ impl ChannelPruner {
         let (mut low, mut high, mut found) = (0.0, 1.0, most);
         for _ in 0..STEPS {
             let middle = (low + high) / 2.0;
-            let selection = self.remove(groups, &scores, middle);
-            match gone(&selection) >= target {
+            let selection = remove(middle);
+            match reduction(&selection) >= target {
                 true => (high, found) = (middle, selection),
                 false => low = middle,
             }
@@ -160,28 +169,30 @@ impl ChannelPruner {
         &self,
         groups: &'a Groups<'a>,
         scores: &[Vec<f64>],
+        gone: &[Vec<bool>],
         fraction: f64,
     ) -> Selection<'a> {
         let share =
             |units: usize, fraction: f64| (units as f64 * fraction).round_ties_even() as usize;
         let globally = match self.is_global {
-            true => self.global_counts(groups, scores, fraction),
+            true => self.global_counts(groups, scores, gone, fraction),
             false => Vec::new(),
         };
         let mut kept = Vec::new();
         for (number, group) in groups.groups().iter().enumerate() {
-            let units = group.units.len();
+            let (units, gone) = (group.units.len(), &gone[number]);
+            let left = gone.iter().filter(|gone| !**gone).count();
             let remove = match (self.fractions.get(&group.name), globally.get(number)) {
-                (Some(fraction), _) => share(units, *fraction),
+                (Some(fraction), _) => share(left, *fraction),
                 (None, Some(count)) => *count,
-                (None, None) => share(units, fraction),
+                (None, None) => share(left, fraction),
             };
-            let keep = (units - remove).max(self.floor);
+            let keep = (left - remove).max(self.floor);
             let keep = keep.next_multiple_of(self.multiple).min(units);
             let mut order: Vec<usize> = (0..units).collect();
             order.sort_by(|a, b| {
                 let by_score = scores[number][*a].total_cmp(&scores[number][*b]);
-                by_score.then(b.cmp(a))
+                gone[*b].cmp(&gone[*a]).then(by_score).then(b.cmp(a))
             });
             let mut stays = vec![true; units];
             for unit in &order[..units - keep] {
@@ -193,14 +204,23 @@ impl ChannelPruner {
     }
 
     /// How many units each group loses when all are ranked together.
-    fn global_counts(&self, groups: &Groups<'_>, scores: &[Vec<f64>], fraction: f64) -> Vec<usize> {
+    fn global_counts(
+        &self,
+        groups: &Groups<'_>,
+        scores: &[Vec<f64>],
+        gone: &[Vec<bool>],
+        fraction: f64,
+    ) -> Vec<usize> {
         let mut all: Vec<(f64, usize)> = Vec::new();
         let mut counts = vec![0; scores.len()];
         let mut units = 0;
-        for (number, (group, scores)) in groups.groups().iter().zip(scores).enumerate() {
+        for (number, group) in groups.groups().iter().enumerate() {
             if self.fractions.contains_key(&group.name) {
                 continue;
             }
+            let scores = scores[number].iter().zip(&gone[number]);
+            let scores = scores.filter(|(_, gone)| !**gone);
+            let mut scores: Vec<f64> = scores.map(|(score, _)| *score).collect();
             units += scores.len();
             let sum: f64 = scores.iter().map(|score| score.abs()).sum();
             // All are 0, and stay so.
@@ -209,7 +229,9 @@ impl ChannelPruner {
             } else {
                 1.0
             };
-            let mut scores: Vec<f64> = scores.iter().map(|score| score / mean).collect();
+            for score in &mut scores {
+                *score /= mean;
+            }
             scores.sort_by(f64::total_cmp);
             // The most important ones are the floor.
             let free = scores.len().saturating_sub(self.floor);
@@ -222,4 +244,14 @@ impl ChannelPruner {
         }
         counts
     }
+}
+
+/// Whether each unit of each group is gone already.
+fn already_gone(groups: &Groups<'_>) -> Vec<Vec<bool>> {
+    let all = groups.groups().iter().map(|group| {
+        let units = group.units.iter();
+        let gone = units.map(|unit| values::is_gone(groups.graph(), unit));
+        gone.collect()
+    });
+    all.collect()
 }

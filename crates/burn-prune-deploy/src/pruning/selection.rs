@@ -104,7 +104,9 @@ impl<'a> Selection<'a> {
         let masks = masks.flat_map(|(parameter, kept)| {
             let mask = Mask::from_kept(graph.shape(parameter.tensor), &kept);
             let mask = mask.expect("one value an entry");
-            parameter.paths().map(move |path| (path.to_string(), mask.clone()))
+            parameter
+                .paths()
+                .map(move |path| (path.to_string(), mask.clone()))
         });
         masks.collect()
     }

@@ -1,0 +1,182 @@
+//! Counting along a graph.
+
+use std::collections::HashSet;
+
+use super::{Cost, LayerCost};
+use crate::graph::{Graph, Operation, OperationKind, Role, TensorKind};
+
+impl LayerCost {
+    /// Takes in an operation of the same module that follows.
+    fn extend(&mut self, next: Self) {
+        self.output = next.output;
+        self.activation_bytes += next.activation_bytes;
+        self.multiply_adds += next.multiply_adds;
+        self.effective_multiply_adds += next.effective_multiply_adds;
+        self.parameters += next.parameters;
+        self.nonzero_parameters += next.nonzero_parameters;
+        self.weight_bytes += next.weight_bytes;
+    }
+}
+
+impl Graph {
+    /// Counts what the forward pass costs on its example.
+    pub fn cost(&self) -> Cost {
+        let mut cost = Cost {
+            layers: Vec::new(),
+            other_activation_bytes: 0,
+            unused_parameters: 0,
+            unused_weight_bytes: 0,
+            seconds: None,
+        };
+        let mut counted = HashSet::new();
+        for operation in &self.operations {
+            let Some(&output) = operation.outputs.first() else {
+                continue;
+            };
+            let outputs = operation.outputs.iter();
+            let is_view = is_view(&operation.kind);
+            let activation_bytes = match is_view {
+                true => 0,
+                false => outputs.map(|output| self.bytes(*output)).sum(),
+            };
+            let parameters: Vec<usize> = operation
+                .inputs
+                .iter()
+                .filter_map(|input| self.source(*input))
+                .collect();
+            let multiply_adds = self.multiply_adds(operation);
+            if is_view || (parameters.is_empty() && multiply_adds == 0) {
+                cost.other_activation_bytes += activation_bytes;
+                continue;
+            }
+            let has_module = !parameters.is_empty();
+            let mut layer = LayerCost {
+                name: parameters.first().map_or_else(
+                    || operation.kind.name().to_string(),
+                    |first| self.parameters[*first].module().to_string(),
+                ),
+                operation: operation.kind.name().to_string(),
+                output: self.shape(output).to_vec(),
+                multiply_adds,
+                effective_multiply_adds: multiply_adds,
+                parameters: 0,
+                nonzero_parameters: 0,
+                weight_bytes: 0,
+                activation_bytes,
+            };
+            // Each weight takes part equally often.
+            if let Some(weight) = self.weight(operation) {
+                let (all, nonzero) = self.counts(weight);
+                let effective = u128::from(multiply_adds) * u128::from(nonzero);
+                layer.effective_multiply_adds = (effective / u128::from(all.max(1))) as u64;
+            }
+            for parameter in parameters {
+                if !counted.insert(parameter) {
+                    continue;
+                }
+                layer.weight_bytes += self.bytes(self.parameters[parameter].tensor);
+                if !self.parameters[parameter].is_statistic {
+                    let (all, nonzero) = self.counts(parameter);
+                    layer.parameters += all;
+                    layer.nonzero_parameters += nonzero;
+                }
+            }
+            match cost.layers.last_mut() {
+                Some(last) if has_module && last.name == layer.name => last.extend(layer),
+                _ => cost.layers.push(layer),
+            }
+        }
+        for (number, parameter) in self.parameters.iter().enumerate() {
+            if counted.contains(&number) {
+                continue;
+            }
+            cost.unused_parameters += self.counts(number).0;
+            cost.unused_weight_bytes += self.bytes(parameter.tensor);
+        }
+        cost
+    }
+
+    /// The parameter that a tensor is, perhaps a part of it or in another shape.
+    pub(crate) fn source(&self, mut tensor: usize) -> Option<usize> {
+        loop {
+            match self.tensors[tensor].kind {
+                TensorKind::Parameter(parameter) => return Some(parameter),
+                TensorKind::Input | TensorKind::Constant => return None,
+                TensorKind::Computed => {}
+            }
+            let mut operations = self.operations.iter();
+            let maker = operations.find(|operation| operation.outputs.contains(&tensor))?;
+            if !is_view(&maker.kind) {
+                return None;
+            }
+            tensor = maker.inputs[0];
+        }
+    }
+
+    /// The parameter that an operation multiplies with, on either side of a matrix product.
+    fn weight(&self, operation: &Operation) -> Option<usize> {
+        let of = |place: usize| self.source(*operation.inputs.get(place)?);
+        match operation.kind {
+            OperationKind::MatMul => of(1).or_else(|| of(0)),
+            _ if operation.kind.role(1) == Role::Weight => of(1),
+            _ => None,
+        }
+    }
+
+    /// Number of entries of a parameter, and of those that are not 0.
+    fn counts(&self, parameter: usize) -> (u64, u64) {
+        let parameter = &self.parameters[parameter];
+        let all = self.tensors[parameter.tensor].elements() as u64;
+        match parameter.values.is_empty() {
+            true => (all, all),
+            false => {
+                let nonzero = parameter.values.iter().filter(|value| **value != 0.0);
+                (all, nonzero.count() as u64)
+            }
+        }
+    }
+
+    fn bytes(&self, tensor: usize) -> u64 {
+        let tensor = &self.tensors[tensor];
+        (tensor.elements() * tensor.element_bytes) as u64
+    }
+
+    fn multiply_adds(&self, operation: &Operation) -> u64 {
+        let elements = |tensor: usize| self.tensors[tensor].elements() as u64;
+        let size = |tensor: usize, axis: usize| self.shape(tensor)[axis] as u64;
+        let inputs = &operation.inputs;
+        match &operation.kind {
+            OperationKind::Convolution { transposed, .. } => {
+                let each = elements(inputs[1]) / size(inputs[1], 0).max(1);
+                match transposed {
+                    false => elements(operation.outputs[0]) * each,
+                    true => elements(inputs[0]) * each,
+                }
+            }
+            OperationKind::Linear => elements(operation.outputs[0]) * size(inputs[1], 0),
+            OperationKind::MatMul => {
+                let rank = self.shape(inputs[0]).len();
+                elements(operation.outputs[0]) * size(inputs[0], rank - 1)
+            }
+            OperationKind::BatchNorm { .. } | OperationKind::LayerNorm { .. } => {
+                2 * elements(operation.outputs[0])
+            }
+            OperationKind::Attention { .. } => {
+                let keys = size(inputs[1], 2);
+                (elements(inputs[0]) + elements(operation.outputs[0])) * keys
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// Whether an operation only looks at its input in another way.
+fn is_view(kind: &OperationKind) -> bool {
+    matches!(
+        kind,
+        OperationKind::Reshape
+            | OperationKind::Permute { .. }
+            | OperationKind::Slice { .. }
+            | OperationKind::Expand
+    )
+}

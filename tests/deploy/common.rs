@@ -1,0 +1,22 @@
+//! What several stories start from.
+
+use burn::tensor::{Device, Tensor};
+use burn_prune_deploy::{ChannelPruner, Groups, Importance, ShrinkPlan};
+
+use examples_shared::nets::convolutional::Vgg11;
+
+use crate::random::{example, randomised};
+
+pub(crate) fn vgg(device: &Device) -> (Vgg11, Tensor<4>) {
+    let model = randomised(Vgg11::new(4, device), 3);
+    (model, example([2, 3, 32, 32], device))
+}
+
+pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_to_vec().unwrap()
+}
+
+pub(crate) fn halved(groups: &Groups<'_>) -> ShrinkPlan {
+    let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
+    pruner.select(groups).unwrap().plan()
+}
