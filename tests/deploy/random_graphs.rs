@@ -219,7 +219,7 @@ fn edit(mut net: RandomNet, edits: &[FieldEdit]) -> RandomNet {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
     #[test]
     fn shrunk_is_masked(
