@@ -182,7 +182,12 @@ fn an_operation_that_is_not_understood_may_see_what_is_never_cut() {
         let y = model.fc2.forward(relu(model.fc1.forward(x)));
         (y.clone(), y.topk(2, 1))
     }
-    for forward in [of_the_input, of_the_output] {
+    fn before_the_layers(model: &TopChannels, x: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let x = model.fc1.forward(x.topk(4, 1));
+        let y = model.fc2.forward(relu(x));
+        (y.clone(), y)
+    }
+    for forward in [of_the_input, of_the_output, before_the_layers] {
         let graph = Graph::capture(&model, input.clone(), forward).unwrap();
         let groups = graph.groups().unwrap();
         let plan = halved(&groups);

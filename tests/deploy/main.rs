@@ -3,6 +3,7 @@
 mod bad_input;
 mod common;
 mod cost;
+mod division;
 mod groups;
 mod law;
 mod onnx;

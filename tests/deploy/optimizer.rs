@@ -6,7 +6,7 @@ use burn::optim::{
     AdafactorConfig, AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig,
     momentum::MomentumConfig,
 };
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_prune::{MaskMode, Prunable, map_optimizer_state};
 use burn_prune_deploy::{ChannelPruner, DeployError, Graph, Importance, ShrinkPlan};
 use examples_shared::nets::convolutional::{LeNet5, Mlp};
@@ -110,6 +110,26 @@ fn state_of_no_known_shape_is_forgotten() {
     assert!(!known.contains(&model.fc2.weight.id));
     assert!(known.contains(&model.fc1.weight.id));
     train(plan.apply(&model).unwrap(), cut);
+}
+
+#[test]
+fn state_that_would_change_its_type_is_refused() {
+    let mut model = Mlp::new(&[4, 3, 2], &Device::flex());
+    for layer in &mut model.layers {
+        layer.weight = (layer.weight.clone()).map(|weight| weight.cast(DType::F64));
+        let bias = layer.bias.take();
+        layer.bias = bias.map(|bias| bias.map(|bias| bias.cast(DType::F64)));
+    }
+    let model = model.train();
+    let input = example([5, 4], &model.devices()[0]).cast(DType::F64);
+    let gradients = GradientsParams::from_grads(model.forward(input).sum().backward(), &model);
+    let mut optimizer = AdamConfig::new().init();
+    drop(optimizer.step(0.1, model, gradients));
+    assert!(!optimizer.to_record().is_empty());
+    let error = map_optimizer_state(&optimizer, |_, state| Some(state))
+        .err()
+        .unwrap();
+    assert!(error.to_string().contains("it is F64"), "{error}");
 }
 
 #[test]

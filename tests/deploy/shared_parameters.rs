@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, activation::relu};
+use burn::tensor::{Device, Int, Tensor, activation::relu};
 use burn_prune::Prunable;
 use burn_prune_deploy::{ChannelPruner, Graph, Importance, ShrinkPlan};
 
@@ -84,6 +84,29 @@ fn what_is_returned_twice_is_an_output_twice() {
     assert_eq!(graph.outputs.len(), 3);
     assert_eq!(graph.outputs[0], graph.outputs[2]);
     assert_eq!(graph.outputs[1], graph.inputs[0]);
+    let groups = graph.groups().unwrap();
+    let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
+    let plan = pruner.select(&groups).unwrap().plan();
+    plan.shrink(&model, input, forward).unwrap();
+}
+
+#[test]
+fn what_is_returned_without_being_computed_is_an_output() {
+    let device = Device::flex();
+    let model = tied(&device);
+    let input = example([3, 8], &device);
+    let forward = |model: &Tied, x: Tensor<2>| {
+        let lengths = Tensor::<1, Int>::arange(0..3, &x.device());
+        let anchors = Tensor::<1>::from_floats([0.5, 2.0], &x.device());
+        (model.forward(x), lengths, anchors)
+    };
+    let graph = Graph::capture(&model, input.clone(), forward).unwrap();
+    let shapes: Vec<_> = graph
+        .outputs
+        .iter()
+        .map(|output| &graph.tensors[*output].shape)
+        .collect();
+    assert_eq!(shapes, [&[3, 4][..], &[3], &[2]]);
     let groups = graph.groups().unwrap();
     let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
     let plan = pruner.select(&groups).unwrap().plan();

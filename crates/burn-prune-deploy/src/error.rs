@@ -151,9 +151,14 @@ pub enum DeployError {
 
 fn hint(edits: &[String]) -> String {
     match edits {
-        [] => "; does its forward pass use sizes that are stored in fields or constants?".into(),
+        [] => {
+            "; does its forward pass use sizes that are stored in fields or constants? Fields can \
+               be changed in `ShrinkPlan::shrink_with`"
+                .into()
+        }
         edits => format!(
-            "; these fields have to change with it, see `ShrinkPlan::shrink_with`: {}",
+            "; these fields have to change with it, see `ShrinkPlan::shrink_with`: {}; if they did, \
+             does its forward pass use other sizes that are stored in fields or constants?",
             edits.join(", ")
         ),
     }

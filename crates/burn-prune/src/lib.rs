@@ -79,6 +79,7 @@ pub use amount::{Amount, Target};
 pub use criterion::{Criterion, Lamp, Magnitude, Random, Scores, Weight};
 pub use error::{PruneError, Rejected};
 pub use mask::{Mask, MaskDiff, MaskMode, MaskSet, ParameterDiff, Skipped, WeightMask};
+pub use model::running_statistics;
 pub use pattern::{Axis, Blocks, NM, Pattern, Pooling, Units, WeightAxes};
 #[cfg(feature = "plot")]
 pub use plot::{Line, LinePlot, XAxis};

@@ -6,11 +6,17 @@ use burn::backend::capture::{CapturedGraph, TensorId};
 use burn::backend::ir::{OperationIr, TensorIr};
 use burn::module::{Module, ParamId};
 use burn::tensor::{Device, TensorData};
+use burn_prune::running_statistics;
 
 use super::parameters::{Captured, captured};
 use super::translate::translate;
-use super::{Graph, GraphTensors, Operation, Parameter, TensorInfo, TensorKind};
+use super::{Graph, GraphTensors, Operation, Parameter, Role, TensorInfo, TensorKind};
 use crate::DeployError;
+
+thread_local! {
+    /// A process has a limited number of capture devices, and each can be used again and again.
+    static DEVICE: Device = Device::capture();
+}
 
 impl Graph {
     /// Runs the forward pass of a model once on an example, without computing anything, and writes
@@ -34,13 +40,14 @@ impl Graph {
     {
         // `valid` makes running statistics of its own; a clone would share the caller's.
         let model = model.valid().materialize();
-        let device = Device::capture();
+        let statistics = running_statistics(&model);
+        let device = DEVICE.with(Device::clone);
         let mut parameters = Vec::new();
         let mut outputs = Vec::new();
         let captured = catch_unwind(AssertUnwindSafe(|| {
             device.capture_scope(|scope| {
                 let model = model.to_device(&device);
-                parameters = captured(&model);
+                parameters = captured(&model, &statistics);
                 let inputs = inputs.on_device(&device);
                 let input_ids = inputs.captured_ids().expect("they are on this device");
                 let returned = forward(&model, inputs);
@@ -54,7 +61,7 @@ impl Graph {
             })
         }));
         match captured {
-            Ok(Ok(captured)) => Ok(build(captured, parameters, &outputs)),
+            Ok(Ok(captured)) => build(captured, parameters, &outputs),
             Ok(Err(error)) => Err(DeployError::Capture {
                 message: error.to_string(),
             }),
@@ -79,7 +86,11 @@ fn failure(panic: Box<dyn Any + Send>) -> DeployError {
     }
 }
 
-fn build(captured: CapturedGraph, parameters: Vec<Captured>, outputs: &[TensorId]) -> Graph {
+fn build(
+    captured: CapturedGraph,
+    parameters: Vec<Captured>,
+    outputs: &[TensorId],
+) -> Result<Graph, DeployError> {
     let mut builder = Builder {
         values: &captured.values,
         numbers: HashMap::new(),
@@ -105,8 +116,11 @@ fn build(captured: CapturedGraph, parameters: Vec<Captured>, outputs: &[TensorId
     for operation in &captured.graph.operations {
         builder.operation(operation);
     }
-    builder.graph.outputs = outputs.iter().map(|id| builder.numbers[id]).collect();
-    builder.graph
+    for id in outputs {
+        let number = builder.output(*id)?;
+        builder.graph.outputs.push(number);
+    }
+    Ok(builder.graph)
 }
 
 struct Builder<'a> {
@@ -148,7 +162,8 @@ impl Builder<'_> {
             shared_as: Vec::new(),
             tensor,
             structs: parameter.structs,
-            is_statistic: false,
+            is_statistic: parameter.is_statistic,
+            is_divisor: false,
             values: value.iter::<f32>().collect(),
         });
     }
@@ -174,6 +189,19 @@ impl Builder<'_> {
         }
     }
 
+    /// The number of a tensor that is returned, perhaps without an operation that makes or reads it.
+    fn output(&mut self, id: TensorId) -> Result<usize, DeployError> {
+        if let Some(number) = self.numbers.get(&id) {
+            return Ok(*number);
+        }
+        let value = self.values.get(&id).ok_or_else(|| DeployError::Capture {
+            message: format!("nothing makes its output {id}"),
+        })?;
+        let mut info = value_info(value, TensorKind::Constant);
+        info.checksum = Some(crc32fast::hash(value.as_bytes()));
+        Ok(self.add(id, info))
+    }
+
     fn operation(&mut self, operation: &OperationIr) {
         // Puts a constant there; its value is known.
         if matches!(operation, OperationIr::Init(_)) {
@@ -191,11 +219,10 @@ impl Builder<'_> {
             .map(|tensor| self.number(tensor, TensorKind::Computed))
             .collect();
         for (place, tensor) in inputs.iter().enumerate() {
-            let TensorKind::Parameter(index) = self.graph.tensors[*tensor].kind else {
-                continue;
-            };
-            if kind.role(place) == super::Role::Statistic {
-                self.graph.parameters[index].is_statistic = true;
+            if kind.role(place) == Role::Divisor
+                && let Some(parameter) = self.graph.source(*tensor)
+            {
+                self.graph.parameters[parameter].is_divisor = true;
             }
         }
         self.graph.operations.push(Operation {

@@ -78,6 +78,8 @@ pub struct Parameter {
     pub structs: Vec<String>,
     /// Whether it is a running statistic, which cannot be masked.
     pub is_statistic: bool,
+    /// Whether something is divided by it, so that it must not be masked.
+    pub is_divisor: bool,
     /// Its values in row-major order. Not serialized.
     #[serde(skip)]
     pub values: Vec<f32>,
@@ -103,6 +105,11 @@ impl Graph {
 }
 
 impl Parameter {
+    /// Whether a mask may make it 0. Where it may not, what goes through it is hidden by what reads it.
+    pub fn can_be_masked(&self) -> bool {
+        !self.is_statistic && !self.is_divisor
+    }
+
     /// Type name of the struct that holds it, `Conv2d` for instance.
     pub fn layer(&self) -> &str {
         self.structs.last().map_or("", String::as_str)

@@ -187,6 +187,8 @@ pub enum Role {
     Scale,
     /// A running mean or variance.
     Statistic,
+    /// What must not be 0: what is divided by, or of which a logarithm is taken.
+    Divisor,
 }
 
 impl OperationKind {
@@ -224,6 +226,9 @@ impl OperationKind {
     /// What input number `place` is to it.
     pub fn role(&self, place: usize) -> Role {
         match (self, place) {
+            (Self::Elementwise { name, scalars }, _) if divides(name, scalars, place) => {
+                Role::Divisor
+            }
             (_, 0) if !matches!(self, Self::Embedding) => Role::Signal,
             (Self::Embedding, 0) => Role::Weight,
             (Self::Convolution { .. } | Self::Linear | Self::MatMul, 1) => Role::Weight,
@@ -235,5 +240,15 @@ impl OperationKind {
             (Self::Elementwise { name, .. }, _) if name == "add" => Role::Bias,
             _ => Role::Signal,
         }
+    }
+}
+
+/// Whether an operation of this name divides by what is in this place.
+fn divides(name: &str, scalars: &[Number], place: usize) -> bool {
+    match name {
+        "div" | "rem" => place == 1,
+        "recip" | "log" => true,
+        "powf scalar" | "powi scalar" => scalars.iter().any(|scalar| scalar.0 < 0.0),
+        _ => false,
     }
 }

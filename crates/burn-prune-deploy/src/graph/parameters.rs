@@ -1,5 +1,7 @@
 //! Which captured tensor is which parameter.
 
+use std::collections::BTreeSet;
+
 use burn::backend::capture::{CaptureBackend, TensorId};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
@@ -13,12 +15,16 @@ pub(super) struct Captured {
     pub parameter: ParamId,
     pub id: TensorId,
     pub shape: Vec<usize>,
+    pub is_statistic: bool,
 }
 
 /// The float parameters in module order. One that is used in several places comes several times.
-pub(super) fn captured<M: Module>(model: &M) -> Vec<Captured> {
+pub(super) fn captured<M: Module>(model: &M, statistics: &BTreeSet<String>) -> Vec<Captured> {
     let mut visitor = Visitor::default();
     model.visit(&mut visitor);
+    for parameter in &mut visitor.found {
+        parameter.is_statistic = statistics.contains(&parameter.path);
+    }
     visitor.found
 }
 
@@ -56,6 +62,7 @@ impl ModuleVisitor for Visitor {
             parameter: param.id,
             id: tensor.id(),
             shape,
+            is_statistic: false,
         });
     }
 }

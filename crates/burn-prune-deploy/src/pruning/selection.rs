@@ -73,8 +73,8 @@ impl<'a> Selection<'a> {
     /// scales and shifts of norms. With these the model computes what the shrunk one does, and can
     /// be trained on.
     ///
-    /// Statistics cannot be masked, and need not be: a scale and shift of 0 hide them. The set is
-    /// empty when nothing goes.
+    /// Statistics and divisors cannot be masked, and need not be: a scale and shift of 0, or what
+    /// reads the channel, hide them. The set is empty when nothing goes.
     pub fn masks(&self) -> MaskSet {
         let graph = self.groups.graph();
         let mut kept: Vec<Option<Vec<bool>>> = vec![None; graph.parameters.len()];
@@ -82,7 +82,7 @@ impl<'a> Selection<'a> {
             let removed = group.units.iter().zip(units).filter(|(_, kept)| !**kept);
             for member in removed.flat_map(|(unit, _)| &unit.members) {
                 let parameter = &graph.parameters[member.parameter];
-                if parameter.is_statistic {
+                if !parameter.can_be_masked() {
                     continue;
                 }
                 let shape = graph.shape(parameter.tensor);

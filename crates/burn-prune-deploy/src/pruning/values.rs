@@ -23,20 +23,20 @@ pub(super) fn of_member<'a>(
     })
 }
 
-/// The parts of a unit that are trained.
-fn trained<'a>(graph: &'a Graph, unit: &'a Unit) -> impl Iterator<Item = &'a Member> + 'a {
+/// The parts of a unit that masks make 0.
+fn masked<'a>(graph: &'a Graph, unit: &'a Unit) -> impl Iterator<Item = &'a Member> + 'a {
     let members = unit.members.iter();
-    members.filter(|member| !graph.parameters[member.parameter].is_statistic)
+    members.filter(|member| graph.parameters[member.parameter].can_be_masked())
 }
 
-/// The values of a unit that are trained.
+/// The values of a unit that masks make 0.
 pub(super) fn of_unit<'a>(graph: &'a Graph, unit: &'a Unit) -> impl Iterator<Item = f64> + 'a {
-    trained(graph, unit).flat_map(|member| of_member(graph, member))
+    masked(graph, unit).flat_map(|member| of_member(graph, member))
 }
 
-/// Whether a unit is masked already, or might as well be: all of its values that are trained are 0.
+/// Whether a unit is masked already, or might as well be: all of these values are 0.
 /// Without values, as in the graph of a plan, none is.
 pub(super) fn is_gone(graph: &Graph, unit: &Unit) -> bool {
     let has_values = |member: &Member| !graph.parameters[member.parameter].values.is_empty();
-    trained(graph, unit).all(has_values) && of_unit(graph, unit).all(|value| value == 0.0)
+    masked(graph, unit).all(has_values) && of_unit(graph, unit).all(|value| value == 0.0)
 }

@@ -91,15 +91,17 @@ pub(super) fn edits(before: &Graph, after: &Graph) -> Vec<FieldEdit> {
 
 /// The tensor `[batch, groups, ..]` that a GroupNorm normalises, from what it scales.
 fn grouped(graph: &Graph, mut tensor: usize) -> Option<usize> {
-    // Back to channels; divided; centred.
-    const STEPS: usize = 6;
-    for step in 0..STEPS {
+    // Back past the reshape to channels, the division and the centring to the reshape to groups.
+    let mut reshapes = 0;
+    loop {
         let mut operations = graph.operations.iter();
         let maker = operations.find(|operation| operation.outputs.contains(&tensor))?;
-        if step > 0 && maker.kind == OperationKind::Reshape {
-            return Some(tensor);
+        match &maker.kind {
+            OperationKind::Reshape if reshapes == 1 => return Some(tensor),
+            OperationKind::Reshape => reshapes += 1,
+            OperationKind::Elementwise { .. } => {}
+            _ => return None,
         }
         tensor = *maker.inputs.first()?;
     }
-    None
 }

@@ -12,8 +12,7 @@ use crate::DeployError;
 
 impl ShrinkPlan {
     /// Cuts what an optimizer knows of a model, so that it goes on with the small one: momentum and
-    /// moments of what stays are kept. `model` is the large one, or any that shares its parameter
-    /// ids.
+    /// moments of what stays are kept. `model` is the large one, as it is before it is cut.
     ///
     /// State that has neither the size of its parameter nor 1 along each axis cannot be cut: the
     /// optimizer forgets that parameter.

@@ -22,6 +22,7 @@ pub(crate) fn graph(groups: &Groups<'_>, kept: &[Vec<bool>]) -> Graph {
             tensor: parameter.tensor,
             structs: parameter.structs.clone(),
             is_statistic: parameter.is_statistic,
+            is_divisor: parameter.is_divisor,
             values: Vec::new(),
         });
     }
@@ -91,17 +92,12 @@ pub(super) fn difference(expected: &Graph, found: &Graph) -> Option<String> {
             ));
         }
     }
-    for (a, b) in expected.outputs.iter().zip(&found.outputs) {
-        let (shape, other) = (expected.shape(*a), found.shape(*b));
-        if shape != other {
-            return Some(format!("an output of {other:?} instead of {shape:?}"));
-        }
-    }
     let counts = [expected, found].map(|graph| (graph.operations.len(), graph.parameters.len()));
-    (counts[0] != counts[1]).then(|| {
-        format!(
+    if counts[0] != counts[1] {
+        return Some(format!(
             "{} operations and {} parameters instead of {} and {}",
             counts[1].0, counts[1].1, counts[0].0, counts[0].1
-        )
-    })
+        ));
+    }
+    (expected.outputs != found.outputs).then(|| "it returns other tensors".to_string())
 }

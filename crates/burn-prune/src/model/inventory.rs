@@ -1,6 +1,6 @@
 //! The float parameters of a model, without reading them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use burn::module::{
     Module, ModuleVisitor, Param, ParamGroup, ParamId, Reparameterization, Reparameterizer,
@@ -201,12 +201,19 @@ fn collect<M: Module>(model: &M) -> Vec<Parameter> {
     collector.parameters
 }
 
-/// The paths of those float parameters that drop what is attached to them: running statistics.
+/// Dotted paths of the running statistics of a model, as the mean and variance of a BatchNorm, which
+/// cannot be masked. Burn presents them as parameters that look like any other.
 ///
-/// Burn presents the statistics of a BatchNorm as parameters that look like any other. So a marker
-/// is attached to all float parameters of a clone, which leaves their values alone, and those that
-/// come out without one are none.
-fn running_statistics<M: Module>(model: &M) -> HashSet<String> {
+/// ```
+/// use burn::{nn::BatchNormConfig, tensor::Device};
+/// use burn_prune::running_statistics;
+///
+/// let norm = BatchNormConfig::new(4).init(&Device::flex());
+/// assert!(running_statistics(&norm).into_iter().eq(["running_mean", "running_var"]));
+/// ```
+pub fn running_statistics<M: Module>(model: &M) -> BTreeSet<String> {
+    // A marker is attached to all float parameters of a clone, which leaves their values alone;
+    // those that come out without one are none.
     let marked = collect(&model.clone().apply_reparameterization(Mark));
     let unmarked = marked
         .into_iter()

@@ -8,6 +8,7 @@ mod update;
 mod weights;
 
 pub(crate) use attach::{attach, attach_bits, set_mode};
+pub use inventory::running_statistics;
 pub(crate) use inventory::{Inventory, Parameter};
 #[cfg(test)]
 pub(crate) use readback::count;

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use burn::module::ParamId;
 use burn::optim::ModuleOptimizer;
-use burn::tensor::TensorData;
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::PruneError;
 
@@ -12,7 +12,8 @@ use crate::PruneError;
 /// all it knows of that parameter, as if it had never met it. Reads the state back from the device.
 ///
 /// # Errors
-/// When the state cannot be read or rebuilt.
+/// When the state cannot be read or rebuilt, or is of another float type than the default device
+/// has: Burn converts it to that when it loads a state, and the next step would fail.
 ///
 /// ```
 /// use burn::{nn::LinearConfig, optim::{AdamConfig, GradientsParams}, tensor::{Device, Tensor}};
@@ -45,11 +46,18 @@ pub fn map_optimizer_state(
     let bytes = optimizer.into_bytes().map_err(|error| failed(&error))?;
     let reader = burn_pack::Reader::from_bytes(bytes).map_err(|error| failed(&error))?;
     let (scalars, paths) = (reader.scalars().clone(), reader.metadata().clone());
+    let loaded_as = Tensor::<1>::empty([1], &Device::default()).dtype();
     let mut tensors = Vec::new();
     let mut forgotten = HashSet::new();
     for tensor in reader.into_tensors().map_err(|error| failed(&error))? {
         let parts = tensor.into_parts().map_err(|error| failed(&error))?;
         let (name, dtype, shape, id, bytes) = parts;
+        if dtype.is_float() && dtype != loaded_as {
+            return Err(failed(&format!(
+                "it is {dtype:?}, and Burn would load it as {loaded_as:?}, the float type of the \
+                 default device"
+            )));
+        }
         let data = TensorData::from_bytes(bytes, shape, dtype);
         let data = match id {
             Some(parameter) => change(ParamId::from(parameter), data),

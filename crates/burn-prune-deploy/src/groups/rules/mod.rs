@@ -4,6 +4,7 @@
 //! operation needs all of an axis unless it is known that it does not.
 
 mod convolution;
+mod division;
 mod products;
 mod ties;
 mod views;
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::entries::{Axis, Entries};
 use crate::graph::{Graph, Operation, OperationKind as Kind, TensorKind};
+use division::Masked;
 use views::Parts;
 
 /// Burn's layers that fail with fewer heads or units, even when their fields are changed.
@@ -38,6 +40,8 @@ pub(super) struct Rules<'a> {
     spoken: HashSet<Axis>,
     /// Slices of an axis, from all operations that take some.
     slices: BTreeMap<(usize, usize), Parts>,
+    /// What masks make of each tensor.
+    masked: Vec<Masked>,
 }
 
 impl<'a> Rules<'a> {
@@ -48,6 +52,7 @@ impl<'a> Rules<'a> {
             reasons: Vec::new(),
             spoken: HashSet::new(),
             slices: views::slices(graph),
+            masked: division::masked(graph),
         };
         for input in &graph.inputs {
             rules.freeze_tensor(*input, "an input of the model");
@@ -70,7 +75,29 @@ impl<'a> Rules<'a> {
         for (index, operation) in graph.operations.iter().enumerate() {
             rules.operation(index, operation);
         }
+        while rules.freeze_after_unknown() {}
         rules
+    }
+
+    /// Freezes what unknown operations make of what is frozen; says whether there was something.
+    fn freeze_after_unknown(&mut self) -> bool {
+        let graph = self.graph;
+        let mut found = false;
+        for (index, operation) in graph.operations.iter().enumerate() {
+            let Kind::Other { name } = &operation.kind else {
+                continue;
+            };
+            if !operation.inputs.iter().all(|input| self.is_frozen(*input)) {
+                continue;
+            }
+            for output in &operation.outputs {
+                if !self.is_frozen(*output) {
+                    self.freeze_tensor(*output, &format!("operation {index}, `{name}`, makes it"));
+                    found = true;
+                }
+            }
+        }
+        found
     }
 
     fn operation(&mut self, index: usize, operation: &Operation) {
@@ -112,6 +139,7 @@ impl<'a> Rules<'a> {
                 }
             }
             Kind::Elementwise { .. } => {
+                self.division(operation);
                 let rank = self.entries.rank(out);
                 for input in inputs {
                     let input_rank = self.entries.rank(*input);

@@ -20,10 +20,20 @@ impl Rules<'_> {
         }
     }
 
+    /// Whether nothing can be cut from a tensor.
+    pub(super) fn is_frozen(&mut self, tensor: usize) -> bool {
+        let mut sets = self.entries.sets(tensor).into_iter();
+        sets.all(|set| self.entries.frozen(set).is_some())
+    }
+
     /// Ties two axes entry by entry.
     pub(super) fn tie(&mut self, a: Axis, b: Axis) {
         let size = self.entries.size(a);
-        debug_assert_eq!(size, self.entries.size(b));
+        if size != self.entries.size(b) {
+            return [a, b]
+                .into_iter()
+                .for_each(|axis| self.needs_all(axis, "pair of unequal axes"));
+        }
         for index in 0..size {
             self.entries.tie((a, index), (b, index));
         }
