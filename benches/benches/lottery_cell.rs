@@ -5,7 +5,8 @@ use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use burn_prune::lottery::{Cell, LearningCurve, LotteryTicketSearch, Method, Rewind, Trained};
 use burn_prune::{Magnitude, MaskMode, Prunable, Pruner};
-use burn_prune_benches::{Mlp, Options, Row, in_turns, median, print, ratio, seconds};
+use burn_prune_benches::{Options, Row, in_turns, median, print, ratio, seconds};
+use examples_shared::nets::convolutional::Mlp;
 
 fn main() {
     let options = Options::get();

@@ -7,8 +7,9 @@ use burn::optim::{
 };
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use burn_prune::{MaskMode, Prunable};
-use burn_prune_benches::{Mlp, Options, Peers, Row, in_turns, median, print, ratio, seconds};
+use burn_prune_benches::{Options, Peers, Row, in_turns, median, print, ratio, seconds};
 use examples_shared::Cnn;
+use examples_shared::nets::convolutional::Mlp;
 
 fn main() {
     let options = Options::get();

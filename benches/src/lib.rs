@@ -1,18 +1,16 @@
-//! What the benches have in common: timing side by side, the limits of the machine, a network, a
-//! table, and the figures of others.
+//! What the benches have in common: timing side by side, the limits of the machine, a table, and the
+//! figures of others.
 //!
 //! A figure is worth little by itself on a machine that does other things. So what is compared is
 //! timed in turns in one process, and the result is a ratio.
 
 mod limits;
-mod mlp;
 mod options;
 mod peers;
 mod table;
 mod timing;
 
 pub use limits::{read_bandwidth, scale_bandwidth};
-pub use mlp::Mlp;
 pub use options::Options;
 pub use peers::Peers;
 pub use table::{Row, print};

@@ -12,7 +12,8 @@ use burn_prune::{
     Allocation, Axis, Blocks, Lamp, Magnitude, Mask, MaskMode, MaskSet, NM, Pattern, Pooling,
     Prunable, Pruner, Random,
 };
-use consumer::Net;
+use burn_prune_deploy::{ChannelPruner, Graph, Importance};
+use consumer::{Net, batch};
 
 #[expect(
     deprecated,
@@ -86,6 +87,32 @@ fn masks_are_bit_equal_on_every_backend() {
     for (name, device) in backends() {
         assert_eq!(masks(&device), expected, "{name}");
         assert_eq!(masks(&device.autodiff()), expected, "{name} with autodiff");
+    }
+}
+
+#[test]
+fn channels_are_cut_off_on_every_backend() {
+    let mut stories = Vec::new();
+    for (name, device) in backends() {
+        let training = device.clone().autodiff();
+        let (images, _) = batch(0, &training);
+        let net = Net::new(&training);
+        let graph = Graph::capture(&net, images.clone(), Net::forward).unwrap();
+        let groups = graph.groups().unwrap();
+        let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
+        let selection = pruner.select(&groups).unwrap();
+        let net = net.with_masks(&selection.masks()).unwrap();
+        let net = net.train_on(&training);
+        let plan = selection.plan();
+        let small = plan.shrink(&net, images, Net::forward).unwrap();
+        assert_eq!(small.hidden.weight.dims(), [2 * 6 * 6, 6]);
+        assert_close(&small.logits(&device), &net.logits(&device), name);
+        stories.push((name, plan, small.train_on(&training).logits(&device)));
+    }
+    let (_, plan, logits) = &stories[0];
+    for (name, other, found) in &stories {
+        assert_eq!(other, plan, "{name}");
+        assert_close(found, logits, name);
     }
 }
 
