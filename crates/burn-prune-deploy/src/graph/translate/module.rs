@@ -8,38 +8,18 @@ use super::kinds::number;
 use super::name::name;
 use super::{Kind, Translated};
 
-/// A convolution; the fields of its options have the same names for every number of axes.
+/// A convolution, transposed when it has a padding of its output; the fields of its options have the
+/// same names for every number of axes.
 macro_rules! convolution {
-    ($op:expr) => {{
+    ($op:expr $(, $padding_out:ident)?) => {{
         let options = &$op.options;
+        let padding = options.padding.iter();
+        let padding_out: Option<Vec<usize>> = None $(.or(Some(options.$padding_out.to_vec())))?;
         let kind = Kind::Convolution {
-            transposed: false,
+            transposed: padding_out.is_some(),
             stride: options.stride.to_vec(),
-            padding: options
-                .padding
-                .iter()
-                .map(|padding| both(*padding))
-                .collect(),
-            padding_out: Vec::new(),
-            dilation: options.dilation.to_vec(),
-            groups: options.groups,
-        };
-        (kind, weighted(&$op.x, &$op.weight, &$op.bias))
-    }};
-}
-
-macro_rules! transposed_convolution {
-    ($op:expr) => {{
-        let options = &$op.options;
-        let kind = Kind::Convolution {
-            transposed: true,
-            stride: options.stride.to_vec(),
-            padding: options
-                .padding
-                .iter()
-                .map(|padding| both(*padding))
-                .collect(),
-            padding_out: options.padding_out.to_vec(),
+            padding: padding.map(|padding| both(*padding)).collect(),
+            padding_out: padding_out.unwrap_or_default(),
             dilation: options.dilation.to_vec(),
             groups: options.groups,
         };
@@ -64,9 +44,9 @@ pub(super) fn module(operation: &Nn) -> Option<Translated<'_>> {
         Nn::Conv1d(op) => convolution!(op),
         Nn::Conv2d(op) => convolution!(op),
         Nn::Conv3d(op) => convolution!(op),
-        Nn::ConvTranspose1d(op) => transposed_convolution!(op),
-        Nn::ConvTranspose2d(op) => transposed_convolution!(op),
-        Nn::ConvTranspose3d(op) => transposed_convolution!(op),
+        Nn::ConvTranspose1d(op) => convolution!(op, padding_out),
+        Nn::ConvTranspose2d(op) => convolution!(op, padding_out),
+        Nn::ConvTranspose3d(op) => convolution!(op, padding_out),
         Nn::Linear(op) => (Kind::Linear, weighted(&op.x, &op.weight, &op.bias)),
         Nn::BatchNorm(op) => {
             let kind = Kind::BatchNorm {
