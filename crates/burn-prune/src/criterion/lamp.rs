@@ -1,7 +1,7 @@
 use rayon::prelude::*;
 
 use super::{Criterion, Scores, Weight};
-use crate::{PruneError, Units};
+use crate::{PruneError, Units, identity::Identity};
 
 /// Layer-adaptive magnitude: small weights go first, measured by what is left of their layer (Lee
 /// et al. 2021, "Layer-Adaptive Sparsity for the Magnitude-based Pruning").
@@ -179,6 +179,10 @@ impl Scale {
     fn squared(self, weight: f64) -> f64 {
         let scaled = weight * self.0[0] * self.0[1];
         scaled * scaled
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        Some(Identity::new("lamp"))
     }
 }
 
