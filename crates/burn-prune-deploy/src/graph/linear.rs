@@ -119,6 +119,13 @@ impl LinearForm {
         })
     }
 
+    /// What its first operation makes.
+    pub(crate) fn first_made(&self) -> usize {
+        match self.between[0] {
+            Between::Parameter(tensor) | Between::Signal(tensor) | Between::Merged(tensor) => tensor,
+        }
+    }
+
     /// What it reads and makes, whatever its form.
     pub(crate) fn tensors(&self) -> impl Iterator<Item = usize> {
         let read = [self.x, self.weight].into_iter().chain(self.bias);
