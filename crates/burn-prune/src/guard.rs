@@ -107,11 +107,6 @@ impl MaskGuard {
         }))
     }
 
-    /// How many weights have masks.
-    pub(crate) fn len(&self) -> usize {
-        self.masks.len()
-    }
-
     fn lost<M: Module>(&self, model: &M) -> impl Iterator<Item = &Guarded> {
         let there: HashSet<String> = Self::of(model)
             .masks

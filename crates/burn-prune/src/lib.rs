@@ -54,9 +54,11 @@
 mod allocation;
 mod amount;
 mod criterion;
+mod digest;
 mod error;
 mod files;
 mod guard;
+mod identity;
 #[cfg(feature = "lottery")]
 pub mod lottery;
 mod mask;
@@ -81,6 +83,7 @@ pub use amount::{Amount, Target};
 pub use criterion::{Criterion, Lamp, Magnitude, Random, Scores, Weight};
 pub use error::{PruneError, Rejected};
 pub use guard::MaskGuard;
+pub use identity::{Identity, differences};
 pub use mask::{Mask, MaskDiff, MaskMode, MaskSet, ParameterDiff, Skipped, WeightMask};
 pub use model::running_statistics;
 pub use pattern::{Axis, Blocks, NM, Pattern, Pooling, Units, WeightAxes};

@@ -108,11 +108,6 @@ impl WeightMask {
         self.trust
     }
 
-    /// The id of the bits, which stands for them.
-    pub(crate) fn id(&self) -> ParamId {
-        self.kept.id
-    }
-
     /// [`zero_pruned`](Self::zero_pruned) for a tensor that may be on another device.
     #[cfg(feature = "optim")]
     pub(crate) fn zero_pruned_on_its_device<const D: usize>(&self, tensor: Tensor<D>) -> Tensor<D> {

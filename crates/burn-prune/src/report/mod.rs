@@ -197,7 +197,6 @@ mod tests {
     use burn::nn::{Linear, LinearConfig};
     use burn::tensor::{DType, Device};
 
-    use super::*;
     use crate::mask::MaskMode;
     use crate::model::count;
     use crate::prunable::Prunable;
