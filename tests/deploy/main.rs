@@ -1,6 +1,7 @@
 //! Stories of smaller models: what they cost, what is cut, what stays the same.
 
 mod bad_input;
+mod batches;
 mod capture_devices;
 mod clones;
 mod common;
@@ -20,6 +21,7 @@ mod random;
 mod random_graphs;
 mod shared_parameters;
 mod shrinking;
+mod size_nets;
 mod sizes;
 mod unseen;
 mod zeros;

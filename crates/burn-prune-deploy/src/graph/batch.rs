@@ -57,7 +57,9 @@ impl Batch {
             false => NoBatch::Fixed(message),
         };
         if shapes.is_empty() {
-            return Err(NoBatch::Fixed("the sizes of its inputs are not known".into()));
+            return Err(NoBatch::Fixed(
+                "the sizes of its inputs are not known".into(),
+            ));
         }
         if axes.len() != shapes.len() {
             return Err(wrong(format!(
@@ -72,12 +74,16 @@ impl Batch {
             match shape.get(*axis) {
                 Some(size) => sizes.push(*size),
                 None => {
-                    return Err(wrong(format!("input {number} of {shape:?} has no axis {axis}")));
+                    return Err(wrong(format!(
+                        "input {number} of {shape:?} has no axis {axis}"
+                    )));
                 }
             }
         }
         let Some(size) = sizes.first().copied() else {
-            return Err(NoBatch::Fixed("no input has an axis of the batch".to_string()));
+            return Err(NoBatch::Fixed(
+                "no input has an axis of the batch".to_string(),
+            ));
         };
         if sizes.iter().any(|other| *other != size) {
             let hint = match is_named {

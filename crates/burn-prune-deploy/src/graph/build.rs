@@ -17,6 +17,8 @@ pub(super) struct Pass {
     pub inputs: Vec<TensorId>,
     pub outputs: Vec<TensorId>,
     pub batch: usize,
+    /// What is put on the device next.
+    pub next: Option<TensorId>,
 }
 
 /// The graph of the first pass; the second one, if there is one, only tells which sizes follow the
@@ -44,16 +46,12 @@ pub(super) fn build(
         builder.parameter(parameter);
     }
     let operations = &captured.graph.operations;
-    // The second pass begins where its inputs are put there.
-    let starts = |pass: &Pass| {
-        let is_start = |operation: &OperationIr| match operation {
-            OperationIr::Init(init) => pass.inputs.contains(&init.out.id),
-            _ => false,
-        };
-        operations.iter().position(is_start)
+    let is_next = |operation: &OperationIr| match operation {
+        OperationIr::Init(init) => Some(init.out.id) == first.next,
+        _ => false,
     };
-    let start = second.as_ref().ok().and_then(starts);
-    let (of_first, of_second) = operations.split_at(start.unwrap_or(operations.len()));
+    let end = operations.iter().position(is_next);
+    let (of_first, of_second) = operations.split_at(end.unwrap_or(operations.len()));
     builder.pass(first, of_first)?;
     let sizes = match second {
         Ok(pass) => builder.compare(first.batch, &pass, of_second),
@@ -114,7 +112,7 @@ impl Builder<'_> {
         };
         let passed = other.pass(second, operations);
         passed.map_err(|error| error.to_string())?;
-        
+
         pairing::sizes(
             &other.graph.tensors,
             graph.tensors.len(),

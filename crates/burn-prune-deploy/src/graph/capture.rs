@@ -69,11 +69,18 @@ impl Graph {
         model.visit(&mut sizes);
         let sizes = sizes.0.iter().chain(shapes.iter().flatten()).copied();
         let other = other_size(sizes);
-        let others = inputs.clone().with_batch(&mut found.axes.into_iter(), other);
+        let others = inputs
+            .clone()
+            .with_batch(&mut found.axes.into_iter(), other);
         let both = record(model, |model, device| {
-            let first = pass(model, inputs.clone(), found.size, &mut forward, device);
+            let inputs = inputs.clone().on_device(device);
+            // What it returns stays there: the second pass may read it, as a cache, and the device
+            // takes no output that its last reader has consumed.
+            let (mut first, _returned) = pass(model, inputs, found.size, &mut forward);
+            let others = others.on_device(device);
+            first.next = others.captured_ids().and_then(|ids| ids.first().copied());
             let second = catch_unwind(AssertUnwindSafe(|| {
-                pass(model, others, other, &mut forward, device)
+                pass(model, others, other, &mut forward).0
             }));
             let second = second.map_err(|panic| {
                 let message = message(panic);
@@ -106,7 +113,7 @@ where
     O: GraphTensors,
 {
     record(model, |model, device| {
-        let first = pass(model, inputs, 1, forward, device);
+        let (first, _) = pass(model, inputs.on_device(device), 1, forward);
         (first, Err(reason))
     })
 }
@@ -150,20 +157,20 @@ fn pass<M, I: GraphTensors, O: GraphTensors>(
     inputs: I,
     batch: usize,
     forward: impl FnOnce(&M, I) -> O,
-    device: &Device,
-) -> Pass {
-    let inputs = inputs.on_device(device);
+) -> (Pass, O) {
     let input_ids = inputs.captured_ids().expect("they are on this device");
-    let outputs = forward(model, inputs);
-    let outputs = outputs.captured_ids().unwrap_or_default();
+    let returned = forward(model, inputs);
+    let outputs = returned.captured_ids().unwrap_or_default();
     if outputs.is_empty() {
         panic!("it returns nothing, or a tensor of another device than its inputs");
     }
-    Pass {
+    let pass = Pass {
         inputs: input_ids,
         outputs,
         batch,
-    }
+        next: None,
+    };
+    (pass, returned)
 }
 
 /// The sizes of all parameters.

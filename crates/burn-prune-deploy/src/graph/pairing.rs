@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::mem::discriminant;
 
-use super::linear::Between;
 use super::sizes::Repeated;
-use super::{Graph, LinearForm, Operation, OperationKind as Kind, Sizes, TensorInfo, TensorKind};
+use super::{Form, Graph, Operation, OperationKind as Kind, Sizes, TensorInfo, TensorKind};
 
 /// A forward pass: what is given to it, what it does, what it returns.
 pub(super) struct Pass<'a> {
@@ -102,13 +101,10 @@ impl Pairs<'_> {
         left: &[Operation],
         right: &[Operation],
     ) -> Option<(usize, usize)> {
-        let forms = (
-            LinearForm::at(self.tensors, left),
-            LinearForm::at(self.tensors, right),
-        );
+        let forms = (Form::at(self.tensors, left), Form::at(self.tensors, right));
         if let (Some(a), Some(b)) = forms
-            && a.is_merged != b.is_merged
-            && self.linear(index, &a, &b)
+            && a.is_other_form_of(&b)
+            && self.layer(index, &a, &b)
         {
             return Some((a.operations, b.operations));
         }
@@ -135,38 +131,28 @@ impl Pairs<'_> {
         is_same
     }
 
-    /// A linear layer of which Burn has merged the axes in one of the passes only.
-    fn linear(&mut self, index: usize, a: &LinearForm, b: &LinearForm) -> bool {
-        let bias = a.bias.zip(b.bias);
-        let reads = [(a.x, b.x), (a.weight, b.weight)].into_iter().chain(bias);
-        let is_same = a.bias.is_some() == b.bias.is_some()
-            && reads.clone().all(|(a, b)| self.can_be(a, b))
-            && self.rank(a.out) == self.rank(b.out);
+    /// A layer that has another form in either pass.
+    fn layer(&mut self, index: usize, a: &Form, b: &Form) -> bool {
+        let mut reads = a.reads.iter().zip(&b.reads);
+        let is_same =
+            reads.all(|(a, b)| self.can_be(*a, *b)) && self.rank(a.out) == self.rank(b.out);
         if !is_same {
             return false;
         }
-        for (a, b) in reads {
-            self.pair_new(a, b);
-        }
-        if a.is_merged && self.once.contains_key(&b.x) {
-            // Its first operation reads the signal.
-            self.read(index, 0, a.x, b.x);
+        for (place, (x, y)) in a.reads.iter().zip(&b.reads).enumerate() {
+            if self.once.get(y) != Some(x) {
+                self.pair(*x, *y);
+            } else if a.is_moved && place == 0 {
+                // Its first operation reads the signal.
+                self.read(index, 0, *x, *y);
+            }
         }
         self.pair(a.out, b.out);
-        let shape = self.tensors[b.out].shape.clone();
-        let (columns, leading) = shape.split_last().expect("it has axes");
-        let rows = leading.iter().product();
-        let inputs = self.tensors[b.weight].shape[0];
-        for between in &a.between {
-            let (tensor, shape) = match *between {
-                Between::Parameter(tensor) => (tensor, self.tensors[tensor].shape.clone()),
-                Between::Signal(tensor) => (tensor, shape.clone()),
-                Between::Merged(tensor) => {
-                    let is_signal = tensor == a.first_made();
-                    (tensor, vec![rows, if is_signal { inputs } else { *columns }])
-                }
-            };
-            self.shapes.insert(tensor, shape);
+        let (signal, out) = (&self.tensors[b.reads[0]].shape, &self.tensors[b.out].shape);
+        for (tensor, between) in &a.between {
+            if let Some(shape) = between.shape(signal, out) {
+                self.shapes.insert(*tensor, shape);
+            }
         }
         true
     }
@@ -228,13 +214,6 @@ impl Pairs<'_> {
         }
     }
 
-    /// Pairs what was not before, and is not repeated in the second pass only.
-    fn pair_new(&mut self, a: usize, b: usize) {
-        if self.once.get(&b) != Some(&a) {
-            self.pair(a, b);
-        }
-    }
-
     fn pair(&mut self, a: usize, b: usize) {
         self.there.insert(a, b);
         self.shapes.insert(a, self.tensors[b].shape.clone());
@@ -290,11 +269,9 @@ mod tests {
         let found = powers([4, 5], &[4, 4, 8, 16, 5, 1], &[5, 4, 10, 25, 6, 1]);
         let expected = [Some(1), Some(0), Some(1), Some(2), None, Some(0)];
         assert_eq!(found, expected);
-        assert_eq!(powers([1, 5], &[1, 1, 3, 1], &[5, 1, 15, 25]), [
-            Some(1),
-            Some(0),
-            Some(1),
-            Some(2)
-        ]);
+        assert_eq!(
+            powers([1, 5], &[1, 1, 3, 1], &[5, 1, 15, 25]),
+            [Some(1), Some(0), Some(1), Some(2)]
+        );
     }
 }

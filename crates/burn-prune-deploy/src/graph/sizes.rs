@@ -185,9 +185,9 @@ impl Graph {
         let reshapes = (0..self.operations.len()).map(|index| {
             let operation = &self.operations[index];
             let is_reshape = operation.kind == OperationKind::Reshape;
-            is_reshape.then(|| {
-                let to = self.axis_sizes(operation.outputs[0]);
-                (self.axis_sizes_read(index, 0), to)
+            is_reshape.then(|| Reshape {
+                before: self.axis_sizes_read(index, 0),
+                after: self.axis_sizes(operation.outputs[0]),
             })
         });
         let reshapes = reshapes.collect();
@@ -232,6 +232,12 @@ const NO_PART: (usize, usize, isize) = (1, 0, 1);
 /// A graph for a single entry of the batch.
 pub(crate) struct WithoutBatch<'a> {
     pub graph: Cow<'a, Graph>,
-    /// The sizes before and after each operation that is a reshape.
-    pub reshapes: Vec<Option<(Vec<AxisSize>, Vec<AxisSize>)>>,
+    /// Of each operation that is one.
+    pub reshapes: Vec<Option<Reshape>>,
+}
+
+/// The sizes before and after a reshape.
+pub(crate) struct Reshape {
+    pub before: Vec<AxisSize>,
+    pub after: Vec<AxisSize>,
 }

@@ -81,7 +81,9 @@ impl<T: GraphTensors> GraphTensors for Vec<T> {
 
     fn with_batch(self, axes: &mut dyn Iterator<Item = Option<usize>>, size: usize) -> Self {
         let tensors = self.into_iter();
-        tensors.map(|tensor| tensor.with_batch(axes, size)).collect()
+        tensors
+            .map(|tensor| tensor.with_batch(axes, size))
+            .collect()
     }
 }
 
