@@ -356,6 +356,8 @@ pub trait Prunable: Module {
     ///
     /// Also loads a record of a module without masks, and one that Burn made of a masked module (a
     /// checkpoint of `Learner`). The backend and device may be others than those it was made on.
+    /// As with Burn's `load_record`, floats come in the type of the record (`f16` weights make an
+    /// `f16` module), unless it is told to [cast](ModuleRecord::cast_to_module_dtype).
     ///
     /// # Errors
     /// When the record does not fit: missing or unused tensors, other shapes, or a mask here that
@@ -391,12 +393,15 @@ pub trait Prunable: Module {
     /// Hypothesis").
     ///
     /// All weights and biases are put back, unpruned ones and running statistics included; masks,
-    /// mask mode, parameter ids and whatever is counted in integers stay as they are, and masks in
-    /// the record are passed over. The record is used up: its memory becomes that of the weights. Clones of
+    /// mask mode, parameter ids, float types and whatever is counted in integers stay as they are,
+    /// and masks in the record are passed over. Weights of a narrower type are cast, `f16` to `f32`
+    /// for instance, which is exact. The record is used up: its memory becomes that of the weights. Clones of
     /// the model share its running statistics, so theirs change too.
     ///
     /// # Errors
-    /// When the record does not fit: missing or unused tensors, or other shapes.
+    /// When the record does not fit: missing or unused tensors, other shapes, or floats of a type
+    /// that would be rounded ([`PruneError::RecordType`]) by a record that was not told to
+    /// [cast](ModuleRecord::cast_to_module_dtype).
     ///
     /// ```
     /// use burn::{module::Module, nn::LinearConfig, optim::{GradientsParams, SgdConfig}};

@@ -5,6 +5,7 @@ pub(crate) mod pytorch;
 mod taken;
 
 use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use burn::module::{Module, Param};
@@ -30,6 +31,19 @@ pub(crate) fn save_file<M: Module>(model: &M, path: &Path) -> Result<(), PruneEr
 
 pub(crate) fn read_file(path: &Path) -> Result<ModuleRecord, PruneError> {
     ModuleRecord::load(path).map_err(|error| in_file(path, error))
+}
+
+/// Does what Burn may panic in, and makes an error of it.
+///
+/// Burn checks shapes, but panics on a type of number that the backend lacks, and on damaged values
+/// that no file says of itself to be damaged. For work on a copy: it is dropped half done.
+fn catching<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        let text = text.unwrap_or_else(|| "for no reason given".to_string());
+        format!("Burn panicked: {text}")
+    })
 }
 
 fn in_file(path: &Path, error: RecordError) -> PruneError {
@@ -91,12 +105,13 @@ pub(crate) fn load<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejec
     Ok(put(model, taken, Identity::OfRecord))
 }
 
-/// Loads weights and statistics, and leaves masks and identities as they are.
+/// Loads weights and statistics, and leaves masks, types and identities as they are.
 pub(crate) fn rewind<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejected<M>> {
     let taken = Taken::from_record(&model, record);
     let complete = taken.and_then(|mut taken| {
         taken.keep_floats();
         taken.check_complete(|_| true)?;
+        taken.keep_types()?;
         Ok(taken)
     });
     match complete {
