@@ -1,7 +1,7 @@
 use rayon::prelude::*;
 
 use super::{Criterion, Scores, Weight};
-use crate::{PruneError, Units};
+use crate::{PruneError, Units, identity::Identity};
 
 /// Layer-adaptive magnitude: small weights go first, measured by what is left of their layer (Lee
 /// et al. 2021, "Layer-Adaptive Sparsity for the Magnitude-based Pruning").
@@ -56,6 +56,10 @@ impl Criterion for Lamp {
             };
         }
         Ok(scores.into())
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        Some(Identity::new("lamp"))
     }
 }
 

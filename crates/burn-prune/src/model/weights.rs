@@ -72,7 +72,7 @@ impl Values {
         Self { stored, mask: None }
     }
 
-    #[cfg(test)]
+    /// These values.
     pub(crate) fn from_vec(values: Vec<f32>) -> Self {
         Self {
             stored: Stored::F32(Arc::new(values)),
