@@ -4,7 +4,9 @@
 
 mod after_step;
 mod bad_input;
+mod chance;
 mod containers;
+mod damage;
 mod learner;
 mod life_cycle;
 mod lottery;

@@ -6,6 +6,8 @@ use std::path::Path;
 #[derive(Default, Clone)]
 pub(crate) struct TorchFile {
     tensors: Vec<Stored>,
+    /// In the place of the pickle that describes them.
+    pickle: Option<Vec<u8>>,
 }
 
 #[derive(Clone)]
@@ -45,9 +47,20 @@ impl TorchFile {
         std::fs::write(path, self.to_bytes()).unwrap();
     }
 
+    /// With other bytes for one of its contents: the pickle for 0, then the tensors.
+    pub(crate) fn with_content(&self, index: usize, other: impl FnOnce(&[u8]) -> Vec<u8>) -> Self {
+        let mut file = self.clone();
+        match index.checked_sub(1) {
+            Some(tensor) => file.tensors[tensor].bytes = other(&self.tensors[tensor].bytes),
+            None => file.pickle = Some(other(&self.pickle())),
+        }
+        file
+    }
+
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let pickle = self.pickle.clone().unwrap_or_else(|| self.pickle());
         let mut entries = vec![
-            ("archive/data.pkl".to_string(), self.pickle()),
+            ("archive/data.pkl".to_string(), pickle),
             ("archive/byteorder".to_string(), b"little".to_vec()),
             ("archive/version".to_string(), b"3\n".to_vec()),
         ];

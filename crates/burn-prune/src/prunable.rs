@@ -16,7 +16,7 @@ use crate::{
     Allocation, Amount, Axis, Criterion, Magnitude, Mask, MaskMode, MaskSet, Pattern, PruneError,
     Pruner, Random, Rejected, SparsityReport,
     model::{self, Inventory, Parameter, ReadBack, attach},
-    record,
+    record::{self, RecordFile},
 };
 
 /// Pruning for every Burn [`Module`]: a layer, a model, or any part of one.
@@ -369,6 +369,9 @@ pub trait Prunable: Module {
     /// Writes [`masked_record`](Self::masked_record) to a file, `.bpk` when the name has no
     /// extension.
     ///
+    /// The file has a SHA-256 of all that is in it, which [`load_masked`](Self::load_masked) checks
+    /// and plain Burn passes over.
+    ///
     /// # Errors
     /// When the file cannot be written. A file that was there stays whole: the new one is written
     /// beside it and renamed.
@@ -376,13 +379,15 @@ pub trait Prunable: Module {
         record::save_file(self, path.as_ref())
     }
 
-    /// Loads what [`save_masked`](Self::save_masked) wrote.
+    /// Loads what [`save_masked`](Self::save_masked) wrote, or plain Burn.
     ///
     /// # Errors
-    /// When the file cannot be read, and as
-    /// [`load_masked_record`](Self::load_masked_record).
+    /// When the file cannot be read or is damaged, and as
+    /// [`load_masked_record`](Self::load_masked_record). In files of plain Burn, checkpoints of
+    /// `Learner` among them, damage shows only where it leaves no record that fits.
     fn load_masked(self, path: impl AsRef<Path>) -> Result<Self, Rejected<Self>> {
-        match record::read_file(path.as_ref()) {
+        let record = RecordFile::read(path.as_ref()).and_then(RecordFile::into_record);
+        match record {
             Ok(record) => self.load_masked_record(record),
             Err(error) => Err(Rejected::new(self, error)),
         }

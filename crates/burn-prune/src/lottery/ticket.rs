@@ -2,12 +2,11 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::store::ModuleRecord;
-use burn::tensor::Bytes;
 use serde_json::{Value, json};
 
 use super::directory::{Directory, Found, MASKS, file_error, weights_file, write_file};
 use super::{CellId, LotteryError, Moment};
-use crate::{MaskSet, Prunable, PruneError, Rejected};
+use crate::{MaskSet, Prunable, PruneError, Rejected, record};
 
 const MAGIC: &[u8; 8] = b"BURNTCKT";
 /// The newest version that is known, and the one that is written.
@@ -180,9 +179,8 @@ impl Ticket {
         else {
             return Err(damaged());
         };
-        let weights = Bytes::from_bytes_vec(weights.to_vec());
         Ok(Self {
-            weights: ModuleRecord::from_bytes(weights).map_err(|error| failed(&error))?,
+            weights: record::of_bytes(weights.to_vec()).map_err(|error| failed(&error))?,
             masks: MaskSet::from_bytes(masks).ok_or_else(damaged)?,
             description: serde_json::from_slice(description).map_err(|error| failed(&error))?,
         })

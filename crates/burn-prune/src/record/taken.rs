@@ -31,7 +31,7 @@ pub(super) struct Taken {
     /// floats, for instance.
     other_kind: Option<PruneError>,
     /// What floats are cast to when they are put into the model.
-    casts: HashMap<String, DType>,
+    pub(super) casts: HashMap<String, DType>,
 }
 
 /// A float that the model and the record have in different types.
@@ -314,84 +314,4 @@ impl<Mapper: ModuleMapper> ModuleVisitor for Offer<'_, Mapper> {
         let record = offer!(self, map_bool, Bool, device, shape, |empty| empty);
         self.check_kind(record, "booleans", DType::is_bool);
     }
-}
-
-/// Puts what was taken into a model.
-pub(super) struct Put {
-    pub taken: Taken,
-    /// What a parameter is called afterwards.
-    pub identity: Identity,
-    path: Vec<String>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Identity {
-    /// As in the record, with the optimizer state that was saved beside it.
-    OfRecord,
-    /// As it is called now.
-    OfModel,
-}
-
-impl Put {
-    pub(super) fn new(taken: Taken, identity: Identity) -> Self {
-        Self {
-            taken,
-            identity,
-            path: Vec::new(),
-        }
-    }
-
-    fn id(&self, recorded: ParamId, now: ParamId) -> ParamId {
-        match self.identity {
-            Identity::OfRecord => recorded,
-            Identity::OfModel => now,
-        }
-    }
-}
-
-macro_rules! put {
-    ($map:ident, $kind:ty) => {
-        fn $map<const D: usize>(
-            &mut self,
-            param: Param<Tensor<D, $kind>>,
-        ) -> Param<Tensor<D, $kind>> {
-            match self
-                .taken
-                .take::<Param<Tensor<D, $kind>>>(&self.path.join("."))
-            {
-                Some(found) => {
-                    let id = self.id(found.id, param.id);
-                    param.transform_for_load(found.into_value(), id)
-                }
-                None => param,
-            }
-        }
-    };
-}
-
-impl ModuleMapper for Put {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_string());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.path.join(".");
-        let Some(found) = self.taken.take::<Param<Tensor<D>>>(&path) else {
-            return param;
-        };
-        let id = self.id(found.id, param.id);
-        let value = found.into_value();
-        let value = match self.taken.casts.get(&path) {
-            Some(dtype) => value.cast(*dtype),
-            None => value,
-        };
-        param.transform_for_load(value, id)
-    }
-
-    put!(map_int, Int);
-    put!(map_bool, Bool);
 }
