@@ -1,11 +1,16 @@
 //! Stories of smaller models: what they cost, what is cut, what stays the same.
 
 mod bad_input;
+mod capture_devices;
+mod clones;
 mod common;
 mod cost;
 mod division;
+mod floors;
 mod groups;
+mod importance;
 mod law;
+mod layouts;
 mod onnx;
 mod optimizer;
 mod plan;
@@ -14,3 +19,5 @@ mod random;
 mod random_graphs;
 mod shared_parameters;
 mod shrinking;
+mod sizes;
+mod unseen;

@@ -7,6 +7,7 @@ mod bad_input;
 mod chance;
 mod containers;
 mod damage;
+mod first_format;
 mod learner;
 mod life_cycle;
 mod lottery;

@@ -72,5 +72,5 @@ pub use groups::{Frozen, Group, Groups, Member, Unit};
 pub use layers::DepthwiseConv2d;
 #[cfg(feature = "onnx")]
 pub use onnx::export_onnx;
-pub use pruning::{ChannelPruner, Importance, Selection};
+pub use pruning::{ChannelPruner, Importance, Selection, Shortfall};
 pub use shrink::{AxisCut, FieldEdit, ShrinkPlan};

@@ -1,5 +1,6 @@
 use burn_prune::{Mask, MaskSet};
 
+use super::Shortfall;
 use crate::DeployError;
 use crate::graph::Graph;
 use crate::groups::Groups;
@@ -11,6 +12,7 @@ pub struct Selection<'a> {
     groups: &'a Groups<'a>,
     /// By group and unit.
     kept: Vec<Vec<bool>>,
+    shortfalls: Vec<Shortfall>,
 }
 
 impl<'a> Selection<'a> {
@@ -18,11 +20,19 @@ impl<'a> Selection<'a> {
     pub fn new(groups: &'a Groups<'a>) -> Self {
         let kept = groups.groups().iter();
         let kept = kept.map(|group| vec![true; group.units.len()]).collect();
-        Self { groups, kept }
+        Self::from_kept(groups, kept, Vec::new())
     }
 
-    pub(super) fn from_kept(groups: &'a Groups<'a>, kept: Vec<Vec<bool>>) -> Self {
-        Self { groups, kept }
+    pub(super) fn from_kept(
+        groups: &'a Groups<'a>,
+        kept: Vec<Vec<bool>>,
+        shortfalls: Vec<Shortfall>,
+    ) -> Self {
+        Self {
+            groups,
+            kept,
+            shortfalls,
+        }
     }
 
     /// Also removes these units of a group.
@@ -62,6 +72,12 @@ impl<'a> Selection<'a> {
     /// Whether each unit of each group stays.
     pub fn kept(&self) -> &[Vec<bool>] {
         &self.kept
+    }
+
+    /// Where fewer units go than the pruner was asked for, because of its floor or multiple. Where
+    /// a floor is the reason, it is logged as a warning too.
+    pub fn shortfalls(&self) -> &[Shortfall] {
+        &self.shortfalls
     }
 
     /// The groups that it is of.
