@@ -1,7 +1,9 @@
 //! Damaged records: those of burn-prune, which have a digest, and those of plain Burn.
 
 use burn::module::Module;
-use burn::optim::SgdConfig;
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::{GradientsParams, SgdConfig};
+use burn::store::ModuleRecord;
 use burn::tensor::Device;
 use burn_prune::{Magnitude, Prunable, Pruner, Pruning, Run, ScheduleConfig, Span};
 
@@ -74,10 +76,22 @@ fn files_without_a_digest_load() {
     let (file, _) = File::of("small.bpk", |path| plain(saved.masked_record(), path));
     let loaded = Small::new(2).load_masked(&file.path).unwrap();
     assert_eq!(content(&loaded), content(&saved));
-    // And plain Burn loads those with one.
+}
+
+#[test]
+fn plain_burn_loads_a_file_with_a_digest() {
+    let layer = |seed| crate::nets::seeded(LinearConfig::new(5, 3).init(&Device::flex()), seed);
+    let pruned = |seed| layer(seed).l1_unstructured(0.4).unwrap().zero_pruned();
+    let saved = pruned(1);
+    let file = File::new("layer.bpk");
     saved.save_masked(&file.path).unwrap();
-    let loaded = Small::pruned(2).load_file(&file.path);
-    assert_eq!(content(&loaded), content(&saved));
+    assert!(content(&pruned(2).load_file(&file.path)) == content(&saved));
+    let record = ModuleRecord::load(&file.path).unwrap().allow_unused(true);
+    let dense = layer(2).load_record(record);
+    assert_eq!(
+        dense.weight.val().into_data(),
+        saved.weight.val().into_data()
+    );
 }
 
 #[test]
@@ -135,8 +149,8 @@ fn no_accident_to_a_plain_record_makes_a_panic() {
     });
 }
 
-fn pruning(seed: u64) -> Pruning<burn::nn::Linear> {
-    let layer = burn::nn::LinearConfig::new(5, 3).init(&Device::flex().autodiff());
+fn pruning(seed: u64) -> Pruning<Linear> {
+    let layer = LinearConfig::new(5, 3).init(&Device::flex().autodiff());
     let schedule = ScheduleConfig::cubic(0.8, Span::steps(0, 8, 2));
     let schedule = schedule
         .build(Run {
@@ -153,7 +167,7 @@ fn no_damage_to_a_checkpoint_makes_a_panic() {
     let mut trained = pruning(1);
     let mut optimizer = SgdConfig::new().init();
     for _ in 0..3 {
-        let gradients = burn::optim::GradientsParams::new();
+        let gradients = GradientsParams::new();
         trained = trained.step(&mut optimizer, 0.1, gradients);
     }
     let (file, bytes) = File::of("model-1.bpk", |path| {
@@ -161,7 +175,7 @@ fn no_damage_to_a_checkpoint_makes_a_panic() {
     });
     let target = pruning(2);
     target.check_checkpoint(&file.path).unwrap();
-    let layer = burn::nn::LinearConfig::new(5, 3).init(&Device::flex());
+    let layer = LinearConfig::new(5, 3).init(&Device::flex());
     let loaded = layer.clone().load_checkpoint(&file.path).unwrap();
     assert_eq!(loaded.masks(), trained.masks());
 
@@ -176,7 +190,7 @@ fn no_damage_to_a_checkpoint_makes_a_panic() {
             accepted += 1;
             // What `Learner` does next.
             let resumed = target.clone().load_file(path);
-            let gradients = burn::optim::GradientsParams::new();
+            let gradients = GradientsParams::new();
             let resumed = resumed.step(&mut SgdConfig::new().init(), 0.1, gradients);
             assert!(resumed.sparsity() <= 1.0);
         }
