@@ -134,6 +134,8 @@ impl File {
     }
 
     fn write(&self, bytes: &[u8]) -> &Path {
+        // Some file systems wait for the disk where a file is cut off and written anew.
+        drop(fs::remove_file(&self.path));
         fs::write(&self.path, bytes).unwrap();
         &self.path
     }

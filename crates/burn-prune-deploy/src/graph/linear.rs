@@ -1,6 +1,6 @@
 //! The two forms that Burn gives to a linear layer.
 
-use super::{Operation, OperationKind as Kind, TensorInfo};
+use super::{Elementwise, Operation, OperationKind as Kind, TensorInfo};
 
 /// A linear layer as operations: Burn merges the axes of the signal before the product, or gives the
 /// weight as many axes as the signal, whichever is faster for the sizes at hand. A layer may so have
@@ -137,6 +137,12 @@ fn bias(
     };
     let is_reshape = reshape.kind == Kind::Reshape && tensors[reshape.inputs[0]].shape.len() == 1;
     let with_axes = *reshape.outputs.first()?;
-    let is_sum = sum.kind.name() == "add" && sum.inputs == [product, with_axes];
+    let is_sum = matches!(
+        &sum.kind,
+        Kind::Elementwise {
+            operation: Elementwise::Add,
+            ..
+        }
+    ) && sum.inputs == [product, with_axes];
     (is_reshape && is_sum).then(|| (reshape.inputs[0], with_axes, sum.outputs[0]))
 }

@@ -3,12 +3,17 @@
 mod capture;
 mod device;
 mod display;
+mod elementwise;
+mod kinds;
 mod linear;
+mod named;
 mod operation;
 mod parameters;
 mod tensors;
 mod translate;
 
+pub use elementwise::Elementwise;
+pub use kinds::{Along, Creation, Padding, Reduction, Spatial};
 pub use operation::{Number, Operation, OperationKind, Role};
 pub use tensors::GraphTensors;
 
