@@ -18,6 +18,18 @@ pub(super) struct Masks {
 impl Masks {
     /// Reads all masks, and the weights that the pruners rank, with one read-back.
     pub(super) fn of<M: Module>(model: &M, pruners: &[Pruner]) -> Self {
+        let (inventory, read, refused) = Self::read(model, pruners);
+        Self {
+            now: read.masks(&inventory),
+            next: match refused {
+                Some(error) => Err(error),
+                None => next(pruners, &inventory, &read),
+            },
+        }
+    }
+
+    /// With the reason for which one of the pruners cannot be asked at all.
+    fn read<M: Module>(model: &M, pruners: &[Pruner]) -> (Inventory, ReadBack, Option<PruneError>) {
         let mut inventory = Inventory::of(model);
         let wanted = pruners.iter().map(|pruner| pruner.wanted(&inventory));
         let wanted: Result<Vec<Wanted>, PruneError> = wanted.collect();
@@ -33,14 +45,45 @@ impl Masks {
         inventory.initialize(model, &selected);
         let all = inventory.parameters.iter().map(|known| known.id).collect();
         let read = ReadBack::of(model, &inventory, weights, &all);
-        Self {
-            now: read.masks(&inventory),
-            next: match refused {
-                Some(error) => Err(error),
-                None => next(pruners, &inventory, &read),
-            },
-        }
+        (inventory, read, refused)
     }
+}
+
+/// Prunes the weights of a model this often without training in between, on the host.
+///
+/// # Errors
+/// The round whose masks cannot be cut, and why. Scores that are not finite are no reason when the
+/// weights are: a criterion that looks at what training does to them may have nothing to go by yet.
+pub(super) fn rehearse<M: Module>(
+    model: &M,
+    pruners: &[Pruner],
+    rounds: usize,
+) -> Result<(), (usize, PruneError)> {
+    let tried = rehearse_with(model, pruners, rounds);
+    let Err((_, PruneError::NonFiniteScore { .. })) = &tried else {
+        return tried;
+    };
+    let by_magnitude: Vec<Pruner> = pruners.iter().map(Pruner::by_magnitude).collect();
+    match rehearse_with(model, &by_magnitude, rounds) {
+        Ok(()) => Ok(()),
+        Err(_) => tried,
+    }
+}
+
+fn rehearse_with<M: Module>(
+    model: &M,
+    pruners: &[Pruner],
+    rounds: usize,
+) -> Result<(), (usize, PruneError)> {
+    let (inventory, mut read, refused) = Masks::read(model, pruners);
+    if let Some(error) = refused {
+        return Err((1, error));
+    }
+    for round in 1..=rounds {
+        let masks = next(pruners, &inventory, &read).map_err(|error| (round, error))?;
+        read.put_masks(&inventory, &masks);
+    }
+    Ok(())
 }
 
 fn next(pruners: &[Pruner], inventory: &Inventory, read: &ReadBack) -> Result<MaskSet, PruneError> {
