@@ -5,6 +5,7 @@
 mod after_step;
 mod bad_input;
 mod containers;
+mod first_format;
 mod learner;
 mod life_cycle;
 mod lottery;

@@ -328,6 +328,26 @@ pub enum PruneError {
         /// What the criterion said.
         message: String,
     },
+    /// Every parameter that is selected is also excluded.
+    #[error(
+        "nothing to prune: `exclude` leaves out everything that is selected, [{excluded}]; exclude \
+         less, or select more with `include` or `only`"
+    )]
+    AllExcluded {
+        /// The parameters that would be pruned without it.
+        excluded: String,
+    },
+    /// Two masks that are not equal for one shared parameter.
+    #[error(
+        "`{path}` and `{other}` are one shared parameter, but their masks differ: give the mask \
+         under one of its paths, or the same one under both"
+    )]
+    MasksDiffer {
+        /// A path of the parameter.
+        path: String,
+        /// Another one.
+        other: String,
+    },
 }
 
 impl PruneError {

@@ -53,8 +53,10 @@
 mod allocation;
 mod amount;
 mod criterion;
+mod digest;
 mod error;
 mod files;
+mod identity;
 #[cfg(feature = "lottery")]
 pub mod lottery;
 mod mask;
@@ -78,6 +80,7 @@ pub use allocation::Allocation;
 pub use amount::{Amount, Target};
 pub use criterion::{Criterion, Lamp, Magnitude, Random, Scores, Weight};
 pub use error::{PruneError, Rejected};
+pub use identity::{Identity, differences};
 pub use mask::{Mask, MaskDiff, MaskMode, MaskSet, ParameterDiff, Skipped, WeightMask};
 pub use model::running_statistics;
 pub use pattern::{Axis, Blocks, NM, Pattern, Pooling, Units, WeightAxes};

@@ -185,7 +185,8 @@ pub trait Prunable: Module {
     /// masks.
     ///
     /// # Errors
-    /// As [`with_masks`](Self::with_masks).
+    /// As [`with_masks`](Self::with_masks), and when a shared parameter is given different masks
+    /// under different paths: which of them is meant to stay cannot be known.
     ///
     /// ```
     /// use burn::{nn::LinearConfig, tensor::Device};
@@ -203,9 +204,16 @@ pub trait Prunable: Module {
         let named = masks.iter().filter_map(|(path, _)| inventory.find(path));
         let named = named.map(|parameter| parameter.id).collect();
         inventory.initialize(&self, &named);
+        let mut named = HashMap::new();
         let replaced = masks.iter().map(|(path, mask)| {
             let parameter = fitting(&inventory, path, mask.shape())?;
-            Ok((parameter.id, mask.clone()))
+            match named.insert(parameter.id, (path, mask)) {
+                Some((other, known)) if known != mask => Err(PruneError::MasksDiffer {
+                    path: path.to_string(),
+                    other: other.to_string(),
+                }),
+                _ => Ok((parameter.id, mask.clone())),
+            }
         });
         let replaced = replaced.collect::<Result<HashMap<_, _>, PruneError>>();
         let replaced = match replaced {

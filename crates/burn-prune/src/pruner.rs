@@ -52,14 +52,14 @@ use crate::{
 /// ```
 #[derive(Debug, Clone)]
 pub struct Pruner {
-    criterion: Arc<dyn Criterion>,
-    pattern: Pattern,
-    allocation: Allocation,
-    normalize: bool,
-    floor: Floor,
-    target: Option<Target>,
-    targets: Targets,
-    importance: BTreeMap<String, Importance>,
+    pub(crate) criterion: Arc<dyn Criterion>,
+    pub(crate) pattern: Pattern,
+    pub(crate) allocation: Allocation,
+    pub(crate) normalize: bool,
+    pub(crate) floor: Floor,
+    pub(crate) target: Option<Target>,
+    pub(crate) targets: Targets,
+    pub(crate) importance: BTreeMap<String, Importance>,
 }
 
 /// Scores that take the place of a weight.
@@ -300,6 +300,39 @@ impl Pruner {
         inventory.initialize(model, &wanted.selected);
         let read = ReadBack::of(model, &inventory, wanted.weights, &wanted.selected);
         self.masks_of(&inventory, &read)
+    }
+
+    /// What this pruner is for this model, as JSON data: the same for the same masks, whatever
+    /// process it is in.
+    ///
+    /// The selection counts as the paths that it comes to, so that groups of ids, which another
+    /// process does not have, may be in it. Keys are sorted and floats are text; it takes at most
+    /// 3 KiB, with a SHA-256 in the place of what is too long. [`differences`](crate::differences)
+    /// names what differs. Nothing of the model is read, but a parameter that was not initialized
+    /// yet may be; see [`Criterion::identity`].
+    ///
+    /// # Errors
+    /// As [`masks`](Self::masks), for what concerns the selection.
+    ///
+    /// ```
+    /// use burn::{nn::LinearConfig, tensor::Device};
+    /// use burn_prune::{Lamp, Magnitude, Pruner, differences};
+    ///
+    /// let layer = LinearConfig::new(4, 2).init(&Device::flex());
+    /// let magnitude = Pruner::new(Magnitude::l1()).amount(0.5).identity(&layer)?;
+    /// let lamp = Pruner::new(Lamp).amount(0.5).identity(&layer)?;
+    /// assert_eq!(magnitude["parameters"][0], "weight");
+    /// assert_eq!(
+    ///     differences(&magnitude, &lamp),
+    ///     [
+    ///         r#"`criterion.data.n` is "1.0" there and missing here"#,
+    ///         r#"`criterion.name` is "magnitude" there and "lamp" here"#,
+    ///     ],
+    /// );
+    /// # Ok::<(), burn_prune::PruneError>(())
+    /// ```
+    pub fn identity<M: Module>(&self, model: &M) -> Result<serde_json::Value, PruneError> {
+        crate::identity::of_pruner(self, model)
     }
 
     /// What has to be initialized and read before [`masks_of`](Self::masks_of).

@@ -1,5 +1,5 @@
 use super::{Criterion, Scores, Weight};
-use crate::{PruneError, Units};
+use crate::{PruneError, Units, identity::Identity};
 
 /// Small weights go first (Han et al. 2015, "Learning both Weights and Connections").
 ///
@@ -59,6 +59,11 @@ impl Criterion for Magnitude {
             return Ok(Scores::magnitudes(weight.values()));
         }
         Ok(norms(n, weight, units).into())
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        // As text, which has the infinities.
+        Some(Identity::new("magnitude").with("n", format!("{:?}", self.n)))
     }
 }
 

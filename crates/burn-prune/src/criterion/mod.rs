@@ -8,7 +8,6 @@ mod scores;
 pub use lamp::Lamp;
 pub use magnitude::Magnitude;
 pub use random::Random;
-#[cfg(feature = "lottery")]
 pub(crate) use random::fnv1a;
 pub use scores::Scores;
 
@@ -16,7 +15,7 @@ pub(crate) use scores::{Block, Floats};
 
 use std::fmt::Debug;
 
-use crate::{PruneError, Units, model::Values};
+use crate::{PruneError, Units, identity::Identity, model::Values};
 
 /// Gives every unit of a weight a score; the lowest are pruned.
 ///
@@ -64,6 +63,40 @@ pub trait Criterion: Debug + Send + Sync {
     /// # Errors
     /// Whatever makes the criterion unable to score this weight. Nothing is pruned then.
     fn scores(&self, weight: &Weight<'_>, units: &Units) -> Result<Scores, PruneError>;
+
+    /// What this criterion is, by which checkpoints and studies tell it from others.
+    ///
+    /// One that gives none is known by the name of its type and the scores that it gives to fixed
+    /// weights of the selected parameters; that takes as long as scoring the model once. Give one
+    /// where that is too long, or where the type may be renamed.
+    ///
+    /// ```
+    /// use burn_prune::{Criterion, Identity, PruneError, Scores, Units, Weight};
+    ///
+    /// /// Weights that are closest to a value go first.
+    /// #[derive(Debug)]
+    /// struct Around(f64);
+    ///
+    /// impl Criterion for Around {
+    ///     fn scores(&self, weight: &Weight<'_>, units: &Units) -> Result<Scores, PruneError> {
+    ///         Ok(units.sum(weight.iter().map(|w| (w - self.0).abs())).into())
+    ///     }
+    ///
+    ///     fn identity(&self) -> Option<Identity> {
+    ///         Some(Identity::new("around").with("value", self.0))
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(Around(0.5).identity().unwrap().data()["value"], "0.5");
+    /// ```
+    fn identity(&self) -> Option<Identity> {
+        None
+    }
+
+    #[doc(hidden)]
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
 }
 
 /// What a criterion sees of a parameter: the effective weight, 0 where it is pruned already.

@@ -2,7 +2,7 @@ use chacha20::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
 use super::{Criterion, Scores, Weight};
-use crate::{PruneError, Units};
+use crate::{PruneError, Units, identity::Identity};
 
 /// Chance decides. The same seed gives the same mask on every backend and in every release.
 ///
@@ -41,6 +41,10 @@ impl Criterion for Random {
         let draw = |_| (stream.next_u64() >> 40) as f32 / scale;
         let scores: Vec<f32> = (0..units.count()).map(draw).collect();
         Ok(scores.into())
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        Some(Identity::new("random").with("seed", self.seed))
     }
 }
 

@@ -107,6 +107,14 @@ impl Scores {
         &block.f64
     }
 
+    /// Calls with all scores, some at a time, in order.
+    pub(crate) fn for_each_block(&self, mut each: impl FnMut(&[f64])) {
+        let mut block = Block::default();
+        for start in (0..self.len()).step_by(BLOCK) {
+            each(self.read_f64(start..self.len().min(start + BLOCK), &mut block));
+        }
+    }
+
     /// The scores in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = f64> + '_ {
         let mut block = Block::default();

@@ -1,4 +1,5 @@
 use super::Schedule;
+use crate::identity::Identity;
 
 /// How sparsity grows from 0 to 1 of the way.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,6 +53,22 @@ impl Schedule for Gradual {
 
     fn last_update(&self) -> Option<usize> {
         Some(self.end)
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        let identity = match self.curve {
+            Curve::Polynomial { power } => Identity::new("polynomial").with("power", power),
+            Curve::Exponential => Identity::new("exponential"),
+            Curve::Rounds { rounds } => Identity::new("geometric_rounds").with("rounds", rounds),
+        };
+        Some(
+            identity
+                .with("initial", self.initial)
+                .with("target", self.target)
+                .with("begin", self.begin)
+                .with("end", self.end)
+                .with("every", self.every),
+        )
     }
 }
 

@@ -12,6 +12,8 @@ pub use span::{Run, Span};
 
 use std::fmt::Debug;
 
+use crate::identity::Identity;
+
 /// Whether the masks are updated now, and how sparse the model is to be.
 ///
 /// Steps are finished steps of the optimizer: 0 is before training. A schedule of one's own is
@@ -53,5 +55,17 @@ pub trait Schedule: Debug + Send + Sync {
     /// training.
     fn last_update(&self) -> Option<usize> {
         None
+    }
+
+    /// What this schedule is, by which checkpoints tell it from others.
+    ///
+    /// One that gives none is known by the name of its type, its updates and their sparsities.
+    fn identity(&self) -> Option<Identity> {
+        None
+    }
+
+    #[doc(hidden)]
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<Self>()
     }
 }

@@ -1,0 +1,93 @@
+//! Telling two identities apart, field by field.
+
+use serde_json::Value;
+
+/// Longer values are cut in a message.
+const SHOWN: usize = 160;
+
+/// The fields in which two identities differ, a line each: what is there, in a file, and what is
+/// here. Empty when they are the same.
+///
+/// ```
+/// use burn_prune::differences;
+/// use serde_json::json;
+///
+/// let there = json!({ "criterion": { "name": "magnitude" }, "normalize": false });
+/// let here = json!({ "criterion": { "name": "lamp" }, "normalize": false });
+/// assert_eq!(
+///     differences(&there, &here),
+///     [r#"`criterion.name` is "magnitude" there and "lamp" here"#],
+/// );
+/// assert!(differences(&here, &here).is_empty());
+/// ```
+pub fn differences(there: &Value, here: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    compare("", Some(there), Some(here), &mut found);
+    found
+}
+
+fn compare(path: &str, there: Option<&Value>, here: Option<&Value>, found: &mut Vec<String>) {
+    if there == here {
+        return;
+    }
+    if let (Some(Value::Object(there)), Some(Value::Object(here))) = (there, here) {
+        let mut keys: Vec<&String> = there.keys().chain(here.keys()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        for key in keys {
+            let inner = match path {
+                "" => key.clone(),
+                path => format!("{path}.{key}"),
+            };
+            compare(&inner, there.get(key), here.get(key), found);
+        }
+        return;
+    }
+    let path = match path {
+        "" => "it",
+        path => &format!("`{path}`"),
+    };
+    let (there, here) = (shown(there), shown(here));
+    found.push(format!("{path} is {there} there and {here} here"));
+}
+
+fn shown(value: Option<&Value>) -> String {
+    let text = value.map_or("missing".to_string(), Value::to_string);
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}..", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn each_field_that_differs_is_named() {
+        let there = json!({ "a": { "b": 1, "c": [1, 2] }, "d": "x", "same": null });
+        let here = json!({ "a": { "b": 2, "c": [1, 3] }, "e": true, "same": null });
+        let expected = [
+            "`a.b` is 1 there and 2 here",
+            "`a.c` is [1,2] there and [1,3] here",
+            "`d` is \"x\" there and missing here",
+            "`e` is missing there and true here",
+        ];
+        assert_eq!(differences(&there, &here), expected);
+        assert_eq!(
+            differences(&json!(1), &json!(2)),
+            ["it is 1 there and 2 here"]
+        );
+    }
+
+    #[test]
+    fn long_values_are_cut_between_letters() {
+        let long = json!("ü".repeat(400));
+        let found = differences(&long, &json!(0));
+        assert!(
+            found[0].len() < 400 && found[0].contains(".. there"),
+            "{found:?}"
+        );
+    }
+}
