@@ -386,7 +386,7 @@ impl Pruner {
     #[cfg(feature = "lottery")]
     pub(crate) fn by_magnitude(&self) -> Self {
         Self {
-            criterion: Arc::new(Magnitude::l1()),
+            criterion: Arc::new(crate::Magnitude::l1()),
             ..self.clone()
         }
     }

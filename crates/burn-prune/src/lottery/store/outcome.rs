@@ -68,14 +68,12 @@ pub(in crate::lottery) struct MadeFrom {
 #[serde(untagged)]
 pub(in crate::lottery) enum Stored {
     /// The length of the file, the digest of its bytes, and that of the weights or masks in it.
-    #[serde(deny_unknown_fields)]
     Digests {
         bytes: u64,
         sha256: Digest,
         content: Digest,
     },
     /// Of version 1.
-    #[serde(deny_unknown_fields)]
     Checksum { bytes: u64, crc32: u32 },
 }
 
