@@ -176,7 +176,11 @@ mod tests {
         // As when the process ends without cleaning up.
         let (killed, _) = beside(&path).unwrap().keep().unwrap();
         drop(killed);
-        let others = [".study.json.abc.tmp.json", ".study.toml.abcdef.tmp.json", ".tmpabcdef"];
+        let others = [
+            ".study.json.abc.tmp.json",
+            ".study.toml.abcdef.tmp.json",
+            ".tmpabcdef",
+        ];
         for other in others {
             fs::write(folder.path().join(other), b"").unwrap();
         }

@@ -56,7 +56,9 @@ pub enum LotteryError {
         message: String,
     },
     /// A cell was made before a method or a round was added that needs more of it.
-    #[error("{cell} has no {what}, which this study needs; move its folder away to have it made anew")]
+    #[error(
+        "{cell} has no {what}, which this study needs; move its folder away to have it made anew"
+    )]
     Incomplete {
         /// The cell.
         cell: CellId,

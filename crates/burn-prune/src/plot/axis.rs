@@ -115,6 +115,9 @@ mod tests {
         }
         let widest = range([bar(f64::MAX, f64::MAX), bar(f64::MIN, 0.0)].into_iter());
         assert!((widest.end - widest.start).is_finite(), "{widest:?}");
-        assert_eq!(range([bar(1.0, -3.0), bar(2.0, 0.0)].into_iter()), 0.95..2.05);
+        assert_eq!(
+            range([bar(1.0, -3.0), bar(2.0, 0.0)].into_iter()),
+            0.95..2.05
+        );
     }
 }

@@ -47,8 +47,8 @@ impl Line {
     fn placed(&self, axis: XAxis) -> impl Iterator<Item = (f64, f64, f64)> + '_ {
         let points = self.points.iter().copied();
         let placed = points.map(move |(x, y, spread)| (axis.place(x), y, spread));
-        let finite =
-            placed.filter(|(x, y, spread)| [x, y, spread].into_iter().all(|value| value.is_finite()));
+        let finite = placed
+            .filter(|(x, y, spread)| [x, y, spread].into_iter().all(|value| value.is_finite()));
         finite.map(|(x, y, spread)| (axis::clipped(x), axis::clipped(y), axis::clipped(spread)))
     }
 }

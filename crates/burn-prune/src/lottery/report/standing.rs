@@ -71,7 +71,10 @@ impl<'a> Standing<'a> {
             return true;
         }
         let all_known = needs.iter().all(|needed| known(needed).is_some());
-        all_known && sources.outdated(&cell.made_from, &sources.now(known)).is_some()
+        all_known
+            && sources
+                .outdated(&cell.made_from, &sources.now(known))
+                .is_some()
     }
 }
 

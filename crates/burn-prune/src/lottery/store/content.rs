@@ -17,7 +17,11 @@ pub(in crate::lottery) fn of_masks(masks: &MaskSet) -> Digest {
         text(&mut hasher, path);
         numbers(&mut hasher, mask.shape());
         let words = mask.words().iter();
-        hasher.update(words.flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>());
+        hasher.update(
+            words
+                .flat_map(|word| word.to_le_bytes())
+                .collect::<Vec<u8>>(),
+        );
     }
     hasher.finish()
 }
@@ -90,10 +94,17 @@ mod tests {
     #[test]
     fn masks_are_told_apart_by_paths_shapes_and_bits_and_not_by_their_order() {
         let mask = |shape: [usize; 2], kept: [bool; 4]| Mask::from_kept(shape, &kept).unwrap();
-        let (first, second) = (mask([2, 2], [true; 4]), mask([2, 2], [true, false, true, true]));
+        let (first, second) = (
+            mask([2, 2], [true; 4]),
+            mask([2, 2], [true, false, true, true]),
+        );
         let set = |masks: &[(&str, &Mask)]| -> Digest {
             let masks = masks.iter();
-            of_masks(&masks.map(|(path, mask)| (path.to_string(), Mask::clone(mask))).collect())
+            of_masks(
+                &masks
+                    .map(|(path, mask)| (path.to_string(), Mask::clone(mask)))
+                    .collect(),
+            )
         };
         let expected = set(&[("a", &first), ("b", &second)]);
         assert_eq!(set(&[("b", &second), ("a", &first)]), expected);

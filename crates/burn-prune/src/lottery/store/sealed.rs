@@ -84,7 +84,9 @@ pub(super) fn read<T: DeserializeOwned>(
         return damaged("this is no JSON");
     };
     let version = value.get("version").and_then(Value::as_u64);
-    let digest = value.as_object_mut().and_then(|fields| fields.remove(FIELD));
+    let digest = value
+        .as_object_mut()
+        .and_then(|fields| fields.remove(FIELD));
     let is_intact = match digest {
         Some(digest) => digest.as_str().map(|digest| is_intact(text, digest)),
         None => None,
@@ -133,7 +135,10 @@ mod tests {
         };
         assert_eq!(found["loss"], 0.1);
         assert!(found.get(FIELD).is_none());
-        assert_eq!(serde_json::from_str::<Value>(&text(VERSION)).unwrap()["version"], VERSION);
+        assert_eq!(
+            serde_json::from_str::<Value>(&text(VERSION)).unwrap()["version"],
+            VERSION
+        );
     }
 
     #[test]
