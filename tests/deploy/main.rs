@@ -1,6 +1,7 @@
 //! Stories of smaller models: what they cost, what is cut, what stays the same.
 
 mod bad_input;
+mod batch_views;
 mod batches;
 mod capture_devices;
 mod clones;

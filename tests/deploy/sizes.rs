@@ -10,6 +10,7 @@ use burn_prune_deploy::{ChannelPruner, Graph, GraphTensors, Importance};
 use examples_shared::nets::others::Transformer;
 use proptest::prelude::*;
 
+use crate::common::cases;
 use crate::random::{Outputs, assert_close, example, randomised};
 use crate::size_nets::{ConvNext, Heads, Perceiver, Rotary, Swin, WithClass};
 
@@ -73,7 +74,7 @@ fn a_transformer_is_cut_at_every_batch_and_length() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn transformers_of_any_width_are_cut_at_every_batch_and_length(
@@ -130,7 +131,7 @@ fn same_groups<M: Module, I: GraphTensors, O: GraphTensors + Outputs>(
 
 // With a single head, the field that holds its size would have to change.
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(cases(12))]
 
     #[test]
     fn rotary_heads_have_the_same_groups_at_every_batch(
