@@ -111,6 +111,9 @@ fn channels_that_masks_would_divide_by_zero_stay() {
         let groups = graph.groups().unwrap();
         assert!(groups.groups().is_empty(), "{groups}");
         let mut frozen = groups.frozen().iter();
-        assert!(frozen.any(|frozen| frozen.reason == "a division needs all of it"));
+        assert!(frozen.any(
+            |frozen| frozen.reason.contains("product of two activations")
+                || frozen.reason.contains("`div`, need not be a finite number")
+        ));
     }
 }

@@ -355,3 +355,19 @@ fn an_empty_tensor_is_nothing_to_be_afraid_of() {
     assert_eq!(layers.sparsity_report().zeros(), 1);
     assert_eq!(layers[1].weight.val().dims(), [0, 2]);
 }
+
+#[test]
+fn excluding_all_that_is_selected_is_told_from_a_model_without_layers() {
+    let everything = ParamGroup::from_predicate("weight");
+    let message = refused(net(), |net| {
+        net.prune(&l1().amount(0.5).exclude(everything.clone()))
+    });
+    assert_eq!(
+        message,
+        "nothing to prune: `exclude` leaves out everything that is selected, [conv.weight, \
+         fc1.weight, fc2.weight]; exclude less, or select more with `include` or `only`"
+    );
+    let only = l1().amount(0.5).only(ParamGroup::from_path("fc1.weight"));
+    let message = refused(net(), |net| net.prune(&only.exclude(everything)));
+    assert!(message.contains("selected, [fc1.weight];"), "{message}");
+}

@@ -5,7 +5,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Device;
 use burn_prune::{
-    Allocation, Blocks, Magnitude, NM, Pooling, Prunable, PruneError, Pruner, Random,
+    Allocation, Axis, Blocks, Magnitude, NM, Pattern, Pooling, Prunable, PruneError, Pruner, Random,
 };
 
 use crate::nets::{kept, linear, seeded};
@@ -327,4 +327,33 @@ fn normalized_scores_are_finite_or_refused() {
     let pruner = Pruner::new(Magnitude::l1()).importance("weight", scores);
     let masks = pruner.normalize().amount(1).masks(&layer).unwrap();
     assert_eq!(kept(&masks, "weight"), [0, 1, 0]);
+}
+
+#[test]
+fn every_layer_of_burn_that_multiplies_by_a_weight_is_selected_and_has_its_axes() {
+    fn dead<M: burn::module::Module>(layer: M) -> Option<(usize, usize)> {
+        let pruner = Pruner::new(Magnitude::l1())
+            .pattern(Pattern::Channels(Axis::Output))
+            .amount(1);
+        let report = layer.prune(&pruner).ok()?.sparsity_report();
+        let row = report.get("weight")?;
+        Some((row.outputs?.total, row.inputs?.total))
+    }
+
+    use burn::nn::conv::{
+        Conv1dConfig, Conv3dConfig, ConvTranspose1dConfig, ConvTranspose2dConfig,
+        ConvTranspose3dConfig, DeformConv2dConfig,
+    };
+    let device = &Device::flex();
+    let layers = [
+        dead(LinearConfig::new(2, 3).init(device)),
+        dead(Conv1dConfig::new(2, 3, 3).init(device)),
+        dead(Conv2dConfig::new([2, 3], [3, 3]).init(device)),
+        dead(Conv3dConfig::new([2, 3], [3, 3, 3]).init(device)),
+        dead(DeformConv2dConfig::new([2, 3], [3, 3]).init(device)),
+        dead(ConvTranspose1dConfig::new([2, 3], 3).init(device)),
+        dead(ConvTranspose2dConfig::new([2, 3], [3, 3]).init(device)),
+        dead(ConvTranspose3dConfig::new([2, 3], [3, 3, 3]).init(device)),
+    ];
+    assert_eq!(layers, [Some((3, 2)); 8]);
 }

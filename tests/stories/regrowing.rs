@@ -5,7 +5,7 @@ use burn::optim::{AdamConfig, ModuleOptimizer, SgdConfig, momentum::MomentumConf
 use burn::tensor::Device;
 use burn_prune::{Mask, MaskMode, MaskSet, Prunable, PruneError, Pruner, Random, reset_moments};
 
-use crate::nets::{Net, batches, seeded, values};
+use crate::nets::{Net, batches, linear, seeded, values};
 
 struct Trained {
     net: Net,
@@ -122,4 +122,29 @@ fn masks_that_do_not_fit_are_refused() {
     let net = net.replace_masks(&fc1).unwrap();
     assert_eq!(net.masks().get("fc1.weight").unwrap().pruned(), 0);
     assert_eq!(net.masks().get("fc2.weight"), masks.get("fc2.weight"));
+}
+
+#[test]
+fn a_shared_parameter_is_not_given_two_masks_of_which_one_would_win() {
+    let tied = linear([[1.0, 2.0], [3.0, 4.0]]);
+    let set = |first: [bool; 4], second: [bool; 4]| {
+        let mask = |path: &str, kept: [bool; 4]| {
+            (path.to_string(), Mask::from_kept([2, 2], &kept).unwrap())
+        };
+        MaskSet::from_iter([mask("0.weight", first), mask("1.weight", second)])
+    };
+    let (one, other) = ([true, true, false, false], [false, true, true, false]);
+    for masks in [set(one, other), set(other, one)] {
+        let layers = vec![tied.clone(), tied.clone()].l1_unstructured(1).unwrap();
+        let refused = layers.replace_masks(&masks).unwrap_err();
+        assert!(matches!(refused.error(), PruneError::MasksDiffer { .. }));
+        let layers = refused.into_model();
+        for layer in &layers {
+            assert_eq!(values(layer.weight.val()), [0.0, 2.0, 3.0, 4.0]);
+        }
+        let layers = layers.replace_masks(&set(one, one)).unwrap();
+        for layer in &layers {
+            assert_eq!(values(layer.weight.val()), [0.0, 2.0, 0.0, 0.0]);
+        }
+    }
 }

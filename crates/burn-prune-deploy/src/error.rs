@@ -104,7 +104,10 @@ pub enum DeployError {
         unit: usize,
     },
     /// A group without a norm, ranked by the scales of norms.
-    #[error("group `{group}` goes through no norm, and so has no scale to be ranked by")]
+    #[error(
+        "group `{group}` goes through no norm, and so has no scale to be ranked by; keep it whole \
+         with `group_fraction(\"{group}\", 0.0)`"
+    )]
     NoScale {
         /// Name of the group.
         group: String,
@@ -147,6 +150,26 @@ pub enum DeployError {
     /// From the masks.
     #[error(transparent)]
     Prune(#[from] PruneError),
+    /// A graph without the values that units are ranked by.
+    #[error(
+        "the graph has no values of `{path}` to rank units by: it was loaded, or is of a plan; \
+         capture the model"
+    )]
+    NoValues {
+        /// Dotted path of the parameter.
+        path: String,
+    },
+    /// Parameters of one id that are cut differently.
+    #[error(
+        "`{path}` and `{other}` have one parameter id and are cut differently; an optimizer keeps \
+         one state for both: give them ids of their own before they are trained"
+    )]
+    SharedId {
+        /// Dotted path of one parameter.
+        path: String,
+        /// Dotted path of the other.
+        other: String,
+    },
 }
 
 fn hint(edits: &[String]) -> String {

@@ -66,11 +66,12 @@ mod shrink;
 pub use cost::{Cost, LayerCost};
 pub use error::DeployError;
 pub use graph::{
-    Graph, GraphTensors, Number, Operation, OperationKind, Parameter, Role, TensorInfo, TensorKind,
+    Along, Creation, Elementwise, Graph, GraphTensors, Number, Operation, OperationKind, Padding,
+    Parameter, Reduction, Role, Spatial, TensorInfo, TensorKind,
 };
-pub use groups::{Frozen, Group, Groups, Member, Unit};
+pub use groups::{Frozen, GradientHazard, Group, Groups, Member, Unit};
 pub use layers::DepthwiseConv2d;
 #[cfg(feature = "onnx")]
 pub use onnx::export_onnx;
-pub use pruning::{ChannelPruner, Importance, Selection};
+pub use pruning::{ChannelPruner, Importance, Selection, Shortfall};
 pub use shrink::{AxisCut, FieldEdit, ShrinkPlan};

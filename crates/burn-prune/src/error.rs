@@ -302,8 +302,8 @@ pub enum PruneError {
         /// Path of the statistic.
         path: String,
     },
-    /// There are no masks to make permanent.
-    #[error("the model has no masks: there is nothing to make permanent")]
+    /// There are no masks to take off or to make permanent.
+    #[error("the model has no masks: there is nothing to take off or to make permanent")]
     NotPruned,
     /// A mask file is of a version that this library does not know.
     #[error("{file}: a mask file of version {found}, but this library reads up to {supported}")]
@@ -336,6 +336,37 @@ pub enum PruneError {
         path: String,
         /// What the criterion said.
         message: String,
+    },
+    /// Weights that had masks have none.
+    #[error(
+        "the masks of {} are gone: Burn drops a mask when the `Param` in a field is written to \
+         (`Param::map`, `set_require_grad`, `init_mapper`); change weights with a `ModuleMapper`, \
+         and put the masks back with `MaskGuard::restore`",
+        list(paths, |path| format!("`{path}`"))
+    )]
+    MasksLost {
+        /// Their paths, in the order of the model.
+        paths: Vec<String>,
+    },
+    /// Every parameter that is selected is also excluded.
+    #[error(
+        "nothing to prune: `exclude` leaves out everything that is selected, [{excluded}]; exclude \
+         less, or select more with `include` or `only`"
+    )]
+    AllExcluded {
+        /// The parameters that would be pruned without it.
+        excluded: String,
+    },
+    /// Two masks that are not equal for one shared parameter.
+    #[error(
+        "`{path}` and `{other}` are one shared parameter, but their masks differ: give the mask \
+         under one of its paths, or the same one under both"
+    )]
+    MasksDiffer {
+        /// A path of the parameter.
+        path: String,
+        /// Another one.
+        other: String,
     },
 }
 

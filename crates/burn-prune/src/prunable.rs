@@ -147,6 +147,11 @@ pub trait Prunable: Module {
     /// Writes zero into the stored weights that are pruned, at memory speed and in place: the call
     /// after each step of the optimizer in [`MaskMode::AfterStep`].
     ///
+    /// From then on these weights are read as they are stored. Any other walk over the module, an
+    /// optimizer, a record that is loaded, [`freeze`](Module::freeze), a mapper of your own, ends
+    /// that: until the next call they are masked on read, so a call that is forgotten costs time and
+    /// nothing else.
+    ///
     /// Under [`MaskMode::OnRead`] it changes nothing that is read. Reads nothing back.
     #[must_use]
     fn zero_pruned(self) -> Self {
@@ -185,7 +190,8 @@ pub trait Prunable: Module {
     /// masks.
     ///
     /// # Errors
-    /// As [`with_masks`](Self::with_masks).
+    /// As [`with_masks`](Self::with_masks), and when a shared parameter is given different masks
+    /// under different paths: which of them is meant to stay cannot be known.
     ///
     /// ```
     /// use burn::{nn::LinearConfig, tensor::Device};
@@ -203,9 +209,16 @@ pub trait Prunable: Module {
         let named = masks.iter().filter_map(|(path, _)| inventory.find(path));
         let named = named.map(|parameter| parameter.id).collect();
         inventory.initialize(&self, &named);
+        let mut named = HashMap::new();
         let replaced = masks.iter().map(|(path, mask)| {
             let parameter = fitting(&inventory, path, mask.shape())?;
-            Ok((parameter.id, mask.clone()))
+            match named.insert(parameter.id, (path, mask)) {
+                Some((other, known)) if known != mask => Err(PruneError::MasksDiffer {
+                    path: path.to_string(),
+                    other: other.to_string(),
+                }),
+                _ => Ok((parameter.id, mask.clone())),
+            }
         });
         let replaced = replaced.collect::<Result<HashMap<_, _>, PruneError>>();
         let replaced = match replaced {
@@ -252,7 +265,39 @@ pub trait Prunable: Module {
         }
     }
 
-    /// How sparse the module is, by parameter and in total. Reads its weights back.
+    /// Takes the masks off without writing their zeros: the weights are then what was stored under
+    /// the masks, bit for bit, and the module is an ordinary one.
+    ///
+    /// For masks that were put on by mistake. In the default [mode](MaskMode::OnRead) pruned
+    /// weights come back, as the optimizer has left them. In [`MaskMode::AfterStep`] the stored
+    /// weights have been zeroed, and stay zero. Parameter ids stay, so that an optimizer stays
+    /// valid.
+    ///
+    /// # Errors
+    /// When there are no masks. When another parameter carries a LoRA adapter or any other
+    /// reparameterization, which Burn would merge along.
+    ///
+    /// ```
+    /// use burn::{nn::LinearConfig, tensor::Device};
+    /// use burn_prune::Prunable;
+    ///
+    /// let layer = LinearConfig::new(8, 4).init(&Device::flex());
+    /// let weights = layer.weight.val().into_data();
+    /// let layer = layer.l1_unstructured(0.5)?.detach_masks()?;
+    /// assert!(!layer.is_pruned());
+    /// assert_eq!(layer.weight.val().into_data(), weights);
+    /// # Ok::<(), burn_prune::PruneError>(())
+    /// ```
+    fn detach_masks(self) -> Result<Self, Rejected<Self>> {
+        match Inventory::of(&self).check_detachable() {
+            Ok(()) => Ok(model::detach(self)),
+            Err(error) => Err(Rejected::new(self, error)),
+        }
+    }
+
+    /// How sparse the module is, by parameter and in total: the zeros that a forward pass reads.
+    ///
+    /// Reads its weights back from the device, once.
     fn sparsity_report(&self) -> SparsityReport {
         SparsityReport::of(self)
     }

@@ -41,8 +41,18 @@ impl Targets {
             })
             .collect();
         if selected.is_empty() {
-            return Err(PruneError::NothingToPrune {
-                found: inventory.paths(),
+            let wanted = inventory
+                .parameters
+                .iter()
+                .filter(|known| self.wants(known));
+            let excluded = wanted.map(Parameter::path).collect::<Vec<_>>();
+            return Err(match excluded.is_empty() {
+                true => PruneError::NothingToPrune {
+                    found: inventory.paths(),
+                },
+                false => PruneError::AllExcluded {
+                    excluded: excluded.join(", "),
+                },
             });
         }
         for Selected { parameter, .. } in &selected {
@@ -74,14 +84,17 @@ impl Targets {
     }
 
     fn chooses(&self, parameter: &Parameter) -> bool {
-        let in_any = |groups: &[ParamGroup]| groups.iter().any(|group| parameter.matches(group));
+        self.wants(parameter) && !in_any(&self.exclude, parameter)
+    }
+
+    /// Whether this would be chosen if nothing were excluded.
+    fn wants(&self, parameter: &Parameter) -> bool {
         let by_default = match &self.only {
             Some(group) => parameter.matches(group),
             None => default_axes(parameter).is_some(),
         };
         // Groups are often drawn wide; statistics are never meant.
-        let chosen = (by_default || in_any(&self.include)) && !parameter.is_statistic();
-        chosen && !in_any(&self.exclude)
+        (by_default || in_any(&self.include, parameter)) && !parameter.is_statistic()
     }
 
     fn axes(&self, parameter: &Parameter) -> Option<WeightAxes> {
@@ -91,6 +104,10 @@ impl Targets {
             .map(|(_, axes)| *axes)
             .or_else(|| default_axes(parameter))
     }
+}
+
+fn in_any(groups: &[ParamGroup], parameter: &Parameter) -> bool {
+    groups.iter().any(|group| parameter.matches(group))
 }
 
 /// The axes of a weight that is pruned by default; `None` for any other parameter.

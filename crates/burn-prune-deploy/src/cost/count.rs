@@ -165,7 +165,23 @@ impl Graph {
                 let keys = size(inputs[1], 2);
                 (elements(inputs[0]) + elements(operation.outputs[0])) * keys
             }
-            _ => 0,
+            // Neither weights nor norms.
+            OperationKind::Embedding
+            | OperationKind::Spatial { .. }
+            | OperationKind::Elementwise { .. }
+            | OperationKind::Reduce { .. }
+            | OperationKind::Along { .. }
+            | OperationKind::Reshape
+            | OperationKind::Permute { .. }
+            | OperationKind::Slice { .. }
+            | OperationKind::Concatenate { .. }
+            | OperationKind::Expand
+            | OperationKind::Repeat { .. }
+            | OperationKind::Flip { .. }
+            | OperationKind::Pad { .. }
+            | OperationKind::Select { .. }
+            | OperationKind::Create { .. }
+            | OperationKind::Other { .. } => 0,
         }
     }
 }

@@ -5,18 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use burn::backend::capture::{CapturedGraph, TensorId};
 use burn::backend::ir::{OperationIr, TensorIr};
 use burn::module::{Module, ParamId};
-use burn::tensor::{Device, TensorData};
+use burn::tensor::TensorData;
 use burn_prune::running_statistics;
 
+use super::device::CaptureDevice;
 use super::parameters::{Captured, captured};
 use super::translate::translate;
 use super::{Graph, GraphTensors, Operation, Parameter, Role, TensorInfo, TensorKind};
 use crate::DeployError;
-
-thread_local! {
-    /// A process has a limited number of capture devices, and each can be used again and again.
-    static DEVICE: Device = Device::capture();
-}
 
 impl Graph {
     /// Runs the forward pass of a model once on an example, without computing anything, and writes
@@ -41,7 +37,7 @@ impl Graph {
         // `valid` makes running statistics of its own; a clone would share the caller's.
         let model = model.valid().materialize();
         let statistics = running_statistics(&model);
-        let device = DEVICE.with(Device::clone);
+        let device = CaptureDevice::take();
         let mut parameters = Vec::new();
         let mut outputs = Vec::new();
         let captured = catch_unwind(AssertUnwindSafe(|| {
@@ -126,8 +122,9 @@ fn build(
 struct Builder<'a> {
     values: &'a std::collections::BTreeMap<TensorId, TensorData>,
     numbers: HashMap<TensorId, usize>,
-    /// Numbers of parameters by their ids.
-    shared: HashMap<ParamId, usize>,
+    /// Numbers of parameters by their ids, and what holds their values. Those of one id that have
+    /// other values are others: clones that were trained apart, two models from one file.
+    shared: HashMap<ParamId, Vec<(usize, TensorId)>>,
     graph: Graph,
 }
 
@@ -144,17 +141,22 @@ impl Builder<'_> {
             return;
         };
         // On this device, each place of a shared parameter has a tensor of its own.
-        if let Some(first) = self.shared.get(&parameter.parameter)
-            && let first = &mut self.graph.parameters[*first]
-            && self.graph.tensors[first.tensor].shape == parameter.shape
-        {
+        let known = self.shared.entry(parameter.parameter).or_default();
+        let first = known.iter().find(|(_, id)| {
+            let first = &self.values[id];
+            first.shape() == value.shape()
+                && first.dtype() == value.dtype()
+                && first.as_bytes() == value.as_bytes()
+        });
+        if let Some((first, _)) = first {
+            let first = &mut self.graph.parameters[*first];
             first.shared_as.push(parameter.path);
             self.numbers.insert(parameter.id, first.tensor);
             return;
         }
         debug_assert_eq!(value.shape().to_vec(), parameter.shape);
         let number = self.graph.parameters.len();
-        self.shared.insert(parameter.parameter, number);
+        known.push((number, parameter.id));
         let kind = TensorKind::Parameter(number);
         let tensor = self.add(parameter.id, value_info(value, kind));
         self.graph.parameters.push(Parameter {

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{Graph, OperationKind, TensorKind};
+use super::{Creation, Graph, OperationKind, TensorKind};
 
 /// A shape as `2x3x4`.
 pub(crate) fn dims(shape: &[usize]) -> String {
@@ -108,10 +108,19 @@ fn settings(kind: &OperationKind) -> String {
                 .collect();
             format!("[{}]", ranges.join(", "))
         }
-        OperationKind::Pad { padding, .. } => format!("{padding:?}"),
+        OperationKind::Pad { padding, mode } => format!("{padding:?} {mode:?}"),
+        OperationKind::Create {
+            operation: Creation::Full(number),
+        } => format!("of {number}"),
         OperationKind::BatchNorm { epsilon } | OperationKind::LayerNorm { epsilon } => {
             format!("epsilon {epsilon}")
         }
-        _ => String::new(),
+        OperationKind::MatMul
+        | OperationKind::Linear
+        | OperationKind::Embedding
+        | OperationKind::Reshape
+        | OperationKind::Expand
+        | OperationKind::Create { .. }
+        | OperationKind::Other { .. } => String::new(),
     }
 }

@@ -1,16 +1,27 @@
 //! The forward pass of a model as operations on tensors.
 
 mod capture;
+mod device;
 mod display;
+mod elementwise;
+mod kinds;
+mod linear;
+mod named;
 mod operation;
 mod parameters;
 mod tensors;
 mod translate;
 
+pub use elementwise::Elementwise;
+pub use kinds::{Along, Creation, Padding, Reduction, Spatial};
 pub use operation::{Number, Operation, OperationKind, Role};
 pub use tensors::GraphTensors;
 
 pub(crate) use display::dims;
+pub(crate) use linear::LinearForm;
+
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -80,9 +91,9 @@ pub struct Parameter {
     pub is_statistic: bool,
     /// Whether something is divided by it, so that it must not be masked.
     pub is_divisor: bool,
-    /// Its values in row-major order. Not serialized.
+    /// Its values in row-major order. Not serialized; empty in a graph that was loaded, or is of a plan.
     #[serde(skip)]
-    pub values: Vec<f32>,
+    pub values: Arc<[f32]>,
 }
 
 impl Graph {
@@ -99,6 +110,19 @@ impl Graph {
         parameters.find(|parameter| parameter.paths().any(|other| other == path))
     }
 
+    /// Dotted paths of the parameters that the forward pass neither reads nor returns.
+    ///
+    /// They may be read in training alone, as an auxiliary head, or with other inputs. A plan does
+    /// not cut them, also where they read channels that it cuts.
+    pub fn unseen(&self) -> Vec<&str> {
+        let read = self.operations.iter();
+        let read = read.flat_map(|operation| &operation.inputs);
+        let seen: HashSet<usize> = read.chain(&self.outputs).copied().collect();
+        let parameters = self.parameters.iter();
+        let unseen = parameters.filter(|parameter| !seen.contains(&parameter.tensor));
+        unseen.flat_map(Parameter::paths).collect()
+    }
+
     pub(crate) fn shape(&self, tensor: usize) -> &[usize] {
         &self.tensors[tensor].shape
     }
@@ -113,6 +137,11 @@ impl Parameter {
     /// Type name of the struct that holds it, `Conv2d` for instance.
     pub fn layer(&self) -> &str {
         self.structs.last().map_or("", String::as_str)
+    }
+
+    /// Its values, if they are known.
+    pub(crate) fn known_values(&self, elements: usize) -> Option<&[f32]> {
+        (self.values.len() == elements).then_some(&self.values)
     }
 
     /// All its paths.

@@ -2,6 +2,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::{Along, Creation, Elementwise, Padding, Reduction, Spatial};
+
 /// One step of a forward pass.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Operation {
@@ -60,28 +62,32 @@ pub enum OperationKind {
     /// Input: `[batch, channels, ..]`.
     Spatial {
         /// Which one.
-        name: String,
+        #[serde(rename = "name")]
+        operation: Spatial,
         /// Its settings, as text.
         options: String,
     },
     /// Element by element, where sizes of 1 are repeated.
     Elementwise {
         /// Which one.
-        name: String,
+        #[serde(rename = "name")]
+        operation: Elementwise,
         /// Numbers in it.
         scalars: Vec<Number>,
     },
     /// Puts several axes down to a size of 1, or all of them into `[1]`.
     Reduce {
         /// Which one.
-        name: String,
+        #[serde(rename = "name")]
+        operation: Reduction,
         /// The axes; all when empty.
         axes: Vec<usize>,
     },
     /// Mixes the entries along an axis and keeps its size: softmax, cumulative sums, sorting.
     Along {
         /// Which one.
-        name: String,
+        #[serde(rename = "name")]
+        operation: Along,
         /// The axis.
         axis: usize,
     },
@@ -120,8 +126,8 @@ pub enum OperationKind {
     Pad {
         /// How many before and after each axis.
         padding: Vec<(usize, usize)>,
-        /// What is added, as text.
-        mode: String,
+        /// What is added.
+        mode: Padding,
     },
     /// Entries of an axis by their numbers. Inputs: tensor, indices.
     Select {
@@ -130,8 +136,9 @@ pub enum OperationKind {
     },
     /// A tensor from nothing: zeros, ones, a number, random numbers.
     Create {
-        /// Which one.
-        name: String,
+        /// What it holds.
+        #[serde(rename = "name")]
+        operation: Creation,
     },
     /// Anything else.
     Other {
@@ -187,7 +194,7 @@ pub enum Role {
     Scale,
     /// A running mean or variance.
     Statistic,
-    /// What must not be 0: what is divided by, or of which a logarithm is taken.
+    /// What must not be 0: what is divided by, or of which a logarithm or `acosh` is taken.
     Divisor,
 }
 
@@ -214,41 +221,54 @@ impl OperationKind {
             Self::Flip { .. } => "flip",
             Self::Pad { .. } => "pad",
             Self::Select { .. } => "select",
-            Self::Spatial { name, .. }
-            | Self::Elementwise { name, .. }
-            | Self::Reduce { name, .. }
-            | Self::Along { name, .. }
-            | Self::Create { name }
-            | Self::Other { name } => name,
+            Self::Spatial { operation, .. } => operation.name(),
+            Self::Elementwise { operation, .. } => operation.name(),
+            Self::Reduce { operation, .. } => operation.name(),
+            Self::Along { operation, .. } => operation.name(),
+            Self::Create { operation } => operation.name(),
+            Self::Other { name } => name,
         }
     }
 
     /// What input number `place` is to it.
     pub fn role(&self, place: usize) -> Role {
-        match (self, place) {
-            (Self::Elementwise { name, scalars }, _) if divides(name, scalars, place) => {
-                Role::Divisor
-            }
-            (_, 0) if !matches!(self, Self::Embedding) => Role::Signal,
-            (Self::Embedding, 0) => Role::Weight,
-            (Self::Convolution { .. } | Self::Linear | Self::MatMul, 1) => Role::Weight,
-            (Self::Convolution { .. } | Self::Linear, 2) => Role::Bias,
-            (Self::BatchNorm { .. } | Self::LayerNorm { .. }, 1) => Role::Scale,
-            (Self::BatchNorm { .. } | Self::LayerNorm { .. }, 2) => Role::Bias,
-            (Self::BatchNorm { .. }, _) => Role::Statistic,
-            (Self::Elementwise { name, .. }, _) if name == "mul" => Role::Scale,
-            (Self::Elementwise { name, .. }, _) if name == "add" => Role::Bias,
-            _ => Role::Signal,
+        match self {
+            Self::Convolution { .. } | Self::Linear => match place {
+                1 => Role::Weight,
+                2 => Role::Bias,
+                _ => Role::Signal,
+            },
+            Self::MatMul if place == 1 => Role::Weight,
+            Self::Embedding if place == 0 => Role::Weight,
+            Self::BatchNorm { .. } => match place {
+                0 => Role::Signal,
+                1 => Role::Scale,
+                2 => Role::Bias,
+                _ => Role::Statistic,
+            },
+            Self::LayerNorm { .. } => match place {
+                1 => Role::Scale,
+                2 => Role::Bias,
+                _ => Role::Signal,
+            },
+            Self::Elementwise { operation, scalars } => operation.role(scalars, place),
+            Self::MatMul
+            | Self::Embedding
+            | Self::Attention { .. }
+            | Self::Spatial { .. }
+            | Self::Reduce { .. }
+            | Self::Along { .. }
+            | Self::Reshape
+            | Self::Permute { .. }
+            | Self::Slice { .. }
+            | Self::Concatenate { .. }
+            | Self::Expand
+            | Self::Repeat { .. }
+            | Self::Flip { .. }
+            | Self::Pad { .. }
+            | Self::Select { .. }
+            | Self::Create { .. }
+            | Self::Other { .. } => Role::Signal,
         }
-    }
-}
-
-/// Whether an operation of this name divides by what is in this place.
-fn divides(name: &str, scalars: &[Number], place: usize) -> bool {
-    match name {
-        "div" | "rem" => place == 1,
-        "recip" | "log" => true,
-        "powf scalar" | "powi scalar" => scalars.iter().any(|scalar| scalar.0 < 0.0),
-        _ => false,
     }
 }

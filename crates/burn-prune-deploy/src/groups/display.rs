@@ -4,7 +4,8 @@ use super::Groups;
 use super::rules::KERNEL;
 
 impl fmt::Display for Groups<'_> {
-    /// Each group with its members, then what is frozen and why; axes of kernels go without saying.
+    /// Each group with its members, then what is frozen and why, and where gradients may diverge;
+    /// axes of kernels go without saying.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for group in self.groups() {
             writeln!(f, "{}: {} units", group.name, group.units.len())?;
@@ -23,6 +24,9 @@ impl fmt::Display for Groups<'_> {
                 "never cut: {}, axis {}, {} entries: {}",
                 frozen.parameter, frozen.axis, frozen.entries, frozen.reason
             )?;
+        }
+        for hazard in self.gradient_hazards() {
+            writeln!(f, "{hazard}")?;
         }
         Ok(())
     }

@@ -3,12 +3,15 @@
 mod display;
 mod entries;
 mod group;
+mod hazard;
 mod reshape;
 mod rules;
+mod zeros;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use group::{Frozen, Group, Member, Unit};
+pub use hazard::GradientHazard;
 
 use entries::{Axis, Entries};
 use rules::Rules;
@@ -32,6 +35,7 @@ pub struct Groups<'a> {
     graph: &'a Graph,
     groups: Vec<Group>,
     frozen: Vec<Frozen>,
+    hazards: Vec<GradientHazard>,
     /// For each tensor and axis, the unit of each entry.
     places: Vec<Vec<Vec<Place>>>,
 }
@@ -57,6 +61,7 @@ impl<'a> Groups<'a> {
         let Rules {
             mut entries,
             reasons,
+            hazards,
             ..
         } = Rules::of(graph);
         check_operations(graph, &mut entries)?;
@@ -107,10 +112,12 @@ impl<'a> Groups<'a> {
             });
             places.push(axes.collect());
         }
+        let hazards = hazard::hazards(graph, &groups, &places, &hazards);
         Ok(Self {
             graph,
             groups,
             frozen,
+            hazards,
             places,
         })
     }
@@ -136,6 +143,12 @@ impl<'a> Groups<'a> {
     /// Axes of parameters that are never cut, and why.
     pub fn frozen(&self) -> &[Frozen] {
         &self.frozen
+    }
+
+    /// Operations whose gradients may not be finite numbers behind channels that are masked as a
+    /// whole: there, shrink before training.
+    pub fn gradient_hazards(&self) -> &[GradientHazard] {
+        &self.hazards
     }
 
     /// The graph that they are of.

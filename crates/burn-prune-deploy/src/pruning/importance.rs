@@ -37,7 +37,7 @@ impl Importance {
 
     /// The mean magnitude of the scales of the norms that the unit goes through (Liu et al. 2017,
     /// "Network Slimming"). Any vector of parameters that channels are multiplied with is a scale.
-    /// An error for a group without one.
+    /// An error for a group without one that is to lose units.
     pub fn batch_norm_scale() -> Self {
         Self(Kind::Scale)
     }
@@ -47,15 +47,20 @@ impl Importance {
         Self(Kind::Random { seed })
     }
 
-    /// The caller's own; the values of parameters are in [`Parameter::values`].
+    /// The caller's own; the values of parameters are in [`Parameter::values`], which are empty in
+    /// a graph that was loaded. Asked for groups that are to lose units.
     ///
     /// [`Parameter::values`]: crate::Parameter::values
     pub fn custom(score: impl Fn(&Graph, &Unit) -> f64 + Send + Sync + 'static) -> Self {
         Self(Kind::Custom(Arc::new(score)))
     }
 
-    /// Scores by group and unit.
-    pub(super) fn scores(&self, groups: &Groups<'_>) -> Result<Vec<Vec<f64>>, DeployError> {
+    /// Scores by group and unit; 0 for groups that are not ranked.
+    pub(super) fn scores(
+        &self,
+        groups: &Groups<'_>,
+        is_ranked: &[bool],
+    ) -> Result<Vec<Vec<f64>>, DeployError> {
         let graph = groups.graph();
         let mut random = match self.0 {
             Kind::Random { seed } => Some(ChaCha8Rng::seed_from_u64(seed)),
@@ -63,19 +68,21 @@ impl Importance {
         };
         let scales = scales(graph);
         let mut all = Vec::new();
-        for group in groups.groups() {
+        for (group, is_ranked) in groups.groups().iter().zip(is_ranked) {
             let mut scores = Vec::new();
             for (number, unit) in group.units.iter().enumerate() {
                 let score = match &self.0 {
-                    Kind::Norm { order } => norm(graph, unit, *order),
-                    Kind::Scale => {
-                        scale(graph, unit, &scales).ok_or_else(|| DeployError::NoScale {
-                            group: group.name.clone(),
-                        })?
-                    }
+                    // Drawn for every group, so that one's numbers do not depend on the others.
                     Kind::Random { .. } => {
                         let random = random.as_mut().expect("it is there for this kind");
                         random.next_u64() as f64
+                    }
+                    _ if !is_ranked => 0.0,
+                    Kind::Norm { order } => norm(graph, unit, *order)?,
+                    Kind::Scale => {
+                        scale(graph, unit, &scales)?.ok_or_else(|| DeployError::NoScale {
+                            group: group.name.clone(),
+                        })?
                     }
                     Kind::Custom(custom) => custom(graph, unit),
                 };
@@ -105,13 +112,14 @@ impl fmt::Debug for Importance {
     }
 }
 
-fn norm(graph: &Graph, unit: &Unit, order: i32) -> f64 {
+fn norm(graph: &Graph, unit: &Unit, order: i32) -> Result<f64, DeployError> {
+    values::check(graph, values::masked(graph, unit))?;
     let values = values::of_unit(graph, unit);
     let sum: f64 = values.map(|value| value.abs().powi(order)).sum();
-    match order {
+    Ok(match order {
         1 => sum,
         _ => sum.sqrt(),
-    }
+    })
 }
 
 /// For each parameter, whether it scales what goes through a norm. Burn composes some norms of
@@ -131,12 +139,15 @@ fn scales(graph: &Graph) -> Vec<bool> {
     scales
 }
 
-fn scale(graph: &Graph, unit: &Unit, scales: &[bool]) -> Option<f64> {
-    let members = unit.members.iter();
-    let members = members.filter(|member| scales[member.parameter]);
-    let values = members.flat_map(|member| values::of_member(graph, member));
+fn scale(graph: &Graph, unit: &Unit, scales: &[bool]) -> Result<Option<f64>, DeployError> {
+    let members = || {
+        let members = unit.members.iter();
+        members.filter(|member| scales[member.parameter])
+    };
+    values::check(graph, members())?;
+    let values = members().flat_map(|member| values::of_member(graph, member));
     let (count, sum) = values.fold((0, 0.0), |(count, sum), value| {
         (count + 1, sum + value.abs())
     });
-    (count > 0).then(|| sum / f64::from(count))
+    Ok((count > 0).then(|| sum / f64::from(count)))
 }

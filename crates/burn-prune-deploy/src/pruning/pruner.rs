@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
-use super::{Importance, Selection, values};
+use super::{Importance, Selection, Shortfall, values};
 use crate::DeployError;
-use crate::groups::Groups;
+use crate::groups::{Group, Groups};
 
 /// Chooses the least important units of each group.
 ///
@@ -85,7 +85,8 @@ impl ChannelPruner {
         self
     }
 
-    /// Keeps at least so many units of each group; 1 unless told.
+    /// Keeps at least so many units of each group; 1 unless told. Where that is more than a fraction
+    /// leaves, [`Selection::shortfalls`] says so.
     #[must_use]
     pub fn floor(mut self, units: usize) -> Self {
         self.floor = units;
@@ -93,7 +94,7 @@ impl ChannelPruner {
     }
 
     /// Keeps a multiple of so many units of each group, rounded up; a group that has fewer is left
-    /// alone.
+    /// alone. Where that is more than a fraction leaves, [`Selection::shortfalls`] says so.
     #[must_use]
     pub fn multiple_of(mut self, units: usize) -> Self {
         self.multiple = units;
@@ -107,11 +108,22 @@ impl ChannelPruner {
     /// cannot be reached with the floors; the message says what can.
     pub fn select<'a>(&self, groups: &'a Groups<'a>) -> Result<Selection<'a>, DeployError> {
         self.check(groups)?;
-        let scores = self.importance.scores(groups)?;
         let gone = already_gone(groups);
+        let is_ranked: Vec<bool> = (groups.groups().iter().zip(&gone))
+            .map(|(group, gone)| self.is_ranked(group, gone))
+            .collect();
+        let scores = self.importance.scores(groups, &is_ranked)?;
         let remove = |fraction: f64| self.remove(groups, &scores, &gone, fraction);
         let (what, target) = match self.goal {
-            Goal::Units(fraction) => return Ok(remove(fraction)),
+            Goal::Units(fraction) => {
+                let selection = remove(fraction);
+                for shortfall in selection.shortfalls() {
+                    if shortfall.floor > 1 {
+                        log::warn!("{shortfall}");
+                    }
+                }
+                return Ok(selection);
+            }
             Goal::MultiplyAdds(target) => ("multiply-adds", target),
             Goal::Parameters(target) => ("parameters", target),
         };
@@ -165,6 +177,27 @@ impl ChannelPruner {
         Ok(())
     }
 
+    /// Whether the units of a group are ranked: some of them may go.
+    fn is_ranked(&self, group: &Group, gone: &[bool]) -> bool {
+        let left = left(gone);
+        let most = match (self.fractions.get(&group.name), self.goal) {
+            (Some(fraction), _) => share(left, *fraction),
+            (None, Goal::Units(fraction)) if !self.is_global => share(left, fraction),
+            (None, Goal::Units(goal) | Goal::MultiplyAdds(goal) | Goal::Parameters(goal)) => {
+                if goal > 0.0 { left } else { 0 }
+            }
+        };
+        self.keep(left, most, gone.len()) < left
+    }
+
+    /// How many of the units of a group stay when so many of those that are left should go.
+    fn keep(&self, left: usize, remove: usize, units: usize) -> usize {
+        let keep = left.saturating_sub(remove).max(self.floor);
+        // A multiple that no number reaches is more than there are.
+        let keep = keep.checked_next_multiple_of(self.multiple);
+        keep.map_or(units, |keep| keep.min(units))
+    }
+
     fn remove<'a>(
         &self,
         groups: &'a Groups<'a>,
@@ -172,23 +205,36 @@ impl ChannelPruner {
         gone: &[Vec<bool>],
         fraction: f64,
     ) -> Selection<'a> {
-        let share =
-            |units: usize, fraction: f64| (units as f64 * fraction).round_ties_even() as usize;
         let globally = match self.is_global {
             true => self.global_counts(groups, scores, gone, fraction),
             false => Vec::new(),
         };
         let mut kept = Vec::new();
+        let mut shortfalls = Vec::new();
+        let shortfall = |group, asked, removed| Shortfall {
+            group,
+            asked,
+            removed,
+            floor: self.floor,
+            multiple: self.multiple,
+        };
+        let (mut all_left, mut all_removed) = (0, 0);
         for (number, group) in groups.groups().iter().enumerate() {
             let (units, gone) = (group.units.len(), &gone[number]);
-            let left = gone.iter().filter(|gone| !**gone).count();
-            let remove = match (self.fractions.get(&group.name), globally.get(number)) {
+            let left = left(gone);
+            let own = self.fractions.get(&group.name);
+            let remove = match (own, globally.get(number)) {
                 (Some(fraction), _) => share(left, *fraction),
                 (None, Some(count)) => *count,
                 (None, None) => share(left, fraction),
             };
-            let keep = (left - remove).max(self.floor);
-            let keep = keep.next_multiple_of(self.multiple).min(units);
+            let keep = self.keep(left, remove, units);
+            let removed = left.saturating_sub(keep);
+            if self.is_global && own.is_none() {
+                (all_left, all_removed) = (all_left + left, all_removed + removed);
+            } else if removed < remove {
+                shortfalls.push(shortfall(Some(group.name.clone()), remove, removed));
+            }
             let mut order: Vec<usize> = (0..units).collect();
             order.sort_by(|a, b| {
                 let by_score = scores[number][*a].total_cmp(&scores[number][*b]);
@@ -200,7 +246,11 @@ impl ChannelPruner {
             }
             kept.push(stays);
         }
-        Selection::from_kept(groups, kept)
+        let asked = share(all_left, fraction);
+        if all_removed < asked {
+            shortfalls.push(shortfall(None, asked, all_removed));
+        }
+        Selection::from_kept(groups, kept, shortfalls)
     }
 
     /// How many units each group loses when all are ranked together.
@@ -216,6 +266,10 @@ impl ChannelPruner {
         let mut units = 0;
         for (number, group) in groups.groups().iter().enumerate() {
             if self.fractions.contains_key(&group.name) {
+                continue;
+            }
+            if !self.is_ranked(group, &gone[number]) {
+                units += left(&gone[number]);
                 continue;
             }
             let scores = scores[number].iter().zip(&gone[number]);
@@ -238,12 +292,21 @@ impl ChannelPruner {
             all.extend(scores[..free].iter().map(|score| (*score, number)));
         }
         all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let remove = (units as f64 * fraction).round_ties_even() as usize;
-        for (_, group) in all.iter().take(remove) {
+        for (_, group) in all.iter().take(share(units, fraction)) {
             counts[*group] += 1;
         }
         counts
     }
+}
+
+/// A fraction of so many units, rounded half to even.
+fn share(units: usize, fraction: f64) -> usize {
+    (units as f64 * fraction).round_ties_even() as usize
+}
+
+/// How many units are not gone.
+fn left(gone: &[bool]) -> usize {
+    gone.iter().filter(|gone| !**gone).count()
 }
 
 /// Whether each unit of each group is gone already.

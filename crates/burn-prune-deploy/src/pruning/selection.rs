@@ -1,8 +1,9 @@
 use burn_prune::{Mask, MaskSet};
 
+use super::Shortfall;
 use crate::DeployError;
 use crate::graph::Graph;
-use crate::groups::Groups;
+use crate::groups::{GradientHazard, Groups};
 use crate::shrink::{ShrinkPlan, predict};
 
 /// Which units go: what [`ChannelPruner`](crate::ChannelPruner) chose, or the caller.
@@ -11,6 +12,7 @@ pub struct Selection<'a> {
     groups: &'a Groups<'a>,
     /// By group and unit.
     kept: Vec<Vec<bool>>,
+    shortfalls: Vec<Shortfall>,
 }
 
 impl<'a> Selection<'a> {
@@ -18,11 +20,19 @@ impl<'a> Selection<'a> {
     pub fn new(groups: &'a Groups<'a>) -> Self {
         let kept = groups.groups().iter();
         let kept = kept.map(|group| vec![true; group.units.len()]).collect();
-        Self { groups, kept }
+        Self::from_kept(groups, kept, Vec::new())
     }
 
-    pub(super) fn from_kept(groups: &'a Groups<'a>, kept: Vec<Vec<bool>>) -> Self {
-        Self { groups, kept }
+    pub(super) fn from_kept(
+        groups: &'a Groups<'a>,
+        kept: Vec<Vec<bool>>,
+        shortfalls: Vec<Shortfall>,
+    ) -> Self {
+        Self {
+            groups,
+            kept,
+            shortfalls,
+        }
     }
 
     /// Also removes these units of a group.
@@ -64,6 +74,12 @@ impl<'a> Selection<'a> {
         &self.kept
     }
 
+    /// Where fewer units go than the pruner was asked for, because of its floor or multiple. Where
+    /// a floor is the reason, it is logged as a warning too.
+    pub fn shortfalls(&self) -> &[Shortfall] {
+        &self.shortfalls
+    }
+
     /// The groups that it is of.
     pub fn groups(&self) -> &'a Groups<'a> {
         self.groups
@@ -75,7 +91,13 @@ impl<'a> Selection<'a> {
     ///
     /// Statistics and divisors cannot be masked, and need not be: a scale and shift of 0, or what
     /// reads the channel, hide them. The set is empty when nothing goes.
+    ///
+    /// Where the gradients of what goes may not be finite numbers under the masks, that is logged as
+    /// a warning; see [`Groups::gradient_hazards`].
     pub fn masks(&self) -> MaskSet {
+        for hazard in self.gradient_hazards() {
+            log::warn!("{hazard}");
+        }
         let graph = self.groups.graph();
         let mut kept: Vec<Option<Vec<bool>>> = vec![None; graph.parameters.len()];
         for (group, units) in self.groups.groups().iter().zip(&self.kept) {
@@ -109,6 +131,16 @@ impl<'a> Selection<'a> {
                 .map(move |path| (path.to_string(), mask.clone()))
         });
         masks.collect()
+    }
+
+    /// Those of the groups' hazards that units which go lead to.
+    pub fn gradient_hazards(&self) -> impl Iterator<Item = &'a GradientHazard> {
+        let groups = self.groups;
+        let hazards = groups.gradient_hazards().iter();
+        hazards.filter(move |hazard| {
+            let mut kept = groups.groups().iter().zip(&self.kept);
+            kept.any(|(group, kept)| kept.contains(&false) && hazard.groups.contains(&group.name))
+        })
     }
 
     /// The graph that the model has without the units.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Graph, OperationKind, Parameter, module};
+use crate::graph::{Elementwise, Graph, OperationKind, Parameter, module};
 
 /// A number in a field of a layer that has to change: Burn keeps some sizes outside of parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +64,13 @@ pub(super) fn edits(before: &Graph, after: &Graph) -> Vec<FieldEdit> {
                     add(weight, "groups", *from, *to);
                 }
             }
-            (OperationKind::Elementwise { name, .. }, _) if name == "mul" => {
+            (
+                OperationKind::Elementwise {
+                    operation: Elementwise::Mul,
+                    ..
+                },
+                _,
+            ) => {
                 let Some(scale) = old.inputs.get(1).and_then(|input| before.source(*input)) else {
                     continue;
                 };

@@ -1,6 +1,8 @@
 //! Channels that are gone.
 
 mod cut;
+mod difference;
+mod display;
 mod edits;
 #[cfg(feature = "optim")]
 mod optimizer;

@@ -18,7 +18,8 @@ impl ShrinkPlan {
     /// optimizer forgets that parameter.
     ///
     /// # Errors
-    /// When the plan is of another model, or the state cannot be read.
+    /// When the plan is of another model, the state cannot be read, or parameters of one id are cut
+    /// differently: an optimizer knows a parameter by its id.
     pub fn shrink_optimizer<M: Module>(
         &self,
         optimizer: &ModuleOptimizer,
@@ -27,7 +28,14 @@ impl ShrinkPlan {
         let mut cuts: BTreeMap<(ParamId, usize), &AxisCut> = BTreeMap::new();
         for (id, cut) in self.ids(model)?.into_iter().zip(&self.cuts) {
             // A shared parameter is cut at each of its paths, and known by one id.
-            cuts.insert((id, cut.axis), cut);
+            if let Some(other) = cuts.insert((id, cut.axis), cut)
+                && other.kept != cut.kept
+            {
+                return Err(DeployError::SharedId {
+                    path: cut.path.clone(),
+                    other: other.path.clone(),
+                });
+            }
         }
         let optimizer = map_optimizer_state(optimizer, |parameter, state| {
             let axes = (parameter, 0)..=(parameter, usize::MAX);

@@ -3,7 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use burn::module::{Module, ParamId};
 use serde::{Deserialize, Serialize};
 
-use super::{FieldEdit, cut, edits, predict};
+use super::difference::difference;
+use super::{FieldEdit, cut, edits};
 use crate::graph::{Graph, GraphTensors, dims};
 use crate::{DeployError, Selection};
 
@@ -19,6 +20,11 @@ pub struct ShrinkPlan {
     pub edits: Vec<FieldEdit>,
     /// The graph of the small model.
     pub graph: Graph,
+    /// Dotted paths of parameters that the capture did not see, which are not cut: those of an
+    /// auxiliary head that only the training pass uses, for instance. Where one reads channels that
+    /// are cut, the pass that uses it fails.
+    #[serde(default)]
+    pub unseen: Vec<String>,
 }
 
 /// An axis of a parameter that loses entries.
@@ -59,15 +65,28 @@ impl ShrinkPlan {
             })
         });
         let graph = selection.graph();
-        Self {
+        let plan = Self {
             cuts: cuts.collect(),
             edits: edits::edits(before, &graph),
             graph,
+            unseen: before.unseen().into_iter().map(String::from).collect(),
+        };
+        if !plan.cuts.is_empty() && !plan.unseen.is_empty() {
+            log::warn!(
+                "the capture did not see {}: they are not cut, and a pass that uses them may fail \
+                 on the shrunk model",
+                plan.unseen.join(", ")
+            );
         }
+        plan
     }
 
     /// Cuts a model, on the device it is on and ready to be trained, and makes sure that the result
     /// has the planned graph. Masks are folded in; the model itself is not touched.
+    ///
+    /// Only what the forward pass does on the example is looked at. Parameters that it does not
+    /// reach are in [`unseen`](Self::unseen); sizes in fields that only other inputs or the training
+    /// pass reach cannot be seen at all.
     ///
     /// # Errors
     /// When the model is another one, or the small one computes something else: the message says
@@ -106,7 +125,7 @@ impl ShrinkPlan {
         let small = edit(self.apply(model)?, &self.edits);
         let edits = || self.edits.iter().map(FieldEdit::to_string).collect();
         let difference = match Graph::capture(&small, example, forward) {
-            Ok(graph) => predict::difference(&self.graph, &graph),
+            Ok(graph) => difference(&self.graph, &graph),
             Err(DeployError::Forward { message }) => Some(format!("it fails: {message}")),
             Err(error) => return Err(error),
         };
@@ -122,6 +141,9 @@ impl ShrinkPlan {
     /// Cuts a model without looking at what it computes, and without changing fields: for a fresh
     /// model that the weights of a small one will be loaded into.
     ///
+    /// Parameters that records hold in another layout, as those of `LinearLayout::Col`, are lazy
+    /// again until they are used: Burn loads them only then.
+    ///
     /// # Errors
     /// When the model is another one.
     pub fn apply<M: Module>(&self, model: &M) -> Result<M, DeployError> {
@@ -129,10 +151,8 @@ impl ShrinkPlan {
         let is_training = model.devices().iter().any(|device| device.is_autodiff());
         // `valid` makes running statistics of its own; mapping a clone would cut the caller's.
         let small = cut::cut(model.valid().materialize(), &self.cuts);
-        Ok(match is_training {
-            true => small.train(),
-            false => small,
-        })
+        let small = if is_training { small.train() } else { small };
+        Ok(cut::loadable(small, &self.cuts))
     }
 
     /// The id of the parameter of each cut, when the plan is of this model.

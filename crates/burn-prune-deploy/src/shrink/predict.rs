@@ -1,5 +1,7 @@
 //! The graph of a model without some of its units.
 
+use std::sync::Arc;
+
 use crate::graph::{Graph, OperationKind};
 use crate::groups::{Groups, Place};
 
@@ -23,7 +25,7 @@ pub(crate) fn graph(groups: &Groups<'_>, kept: &[Vec<bool>]) -> Graph {
             structs: parameter.structs.clone(),
             is_statistic: parameter.is_statistic,
             is_divisor: parameter.is_divisor,
-            values: Vec::new(),
+            values: Arc::default(),
         });
     }
     for (tensor, info) in after.tensors.iter_mut().enumerate() {
@@ -54,50 +56,4 @@ pub(crate) fn graph(groups: &Groups<'_>, kept: &[Vec<bool>]) -> Graph {
         }
     }
     after
-}
-
-/// The first difference between a graph and what it should be.
-pub(super) fn difference(expected: &Graph, found: &Graph) -> Option<String> {
-    for (expected_parameter, found_parameter) in expected.parameters.iter().zip(&found.parameters) {
-        if !expected_parameter.paths().eq(found_parameter.paths()) {
-            return Some(format!(
-                "parameter `{}` instead of `{}`",
-                found_parameter.path, expected_parameter.path
-            ));
-        }
-    }
-    let pairs = expected.operations.iter().zip(&found.operations);
-    for (index, (a, b)) in pairs.enumerate() {
-        let tensors = a.outputs.iter().chain(&a.inputs);
-        let others = b.outputs.iter().chain(&b.inputs);
-        for (tensor, other) in tensors.zip(others) {
-            let (tensor, other) = (&expected.tensors[*tensor], &found.tensors[*other]);
-            let name = b.kind.name();
-            if tensor.shape != other.shape {
-                let (shape, other) = (&tensor.shape, &other.shape);
-                return Some(format!(
-                    "operation {index}, `{name}`, has a tensor of {other:?} instead of {shape:?}"
-                ));
-            }
-            if tensor.checksum != other.checksum {
-                return Some(format!(
-                    "operation {index}, `{name}`, reads a constant of other values"
-                ));
-            }
-        }
-        if a != b {
-            return Some(format!(
-                "operation {index} is {:?} instead of {:?}",
-                b.kind, a.kind
-            ));
-        }
-    }
-    let counts = [expected, found].map(|graph| (graph.operations.len(), graph.parameters.len()));
-    if counts[0] != counts[1] {
-        return Some(format!(
-            "{} operations and {} parameters instead of {} and {}",
-            counts[1].0, counts[1].1, counts[0].0, counts[0].1
-        ));
-    }
-    (expected.outputs != found.outputs).then(|| "it returns other tensors".to_string())
 }

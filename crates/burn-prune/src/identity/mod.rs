@@ -19,7 +19,7 @@ pub(crate) use canonical::{canonical, compact};
 pub(crate) use probe::{of_schedule, steps_of};
 pub(crate) use pruner::of_pruner;
 #[cfg(feature = "optim")]
-pub(crate) use stored::{Unreadable, VERSION, pack, unpack};
+pub(crate) use stored::{Unreadable, VERSION, fit, pack, unpack};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -18,10 +18,15 @@ pub(crate) enum Unreadable {
     Damaged,
 }
 
+/// This much of an identity as a checkpoint can keep.
+pub(crate) fn fit(identity: Value) -> Value {
+    compact(identity, BYTES)
+}
+
 /// Always as many integers, so that every checkpoint of a model has tensors of the same shapes:
 /// JSON with four bytes each, and blanks up to the end.
 pub(crate) fn pack(identity: Value) -> Vec<i32> {
-    let mut bytes = text(&compact(identity, BYTES)).into_bytes();
+    let mut bytes = text(&fit(identity)).into_bytes();
     bytes.resize(BYTES, b' ');
     let (words, _) = bytes.as_chunks::<4>();
     words.iter().map(|word| i32::from_le_bytes(*word)).collect()

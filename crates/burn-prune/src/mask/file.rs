@@ -7,7 +7,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::{Mask, MaskSet};
+use super::{Mask, MaskSet, packed::entries};
 use crate::{PruneError, files};
 
 const MAGIC: &[u8; 8] = b"BURNMASK";
@@ -114,9 +114,7 @@ impl MaskSet {
             let rank = reader.u32()?;
             let shape = (0..rank).map(|_| reader.u64()?.try_into().ok());
             let shape: Vec<usize> = shape.collect::<Option<_>>()?;
-            let len = shape
-                .iter()
-                .try_fold(1usize, |len, size| len.checked_mul(*size))?;
+            let len = entries(&shape)?;
             let words = reader.take(len.div_ceil(u32::BITS as usize).checked_mul(4)?)?;
             let (words, _) = words.as_chunks();
             let words: Vec<u32> = words.iter().map(|word| u32::from_le_bytes(*word)).collect();

@@ -29,9 +29,17 @@ pub(crate) const WORD_BITS: usize = u32::BITS as usize;
 
 impl Mask {
     /// A mask that keeps everything.
+    ///
+    /// # Panics
+    /// When the shape has more entries than a `usize` counts, or than there is memory for.
     pub fn all_kept(shape: impl Into<Vec<usize>>) -> Self {
         let shape = shape.into();
-        let len = shape.iter().product();
+        let len = entries(&shape);
+        let len = len.unwrap_or_else(|| panic!("a mask of shape {shape:?} is too large"));
+        Self::all_of(shape, len)
+    }
+
+    fn all_of(shape: Vec<usize>, len: usize) -> Self {
         let mut words = vec![u32::MAX; usize::div_ceil(len, WORD_BITS)];
         if let (Some(last), used @ 1..) = (words.last_mut(), len % WORD_BITS) {
             *last = (1 << used) - 1;
@@ -50,15 +58,25 @@ impl Mask {
     ///
     /// # Errors
     /// When there are not as many values as the shape has entries.
+    ///
+    /// ```
+    /// use burn_prune::{Mask, PruneError};
+    ///
+    /// // Nothing is allocated for a shape that the values do not fill.
+    /// let refused = Mask::from_kept([1 << 45, 4], &[]);
+    /// assert!(matches!(refused, Err(PruneError::MaskLength { found: 0, .. })));
+    /// ```
     pub fn from_kept(shape: impl Into<Vec<usize>>, kept: &[bool]) -> Result<Self, PruneError> {
-        let mut mask = Self::all_kept(shape);
-        if kept.len() != mask.len {
+        let shape = shape.into();
+        let len = entries(&shape);
+        if len != Some(kept.len()) {
             return Err(PruneError::MaskLength {
-                shape: mask.shape,
-                expected: mask.len,
+                shape,
+                expected: len.unwrap_or(usize::MAX),
                 found: kept.len(),
             });
         }
+        let mut mask = Self::all_of(shape, kept.len());
         for (index, _) in kept.iter().enumerate().filter(|(_, kept)| !**kept) {
             mask.prune(index);
         }
@@ -77,10 +95,11 @@ impl Mask {
 
     /// A mask from packed words; `None` when there are too few or too many for the shape.
     pub(crate) fn from_words(shape: Vec<usize>, words: Vec<u32>) -> Option<Self> {
-        let full = Self::all_kept(shape);
-        if words.len() != full.words.len() {
+        let len = entries(&shape)?;
+        if words.len() != len.div_ceil(WORD_BITS) {
             return None;
         }
+        let full = Self::all_of(shape, len);
         let words = words
             .iter()
             .zip(&full.words)
@@ -232,6 +251,15 @@ impl Mask {
     }
 }
 
+/// Number of entries of a tensor of this shape; `None` when a `usize` does not count them.
+pub(super) fn entries(shape: &[usize]) -> Option<usize> {
+    if shape.contains(&0) {
+        return Some(0);
+    }
+    let mut sizes = shape.iter();
+    sizes.try_fold(1usize, |len, size| len.checked_mul(*size))
+}
+
 pub(crate) fn intersection_over_union(both: usize, either: usize) -> f64 {
     match either {
         0 => 1.0,
@@ -264,6 +292,23 @@ mod tests {
         let b = Mask::from_kept([4], &[true, false, true, false]).unwrap();
         let both = a.intersect(&b).unwrap();
         assert_eq!(both.iter().collect::<Vec<_>>(), [true, false, false, false]);
+    }
+
+    #[test]
+    fn a_shape_that_no_memory_holds_is_an_error_and_not_an_allocation() {
+        for shape in [
+            vec![1 << 45, 4],
+            vec![usize::MAX, 2],
+            vec![1 << 32, 1 << 32, 3],
+        ] {
+            assert!(matches!(
+                Mask::from_kept(shape.clone(), &[]),
+                Err(PruneError::MaskLength { found: 0, .. })
+            ));
+            assert!(Mask::from_words(shape, Vec::new()).is_none());
+        }
+        let empty = Mask::from_kept([usize::MAX, usize::MAX, 0], &[]).unwrap();
+        assert_eq!((empty.len(), empty.kept()), (0, 0));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 
@@ -23,6 +23,8 @@ use crate::PruneError;
 #[derive(Debug, Clone, Default)]
 pub struct MaskSet {
     masks: Vec<(String, Mask)>,
+    /// Where the mask of a path is.
+    places: HashMap<String, usize>,
     skipped: Vec<Skipped>,
 }
 
@@ -36,10 +38,21 @@ pub struct Skipped {
     pub reason: String,
 }
 
-/// Compares the masks, not what was [skipped](MaskSet::skipped) when they were made.
+/// Compares the masks of each path, whatever their order is, and not what was
+/// [skipped](MaskSet::skipped) when they were made.
+///
+/// ```
+/// use burn_prune::{Mask, MaskSet};
+///
+/// let mask = |path: &str, kept| (path.to_string(), Mask::from_kept([1], &[kept]).unwrap());
+/// let one = MaskSet::from_iter([mask("fc1", true), mask("fc2", false)]);
+/// let other = MaskSet::from_iter([mask("fc2", false), mask("fc1", true)]);
+/// assert_eq!(one, other);
+/// ```
 impl PartialEq for MaskSet {
     fn eq(&self, other: &Self) -> bool {
-        self.masks == other.masks
+        let same = |(path, mask): (&str, &Mask)| other.get(path) == Some(mask);
+        self.len() == other.len() && self.iter().all(same)
     }
 }
 
@@ -54,16 +67,19 @@ impl MaskSet {
     /// Adds the mask of a parameter, replacing the one it had.
     pub fn insert(&mut self, path: impl Into<String>, mask: Mask) {
         let path = path.into();
-        match self.masks.iter_mut().find(|(known, _)| *known == path) {
-            Some((_, known)) => *known = mask,
-            None => self.masks.push((path, mask)),
+        match self.places.get(&path) {
+            Some(place) => self.masks[*place].1 = mask,
+            None => {
+                self.places.insert(path.clone(), self.masks.len());
+                self.masks.push((path, mask));
+            }
         }
     }
 
     /// The mask of a parameter.
     pub fn get(&self, path: &str) -> Option<&Mask> {
-        let mut masks = self.masks.iter();
-        masks.find(|(known, _)| known == path).map(|(_, mask)| mask)
+        let place = self.places.get(path)?;
+        Some(&self.masks[*place].1)
     }
 
     /// Paths and masks, in the model's order.
@@ -138,7 +154,9 @@ impl MaskSet {
                 |(path, mask): &(String, Mask)| (path.clone(), Mask::all_kept(mask.shape()));
             missing.map(all_kept).collect()
         };
-        combined.masks.extend(missing(&combined, other));
+        for (path, mask) in missing(&combined, other) {
+            combined.insert(path, mask);
+        }
         for (path, mask) in &mut combined.masks {
             let all_kept = Mask::all_kept(mask.shape());
             let other = other.get(path).unwrap_or(&all_kept);

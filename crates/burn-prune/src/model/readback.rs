@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::tensor::{Device, Tensor, TensorData, Transaction, kind};
+use burn::tensor::{DType, Device, Tensor, TensorData, Transaction, kind};
 
 use super::{Inventory, Parameter, Values};
 use crate::{Mask, MaskSet};
@@ -139,6 +139,11 @@ impl ModuleVisitor for Collector<'_> {
             return;
         }
         let tensor = param.base().without_autodiff();
+        let tensor = match tensor.dtype() {
+            // Burn does not read these together with others.
+            DType::QFloat(_) => tensor.dequantize(),
+            _ => tensor,
+        };
         match Values::borrow(&tensor) {
             Some(values) => drop(self.borrowed.insert(param.id, values)),
             None => self.queues.add(Place::Weight(param.id), tensor),

@@ -64,7 +64,7 @@ impl Values {
         None
     }
 
-    pub(super) fn from_data(data: &TensorData) -> Self {
+    pub(crate) fn from_data(data: &TensorData) -> Self {
         let stored = match data.dtype() {
             DType::F64 => Stored::F64(Arc::new(data.iter::<f64>().collect())),
             _ => Stored::F32(Arc::new(data.iter::<f32>().collect())),

@@ -49,7 +49,7 @@ impl Axis {
 
 /// Which dimension of a weight is its output and which its input.
 ///
-/// Known for Burn's Linear, convolution and transposed convolution layers; for a layer of your own
+/// Known for Burn's Linear, convolution, deformable and transposed convolution layers; for a layer of your own
 /// say it with [`Pruner::weight_axes`](crate::Pruner::weight_axes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WeightAxes {
@@ -64,7 +64,7 @@ impl WeightAxes {
     pub(crate) fn of_layer(layer: &str) -> Option<Self> {
         match layer {
             // [channels_out, channels_in / groups, kernel ..]
-            "Conv1d" | "Conv2d" | "Conv3d" => Some(Self {
+            "Conv1d" | "Conv2d" | "Conv3d" | "DeformConv2d" => Some(Self {
                 output: 0,
                 input: 1,
             }),

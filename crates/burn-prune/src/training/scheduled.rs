@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::allocation::Ends;
 use crate::error::PruneError;
-use crate::identity::{VERSION, canonical, compact, of_schedule, steps_of};
+use crate::identity::{VERSION, canonical, compact, fit, of_schedule, steps_of};
 use crate::mask::MaskSet;
 use crate::pruner::Pruner;
 use crate::schedule::Schedule;
@@ -103,12 +103,12 @@ impl Scheduled {
     /// What decides over the masks, as data.
     pub(super) fn identity<M: Module>(&self, model: &M) -> Result<Value, PruneError> {
         let schedule = of_schedule(self.schedule.as_ref()).into_value();
-        Ok(json!({
+        Ok(fit(json!({
             "version": VERSION,
             "pruner": self.pruner.identity(model)?,
             "schedule": compact(canonical(&schedule), LIMIT),
             "pruned_at_start": compact(self.ends.starts(), LIMIT / 4),
-        }))
+        })))
     }
 }
 

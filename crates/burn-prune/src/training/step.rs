@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::progress::Counts;
 use super::pruning::GradientPass;
 use crate::error::PruneError;
-use crate::model::{zero_pruned_gradients, zero_pruned_of};
+use crate::model::{zero_after_optimizer, zero_pruned_gradients};
 use crate::prunable::Prunable;
 
 /// So many problems are kept; all of them are logged.
@@ -65,7 +65,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
             self.plan.watched.set(state.counts.clone());
         }
         let pruning = Self {
-            model: zero_pruned_of(optimize(self.model), moved),
+            model: zero_after_optimizer(optimize(self.model), moved),
             clock: self.clock.set(steps),
             plan: self.plan,
             state,

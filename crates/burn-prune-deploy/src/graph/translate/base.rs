@@ -2,8 +2,9 @@
 
 use burn::backend::ir::BaseOperationIr as Base;
 
-use super::kinds::{binary, create, elementwise, number, reduce, scalar};
+use super::kinds::{binary, elementwise, number, reduce, scalar};
 use super::{Kind, Translated};
+use crate::graph::{Creation, Elementwise as E, Reduction};
 
 pub(super) fn base(operation: &Base) -> Option<Translated<'_>> {
     Some(match operation {
@@ -44,22 +45,31 @@ pub(super) fn base(operation: &Base) -> Option<Translated<'_>> {
             let kind = Kind::Concatenate { axis: op.dim };
             (kind, op.tensors.iter().collect())
         }
-        Base::Cast(op) => (elementwise("cast"), vec![&op.input]),
+        Base::Cast(op) => (elementwise(E::Cast, Vec::new()), vec![&op.input]),
         Base::MaskWhere(op) => (
-            elementwise("mask where"),
+            elementwise(E::MaskWhere, Vec::new()),
             vec![&op.tensor, &op.mask, &op.value],
         ),
         Base::MaskFill(op) => {
-            let kind = Kind::Elementwise {
-                name: "mask fill".to_string(),
-                scalars: vec![number(&op.value)],
-            };
-            (kind, vec![&op.tensor, &op.mask])
+            let scalars = vec![number(&op.value)];
+            (
+                elementwise(E::MaskFill, scalars),
+                vec![&op.tensor, &op.mask],
+            )
         }
-        Base::Equal(op) | Base::NotEqual(op) => binary(operation, op),
-        Base::EqualElem(op) | Base::NotEqualElem(op) => scalar(operation, op),
-        Base::Empty(_) | Base::Ones(_) | Base::Zeros(_) => create(operation),
-        Base::AllDim(op) | Base::AnyDim(op) => reduce(operation, op),
+        Base::Equal(op) => binary(E::Equal, op),
+        Base::NotEqual(op) => binary(E::NotEqual, op),
+        Base::EqualElem(op) => scalar(E::EqualElem, op),
+        Base::NotEqualElem(op) => scalar(E::NotEqualElem, op),
+        Base::Empty(_) => create(Creation::Empty),
+        Base::Ones(_) => create(Creation::Ones),
+        Base::Zeros(_) => create(Creation::Zeros),
+        Base::AllDim(op) => (reduce(Reduction::AllDim, &[op.axis]), vec![&op.input]),
+        Base::AnyDim(op) => (reduce(Reduction::AnyDim, &[op.axis]), vec![&op.input]),
         _ => return None,
     })
+}
+
+fn create(operation: Creation) -> Translated<'static> {
+    (Kind::Create { operation }, Vec::new())
 }

@@ -1,54 +1,34 @@
 //! Kinds that many operations have.
 
-use std::fmt::Debug;
+use burn::backend::ir::{BinaryOpIr, ScalarIr, ScalarOpIr, UnaryOpIr};
 
-use burn::backend::ir::{BinaryOpIr, ReduceDimOpIr, ScalarIr, ScalarOpIr, UnaryOpIr};
-
-use super::name::name;
 use super::{Kind, Translated};
-use crate::graph::operation::Number;
+use crate::graph::{Along, Elementwise, Number, Reduction};
 
-pub(super) fn elementwise(name: &str) -> Kind {
-    Kind::Elementwise {
-        name: name.to_string(),
-        scalars: Vec::new(),
-    }
+pub(super) fn elementwise(operation: Elementwise, scalars: Vec<Number>) -> Kind {
+    Kind::Elementwise { operation, scalars }
 }
 
-pub(super) fn unary<'a>(operation: &impl Debug, op: &'a UnaryOpIr) -> Translated<'a> {
-    (elementwise(&name(operation)), vec![&op.input])
+pub(super) fn unary(operation: Elementwise, op: &UnaryOpIr) -> Translated<'_> {
+    (elementwise(operation, Vec::new()), vec![&op.input])
 }
 
-pub(super) fn binary<'a>(operation: &impl Debug, op: &'a BinaryOpIr) -> Translated<'a> {
-    (elementwise(&name(operation)), vec![&op.lhs, &op.rhs])
+pub(super) fn binary(operation: Elementwise, op: &BinaryOpIr) -> Translated<'_> {
+    (elementwise(operation, Vec::new()), vec![&op.lhs, &op.rhs])
 }
 
-pub(super) fn scalar<'a>(operation: &impl Debug, op: &'a ScalarOpIr) -> Translated<'a> {
-    let kind = Kind::Elementwise {
-        name: name(operation),
-        scalars: vec![number(&op.rhs)],
-    };
-    (kind, vec![&op.lhs])
+pub(super) fn scalar(operation: Elementwise, op: &ScalarOpIr) -> Translated<'_> {
+    let scalars = vec![number(&op.rhs)];
+    (elementwise(operation, scalars), vec![&op.lhs])
 }
 
-pub(super) fn reduce<'a>(operation: &impl Debug, op: &'a ReduceDimOpIr) -> Translated<'a> {
-    let kind = Kind::Reduce {
-        name: name(operation),
-        axes: vec![op.axis],
-    };
-    (kind, vec![&op.input])
+pub(super) fn reduce(operation: Reduction, axes: &[usize]) -> Kind {
+    let axes = axes.to_vec();
+    Kind::Reduce { operation, axes }
 }
 
-pub(super) fn along(operation: &impl Debug, axis: usize) -> Kind {
-    Kind::Along {
-        name: name(operation),
-        axis,
-    }
-}
-
-pub(super) fn create(operation: &impl Debug) -> Translated<'static> {
-    let name = name(operation);
-    (Kind::Create { name }, Vec::new())
+pub(super) fn along(operation: Along, axis: usize) -> Kind {
+    Kind::Along { operation, axis }
 }
 
 pub(super) fn number(scalar: &ScalarIr) -> Number {

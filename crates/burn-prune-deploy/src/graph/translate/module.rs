@@ -5,8 +5,8 @@ use std::fmt::Write;
 use burn::backend::ir::{ModuleOperationIr as Nn, TensorIr};
 
 use super::kinds::number;
-use super::name::name;
 use super::{Kind, Translated};
+use crate::graph::Spatial;
 
 /// A convolution, transposed when it has a padding of its output; the fields of its options have the
 /// same names for every number of axes.
@@ -28,11 +28,11 @@ macro_rules! convolution {
 }
 
 macro_rules! pool {
-    ($operation:expr, $op:expr, $($field:ident),+) => {{
+    ($operation:ident, $op:expr, $($field:ident),+) => {{
         let mut options = String::new();
         $(write!(options, "{} {:?}, ", stringify!($field), $op.$field).expect("a string");)+
         let kind = Kind::Spatial {
-            name: name($operation),
+            operation: Spatial::$operation,
             options: options.trim_end_matches(", ").replace('_', " "),
         };
         (kind, vec![&$op.x])
@@ -70,16 +70,20 @@ pub(super) fn module(operation: &Nn) -> Option<Translated<'_>> {
             let options = format!("{:?}", op.options);
             (Kind::Attention { options }, inputs.collect())
         }
-        Nn::AvgPool1d(op) => pool!(operation, op, kernel_size, stride, padding, ceil_mode),
-        Nn::AvgPool2d(op) => pool!(operation, op, kernel_size, stride, padding, ceil_mode),
-        Nn::MaxPool1d(op) => pool!(operation, op, kernel_size, stride, padding, dilation),
-        Nn::MaxPool2d(op) => pool!(operation, op, kernel_size, stride, padding, dilation),
-        Nn::MaxPool1dWithIndices(op) => pool!(operation, op, kernel_size, stride, padding),
-        Nn::MaxPool2dWithIndices(op) => pool!(operation, op, kernel_size, stride, padding),
-        Nn::AdaptiveAvgPool1d(op) => pool!(operation, op, output_size),
-        Nn::AdaptiveAvgPool2d(op) => pool!(operation, op, output_size),
-        Nn::AdaptiveAvgPool3d(op) => pool!(operation, op, output_size),
-        Nn::Interpolate(op) => pool!(operation, op, output_size, options),
+        Nn::AvgPool1d(op) => pool!(AvgPool1d, op, kernel_size, stride, padding, ceil_mode),
+        Nn::AvgPool2d(op) => pool!(AvgPool2d, op, kernel_size, stride, padding, ceil_mode),
+        Nn::MaxPool1d(op) => pool!(MaxPool1d, op, kernel_size, stride, padding, dilation),
+        Nn::MaxPool2d(op) => pool!(MaxPool2d, op, kernel_size, stride, padding, dilation),
+        Nn::MaxPool1dWithIndices(op) => {
+            pool!(MaxPool1dWithIndices, op, kernel_size, stride, padding)
+        }
+        Nn::MaxPool2dWithIndices(op) => {
+            pool!(MaxPool2dWithIndices, op, kernel_size, stride, padding)
+        }
+        Nn::AdaptiveAvgPool1d(op) => pool!(AdaptiveAvgPool1d, op, output_size),
+        Nn::AdaptiveAvgPool2d(op) => pool!(AdaptiveAvgPool2d, op, output_size),
+        Nn::AdaptiveAvgPool3d(op) => pool!(AdaptiveAvgPool3d, op, output_size),
+        Nn::Interpolate(op) => pool!(Interpolate, op, output_size, options),
         _ => return None,
     })
 }

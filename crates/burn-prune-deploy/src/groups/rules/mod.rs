@@ -4,7 +4,6 @@
 //! operation needs all of an axis unless it is known that it does not.
 
 mod convolution;
-mod division;
 mod products;
 mod ties;
 mod views;
@@ -12,8 +11,8 @@ mod views;
 use std::collections::{BTreeMap, HashSet};
 
 use super::entries::{Axis, Entries};
+use super::zeros::{self, Hazard};
 use crate::graph::{Graph, Operation, OperationKind as Kind, TensorKind};
-use division::Masked;
 use views::Parts;
 
 /// Burn's layers that fail with fewer heads or units, even when their fields are changed.
@@ -40,8 +39,8 @@ pub(super) struct Rules<'a> {
     spoken: HashSet<Axis>,
     /// Slices of an axis, from all operations that take some.
     slices: BTreeMap<(usize, usize), Parts>,
-    /// What masks make of each tensor.
-    masked: Vec<Masked>,
+    /// Where gradients diverge at what masks make 0.
+    pub hazards: Vec<Hazard>,
 }
 
 impl<'a> Rules<'a> {
@@ -52,7 +51,7 @@ impl<'a> Rules<'a> {
             reasons: Vec::new(),
             spoken: HashSet::new(),
             slices: views::slices(graph),
-            masked: division::masked(graph),
+            hazards: Vec::new(),
         };
         for input in &graph.inputs {
             rules.freeze_tensor(*input, "an input of the model");
@@ -75,8 +74,13 @@ impl<'a> Rules<'a> {
         for (index, operation) in graph.operations.iter().enumerate() {
             rules.operation(index, operation);
         }
-        while rules.freeze_after_unknown() {}
-        rules
+        loop {
+            while rules.freeze_after_unknown() {}
+            rules.hazards = zeros::freeze_leaks(graph, &mut rules.entries, &mut rules.reasons);
+            if !rules.freeze_after_unknown() {
+                return rules;
+            }
+        }
     }
 
     /// Freezes what unknown operations make of what is frozen; says whether there was something.
@@ -139,7 +143,6 @@ impl<'a> Rules<'a> {
                 }
             }
             Kind::Elementwise { .. } => {
-                self.division(operation);
                 let rank = self.entries.rank(out);
                 for input in inputs {
                     let input_rank = self.entries.rank(*input);

@@ -1,0 +1,83 @@
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::zeros::Hazard;
+use super::{Group, Place};
+use crate::graph::Graph;
+
+/// An operation whose gradient may be infinite or not a number behind a channel that is masked as a
+/// whole, although the network without masks and the smaller one can be trained.
+///
+/// The square root of 0 has an infinite derivative, and 0 times infinity is not a number: after one
+/// step of training under the masks, all weights before it are lost. Cut such channels off before
+/// training, or add a small number before the square root, the power or the logarithm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GradientHazard {
+    /// Number of the operation in [`Graph::operations`].
+    pub operation: usize,
+    /// Its name.
+    pub name: String,
+    /// Names of the groups whose units go through it.
+    pub groups: Vec<String>,
+    /// Dotted paths of the parameters of those groups.
+    pub parameters: Vec<String>,
+}
+
+impl fmt::Display for GradientHazard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "behind masked channels of {}, the gradient of operation {}, `{}`, may not be a finite \
+             number: shrink before training, or add a small number before it",
+            self.groups.join(", "),
+            self.operation,
+            self.name
+        )
+    }
+}
+
+/// One for each operation, with all groups that go through it.
+pub(super) fn hazards(
+    graph: &Graph,
+    groups: &[Group],
+    places: &[Vec<Vec<Place>>],
+    found: &[Hazard],
+) -> Vec<GradientHazard> {
+    let mut hazards: Vec<GradientHazard> = Vec::new();
+    let mut numbers: Vec<BTreeSet<u32>> = Vec::new();
+    for hazard in found {
+        let units = places[hazard.axis.tensor][hazard.axis.axis].iter();
+        let units: BTreeSet<u32> = units.flatten().map(|(group, _)| *group).collect();
+        if units.is_empty() {
+            continue;
+        }
+        match hazards.last() {
+            Some(last) if last.operation == hazard.operation => {
+                let last = numbers.last_mut().expect("one for each hazard");
+                last.extend(units);
+            }
+            _ => {
+                hazards.push(GradientHazard {
+                    operation: hazard.operation,
+                    name: graph.operations[hazard.operation].kind.name().to_string(),
+                    groups: Vec::new(),
+                    parameters: Vec::new(),
+                });
+                numbers.push(units);
+            }
+        }
+    }
+    for (hazard, numbers) in hazards.iter_mut().zip(numbers) {
+        let mut parameters = BTreeSet::new();
+        for number in numbers {
+            let group = &groups[number as usize];
+            hazard.groups.push(group.name.clone());
+            parameters.extend(group.members().map(|(parameter, ..)| parameter));
+        }
+        let paths = parameters.into_iter();
+        let paths = paths.map(|number| graph.parameters[number].path.clone());
+        hazard.parameters = paths.collect();
+    }
+    hazards
+}

@@ -1,0 +1,119 @@
+//! Layers that began as clones have one parameter id, and perhaps other values by now.
+
+use burn::module::{Module, Param};
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::AdamConfig;
+use burn::tensor::{Device, Tensor, activation::relu};
+use burn_prune::Prunable;
+use burn_prune_deploy::{ChannelPruner, DeployError, Graph, Importance, Selection};
+use proptest::prelude::*;
+
+use crate::random::{assert_close, example, randomised};
+
+/// Square layers in a row, all of them clones of the first.
+#[derive(Module, Debug)]
+struct Chain {
+    layers: Vec<Linear>,
+}
+
+impl Chain {
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let (last, layers) = self.layers.split_last().unwrap();
+        let layers = layers.iter();
+        last.forward(layers.fold(x, |x, layer| relu(layer.forward(x))))
+    }
+}
+
+/// Clones with values of their own, and the ids that they had.
+fn trained_apart(count: usize, size: usize, device: &Device) -> Chain {
+    let first = LinearConfig::new(size, size).init(device);
+    let model = randomised(
+        Chain {
+            layers: vec![first.clone(); count],
+        },
+        3,
+    );
+    assert!(
+        model
+            .layers
+            .iter()
+            .all(|layer| layer.weight.id == first.weight.id)
+    );
+    model
+}
+
+fn fresh_ids(mut model: Chain) -> Chain {
+    for layer in &mut model.layers {
+        layer.weight = Param::from_tensor(layer.weight.val());
+        layer.bias = layer.bias.take().map(|bias| Param::from_tensor(bias.val()));
+    }
+    model
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    /// As if they had never been clones.
+    #[test]
+    fn clones_that_were_trained_apart_are_layers_of_their_own(
+        count in 2usize..5,
+        size in 2usize..9,
+        batch in 1usize..4,
+    ) {
+        let device = Device::flex();
+        let model = trained_apart(count, size, &device);
+        let input = example([batch, size], &device);
+        let graph = Graph::capture(&model, input.clone(), Chain::forward).unwrap();
+        let other = fresh_ids(model.clone());
+        let other = Graph::capture(&other, input.clone(), Chain::forward).unwrap();
+        prop_assert_eq!(&graph, &other);
+        let groups = graph.groups().unwrap();
+        prop_assert_eq!(groups.groups().len(), count - 1);
+        let pruner = ChannelPruner::new(Importance::l2()).fraction(0.5);
+        let selection = pruner.select(&groups).unwrap();
+        prop_assert!(!selection.masks().is_empty());
+        let small = selection.plan().shrink(&model, input.clone(), Chain::forward).unwrap();
+        let half = (size as f64 / 2.0).round_ties_even() as usize;
+        prop_assert_eq!(small.layers[0].weight.dims(), [size, size - half]);
+        // The law, with ids of their own for the masks.
+        let masked = fresh_ids(model).with_masks(&selection.masks()).unwrap();
+        assert_close(&small.forward(input.clone()), &masked.forward(input));
+    }
+}
+
+#[test]
+fn clones_that_are_still_equal_are_one_parameter() {
+    let device = Device::flex();
+    let first = LinearConfig::new(4, 4).init(&device);
+    let model = Chain {
+        layers: vec![first; 3],
+    };
+    let graph = Graph::capture(&model, example([2, 4], &device), Chain::forward).unwrap();
+    assert_eq!(graph.parameters.len(), 2);
+    let groups = graph.groups().unwrap();
+    // Its output is its input.
+    assert!(groups.groups().is_empty());
+    let mut frozen = groups.frozen().iter();
+    assert!(frozen.any(|frozen| frozen.reason.contains("of the model")));
+}
+
+#[test]
+fn an_optimizer_that_cannot_tell_clones_apart_is_not_cut() {
+    let device = Device::flex();
+    let model = trained_apart(3, 6, &device);
+    let input = example([2, 6], &device);
+    let graph = Graph::capture(&model, input, Chain::forward).unwrap();
+    let groups = graph.groups().unwrap();
+    let plan = |first: [usize; 2], second: [usize; 2]| {
+        let selection = Selection::new(&groups).remove("layers.0.weight", first);
+        let selection = selection.unwrap().remove("layers.1.weight", second);
+        selection.unwrap().plan()
+    };
+    let optimizer = AdamConfig::new().init();
+    let error = plan([0, 1], [2, 3]).shrink_optimizer(&optimizer, &model);
+    let error = error.err().unwrap();
+    assert!(matches!(error, DeployError::SharedId { .. }), "{error}");
+    for part in ["`layers.1.", "`layers.0.", "one parameter id"] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
