@@ -4,6 +4,7 @@
 
 mod after_step;
 mod bad_input;
+mod chance;
 mod containers;
 mod final_amounts;
 mod first_format;

@@ -313,7 +313,7 @@ fn another_training_is_an_error_in_a_loop_and_a_panic_in_a_learner() {
 fn a_recipe_takes_four_kilobytes_whatever_is_in_it() {
     let folder = tempfile::tempdir().unwrap();
     let size = |pruner: Pruner, name: &str| {
-        let file = folder.path().join(name);
+        let file = folder.path().join(format!("{name}.bpk"));
         wrap(pruner).save_file(&file).unwrap();
         std::fs::metadata(file).unwrap().len()
     };

@@ -427,6 +427,15 @@ impl Pruner {
         of(ranking)
     }
 
+    /// This pruner with weights in the place of its criterion.
+    #[cfg(feature = "lottery")]
+    pub(crate) fn by_magnitude(&self) -> Self {
+        Self {
+            criterion: Arc::new(crate::Magnitude::l1()),
+            ..self.clone()
+        }
+    }
+
     /// This pruner for one parameter alone, without what it says of the others.
     #[cfg(feature = "optim")]
     pub(crate) fn alone(&self, parameter: &Parameter) -> Self {
