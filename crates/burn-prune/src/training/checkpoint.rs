@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use burn::module::{Module, ModuleDisplay};
+use burn::store::ModuleRecord;
 use burn::tensor::DType;
 
 use super::Pruning;
 use super::clock::{Clock, Reading};
 use crate::error::PruneError;
-use crate::record;
+use crate::record::{self, RecordFile};
 use crate::rejected::Rejected;
 
 /// Refuses what cannot be loaded, or is of another training.
@@ -16,10 +17,8 @@ pub(super) fn check<M: Module + ModuleDisplay>(
     pruning: &Pruning<M>,
     path: &Path,
 ) -> Result<(), PruneError> {
-    let file = Integers::read(path)?;
-    let reading = Reading::of(&path.display().to_string(), &file.steps, &file.recipe)?;
-    pruning.check_recipe(&path.display().to_string(), &reading)?;
-    record::check(pruning, record::read_file(path)?).map_err(|error| in_file(path, error))
+    let record = fitting(pruning, path)?;
+    record::check(pruning, record).map_err(|error| in_file(path, error))
 }
 
 /// Loads the checkpoint of a training that is the same.
@@ -27,48 +26,48 @@ pub(super) fn resume<M: Module + ModuleDisplay>(
     pruning: Pruning<M>,
     path: &Path,
 ) -> Result<Pruning<M>, Rejected<Pruning<M>>> {
-    let record = check(&pruning, path).and_then(|()| record::read_file(path));
-    match record {
-        Ok(record) => record::load(pruning, record),
-        Err(error) => Err(Rejected::new(pruning, error)),
-    }
+    let record = match fitting(&pruning, path) {
+        Ok(record) => record,
+        Err(error) => return Err(Rejected::new(pruning, error)),
+    };
+    record::load(pruning, record).map_err(|rejected| {
+        let (pruning, error) = rejected.into_parts();
+        Rejected::new(pruning, in_file(path, error))
+    })
 }
 
-/// What a checkpoint has that only a `Pruning` has.
-struct Integers {
-    steps: Vec<i64>,
-    recipe: Vec<i32>,
+/// The record in a checkpoint of this training.
+fn fitting<M: Module + ModuleDisplay>(
+    pruning: &Pruning<M>,
+    path: &Path,
+) -> Result<ModuleRecord, PruneError> {
+    let file = RecordFile::read(path)?;
+    let name = path.display().to_string();
+    let steps = words(&file, Clock::STEPS, path)?;
+    let recipe = words(&file, Clock::RECIPE, path)?;
+    let steps: Vec<i64> = steps.into_iter().map(i64::from).collect();
+    let reading = Reading::of(&name, &steps, &recipe)?;
+    pruning.check_recipe(&name, &reading)?;
+    file.into_record()
 }
 
-impl Integers {
-    fn read(path: &Path) -> Result<Self, PruneError> {
-        let failed = |message: String| PruneError::Record {
-            message: format!("{}: {message}", path.display()),
-        };
-        let tensors = burn_pack::Reader::from_file(path).and_then(burn_pack::Reader::into_tensors);
-        let tensors = tensors.map_err(|error| failed(error.to_string()))?;
-        let words = |name: &str| {
-            let name = format!("clock.{name}");
-            let tensor = tensors.iter().find(|tensor| tensor.name == name);
-            let tensor = tensor.ok_or_else(|| {
-                failed(format!(
-                    "this is no checkpoint of a `Pruning`, it has no `{name}`"
-                ))
-            })?;
-            let bytes = tensor
-                .to_bytes()
-                .map_err(|error| failed(error.to_string()))?;
-            let (words, rest) = bytes.as_chunks::<4>();
-            if tensor.dtype != DType::I32 || !rest.is_empty() {
-                return Err(failed(format!("`{name}` is damaged")));
-            }
-            let words = words.iter().map(|word| i32::from_le_bytes(*word));
-            Ok(words.collect::<Vec<i32>>())
-        };
-        let recipe = words(Clock::RECIPE)?;
-        let steps = words(Clock::STEPS)?.into_iter().map(i64::from).collect();
-        Ok(Self { steps, recipe })
+/// The integers of a parameter that only a `Pruning` has.
+fn words(file: &RecordFile, name: &str, path: &Path) -> Result<Vec<i32>, PruneError> {
+    let failed = |message: String| PruneError::Record {
+        message: format!("{}: {message}", path.display()),
+    };
+    let found = file.tensor(&format!("clock.{name}"))?;
+    let (dtype, bytes) = found.ok_or_else(|| {
+        failed(format!(
+            "this is no checkpoint of a `Pruning`, it has no {name}"
+        ))
+    })?;
+    let (words, rest) = bytes.as_chunks::<4>();
+    if dtype != DType::I32 || !rest.is_empty() {
+        return Err(failed(format!("its {name} is damaged: no 32-bit integers")));
     }
+    let words = words.iter().map(|word| i32::from_le_bytes(*word));
+    Ok(words.collect())
 }
 
 fn in_file(path: &Path, error: PruneError) -> PruneError {
@@ -92,13 +91,16 @@ pub(crate) fn load_checkpoint<M: Module + ModuleDisplay>(
     model: M,
     path: &Path,
 ) -> Result<M, Rejected<M>> {
-    let read = Integers::read(path).and_then(|file| Ok((file, record::read_file(path)?)));
-    let (file, record) = match read {
+    let read = RecordFile::read(path).and_then(|file| {
+        let recipe = words(&file, Clock::RECIPE, path)?;
+        Ok((recipe, file.into_record()?))
+    });
+    let (recipe, record) = match read {
         Ok(read) => read,
         Err(error) => return Err(Rejected::new(model, error)),
     };
     let device = model.devices().into_iter().next().unwrap_or_default();
-    let clock = Clock::empty(file.recipe.len(), &device);
+    let clock = Clock::empty(recipe.len(), &device);
     match record::load(Checkpoint { model, clock }, record) {
         Ok(checkpoint) => Ok(checkpoint.model),
         Err(rejected) => {
