@@ -17,7 +17,7 @@ const STEPS: usize = 30;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Passes {
-    /// A kernel that does nothing would be this.
+    /// A call that is forgotten would be this.
     None,
     Parameters,
     Both,
@@ -53,6 +53,7 @@ fn first_difference(mut optimizer: ModuleOptimizer, rate: f64, passes: Passes) -
     let mut on_read = load();
     let mut after_step = load().with_mask_mode(MaskMode::AfterStep).unwrap();
     let (mut first, mut second) = (optimizer.clone(), optimizer);
+    let mut drifted = false;
     for (step, batch) in batches[5..].iter().enumerate() {
         let gradients = on_read.gradients(batch).1;
         on_read = first.step(rate, on_read, gradients);
@@ -68,12 +69,11 @@ fn first_difference(mut optimizer: ModuleOptimizer, rate: f64, passes: Passes) -
         if weights(&on_read) != weights(&after_step) {
             return Some(step);
         }
-        // What is stored is what is read.
-        if passes != Passes::None {
-            let stored = values(after_step.fc1.weight.base().inner());
-            assert_eq!(stored, values(after_step.fc1.weight.val().inner()));
-        }
+        let stored = values(after_step.fc1.weight.base().inner());
+        drifted |= stored != values(after_step.fc1.weight.val().inner());
     }
+    // With a pass, what is stored is what is read. Without one there is something to hide.
+    assert_eq!(drifted, passes == Passes::None);
     assert_eq!(on_read.masks(), after_step.masks());
     assert_eq!(on_read.running_mean(), after_step.running_mean());
     None
@@ -163,9 +163,9 @@ fn with_clipping_by_norm_it_takes_both_passes() {
 }
 
 #[test]
-fn without_the_passes_the_weights_differ() {
+fn without_the_passes_the_weights_that_are_read_are_the_same() {
     for (name, optimizer, rate) in elementwise() {
-        assert_ne!(
+        assert_eq!(
             first_difference(optimizer, rate, Passes::None),
             None,
             "{name}"
@@ -374,7 +374,7 @@ fn drifted() -> Net {
     let gradients = net.gradients(&batches[1]).1;
     // And no pass after it: old momentum has moved what is pruned.
     let net = optimizer.step(0.1, net, gradients);
-    let zeros = values(net.fc1.weight.val().inner())
+    let zeros = values(net.fc1.weight.base().inner())
         .iter()
         .filter(|w| **w == 0.0)
         .count();

@@ -4,17 +4,23 @@
 
 mod after_step;
 mod bad_input;
+mod chance;
 mod containers;
+mod damage;
 mod first_format;
 mod learner;
 mod life_cycle;
 mod lottery;
 mod mask_files;
+mod mask_guard;
 mod nets;
+mod number_types;
 mod optimizers;
 mod patterns;
 mod properties;
+mod pytorch_masks;
 mod pytorch_records;
+mod read_is_reported;
 mod records;
 mod reference;
 mod regrowing;
@@ -24,3 +30,4 @@ mod schedules;
 mod semantics;
 mod sensitivity;
 mod torch;
+mod torch_file;

@@ -293,8 +293,8 @@ pub enum PruneError {
         /// Path of the statistic.
         path: String,
     },
-    /// There are no masks to make permanent.
-    #[error("the model has no masks: there is nothing to make permanent")]
+    /// There are no masks to take off or to make permanent.
+    #[error("the model has no masks: there is nothing to take off or to make permanent")]
     NotPruned,
     /// A mask file is of a version that this library does not know.
     #[error("{file}: a mask file of version {found}, but this library reads up to {supported}")]
@@ -327,6 +327,44 @@ pub enum PruneError {
         path: String,
         /// What the criterion said.
         message: String,
+    },
+    /// A mask of another framework with a value that says neither kept nor pruned.
+    #[error(
+        "the mask of `{path}` is {found} at index {index}: it must be 1 where a weight is kept \
+         and 0 where it is pruned"
+    )]
+    MaskValue {
+        /// Path of the parameter.
+        path: String,
+        /// Flat index in the mask, as stored.
+        index: usize,
+        /// The value there.
+        found: f64,
+    },
+    /// A record of weights that the model cannot hold exactly.
+    #[error(
+        "the record has `{path}` as {found}, and the model as {expected}, which would round it: \
+         take a record of a model in {expected}, or ask for rounding with \
+         `ModuleRecord::cast_to_module_dtype`"
+    )]
+    RecordType {
+        /// Path of the parameter.
+        path: String,
+        /// The type that the model has.
+        expected: String,
+        /// The type that the record has.
+        found: String,
+    },
+    /// Weights that had masks have none.
+    #[error(
+        "the masks of {} are gone: Burn drops a mask when the `Param` in a field is written to \
+         (`Param::map`, `set_require_grad`, `init_mapper`); change weights with a `ModuleMapper`, \
+         and put the masks back with `MaskGuard::restore`",
+        list(paths, |path| format!("`{path}`"))
+    )]
+    MasksLost {
+        /// Their paths, in the order of the model.
+        paths: Vec<String>,
     },
     /// Every parameter that is selected is also excluded.
     #[error(

@@ -5,7 +5,8 @@
 //! A pruned weight is a parameter with a mask attached ([`WeightMask`], a Burn
 //! *reparameterization*): what is read is `weight where kept, else 0`. The mask belongs to the
 //! parameter, so the model keeps its type, and no training loop, optimizer, checkpoint or device
-//! move can forget it. Everything else chooses masks, by four independent questions:
+//! move can forget it. A write to the [`Param`](burn::module::Param) of one field can: see
+//! [`MaskGuard`]. Everything else chooses masks, by four independent questions:
 //!
 //! | question | type | values |
 //! |---|---|---|
@@ -56,6 +57,7 @@ mod criterion;
 mod digest;
 mod error;
 mod files;
+mod guard;
 mod identity;
 #[cfg(feature = "lottery")]
 pub mod lottery;
@@ -80,6 +82,7 @@ pub use allocation::Allocation;
 pub use amount::{Amount, Target};
 pub use criterion::{Criterion, Lamp, Magnitude, Random, Scores, Weight};
 pub use error::{PruneError, Rejected};
+pub use guard::MaskGuard;
 pub use identity::{Identity, differences};
 pub use mask::{Mask, MaskDiff, MaskMode, MaskSet, ParameterDiff, Skipped, WeightMask};
 pub use model::running_statistics;

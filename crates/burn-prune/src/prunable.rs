@@ -16,7 +16,7 @@ use crate::{
     Allocation, Amount, Axis, Criterion, Magnitude, Mask, MaskMode, MaskSet, Pattern, PruneError,
     Pruner, Random, Rejected, SparsityReport,
     model::{self, Inventory, Parameter, ReadBack, attach},
-    record,
+    record::{self, RecordFile},
 };
 
 /// Pruning for every Burn [`Module`]: a layer, a model, or any part of one.
@@ -147,6 +147,11 @@ pub trait Prunable: Module {
     /// Writes zero into the stored weights that are pruned, at memory speed and in place: the call
     /// after each step of the optimizer in [`MaskMode::AfterStep`].
     ///
+    /// From then on these weights are read as they are stored. Any other walk over the module, an
+    /// optimizer, a record that is loaded, [`freeze`](Module::freeze), a mapper of your own, ends
+    /// that: until the next call they are masked on read, so a call that is forgotten costs time and
+    /// nothing else.
+    ///
     /// Under [`MaskMode::OnRead`] it changes nothing that is read. Reads nothing back.
     #[must_use]
     fn zero_pruned(self) -> Self {
@@ -260,7 +265,39 @@ pub trait Prunable: Module {
         }
     }
 
-    /// How sparse the module is, by parameter and in total. Reads its weights back.
+    /// Takes the masks off without writing their zeros: the weights are then what was stored under
+    /// the masks, bit for bit, and the module is an ordinary one.
+    ///
+    /// For masks that were put on by mistake. In the default [mode](MaskMode::OnRead) pruned
+    /// weights come back, as the optimizer has left them. In [`MaskMode::AfterStep`] the stored
+    /// weights have been zeroed, and stay zero. Parameter ids stay, so that an optimizer stays
+    /// valid.
+    ///
+    /// # Errors
+    /// When there are no masks. When another parameter carries a LoRA adapter or any other
+    /// reparameterization, which Burn would merge along.
+    ///
+    /// ```
+    /// use burn::{nn::LinearConfig, tensor::Device};
+    /// use burn_prune::Prunable;
+    ///
+    /// let layer = LinearConfig::new(8, 4).init(&Device::flex());
+    /// let weights = layer.weight.val().into_data();
+    /// let layer = layer.l1_unstructured(0.5)?.detach_masks()?;
+    /// assert!(!layer.is_pruned());
+    /// assert_eq!(layer.weight.val().into_data(), weights);
+    /// # Ok::<(), burn_prune::PruneError>(())
+    /// ```
+    fn detach_masks(self) -> Result<Self, Rejected<Self>> {
+        match Inventory::of(&self).check_detachable() {
+            Ok(()) => Ok(model::detach(self)),
+            Err(error) => Err(Rejected::new(self, error)),
+        }
+    }
+
+    /// How sparse the module is, by parameter and in total: the zeros that a forward pass reads.
+    ///
+    /// Reads its weights back from the device, once.
     fn sparsity_report(&self) -> SparsityReport {
         SparsityReport::of(self)
     }
@@ -364,6 +401,8 @@ pub trait Prunable: Module {
     ///
     /// Also loads a record of a module without masks, and one that Burn made of a masked module (a
     /// checkpoint of `Learner`). The backend and device may be others than those it was made on.
+    /// As with Burn's `load_record`, floats come in the type of the record (`f16` weights make an
+    /// `f16` module), unless it is told to [cast](ModuleRecord::cast_to_module_dtype).
     ///
     /// # Errors
     /// When the record does not fit: missing or unused tensors, other shapes, or a mask here that
@@ -375,6 +414,9 @@ pub trait Prunable: Module {
     /// Writes [`masked_record`](Self::masked_record) to a file, `.bpk` when the name has no
     /// extension.
     ///
+    /// The file has a SHA-256 of all that is in it, which [`load_masked`](Self::load_masked) checks
+    /// and plain Burn passes over.
+    ///
     /// # Errors
     /// When the file cannot be written. A file that was there stays whole: the new one is written
     /// beside it and renamed.
@@ -382,13 +424,15 @@ pub trait Prunable: Module {
         record::save_file(self, path.as_ref())
     }
 
-    /// Loads what [`save_masked`](Self::save_masked) wrote.
+    /// Loads what [`save_masked`](Self::save_masked) wrote, or plain Burn.
     ///
     /// # Errors
-    /// When the file cannot be read, and as
-    /// [`load_masked_record`](Self::load_masked_record).
+    /// When the file cannot be read or is damaged, and as
+    /// [`load_masked_record`](Self::load_masked_record). In files of plain Burn, checkpoints of
+    /// `Learner` among them, damage shows only where it leaves no record that fits.
     fn load_masked(self, path: impl AsRef<Path>) -> Result<Self, Rejected<Self>> {
-        match record::read_file(path.as_ref()) {
+        let record = RecordFile::read(path.as_ref()).and_then(RecordFile::into_record);
+        match record {
             Ok(record) => self.load_masked_record(record),
             Err(error) => Err(Rejected::new(self, error)),
         }
@@ -399,12 +443,15 @@ pub trait Prunable: Module {
     /// Hypothesis").
     ///
     /// All weights and biases are put back, unpruned ones and running statistics included; masks,
-    /// mask mode, parameter ids and whatever is counted in integers stay as they are, and masks in
-    /// the record are passed over. The record is used up: its memory becomes that of the weights. Clones of
+    /// mask mode, parameter ids, float types and whatever is counted in integers stay as they are,
+    /// and masks in the record are passed over. Weights of a narrower type are cast, `f16` to `f32`
+    /// for instance, which is exact. The record is used up: its memory becomes that of the weights. Clones of
     /// the model share its running statistics, so theirs change too.
     ///
     /// # Errors
-    /// When the record does not fit: missing or unused tensors, or other shapes.
+    /// When the record does not fit: missing or unused tensors, other shapes, or floats of a type
+    /// that would be rounded ([`PruneError::RecordType`]) by a record that was not told to
+    /// [cast](ModuleRecord::cast_to_module_dtype).
     ///
     /// ```
     /// use burn::{module::Module, nn::LinearConfig, optim::{GradientsParams, SgdConfig}};

@@ -9,6 +9,7 @@ mod kernel;
 mod packed;
 mod set;
 mod state;
+mod trust;
 
 pub use diff::{MaskDiff, ParameterDiff};
 pub use packed::Mask;
@@ -17,4 +18,5 @@ pub use state::{MaskMode, WeightMask};
 
 pub(crate) use kernel::vectorized;
 pub(crate) use packed::WORD_BITS;
-pub(crate) use state::bits;
+pub(crate) use state::{bits, is_read_as_stored};
+pub(crate) use trust::{Answer, Trust};

@@ -3,6 +3,7 @@ use std::sync::{Mutex, PoisonError};
 use burn::module::{Module, Param, ParamId, Reparameterization};
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData, Transaction};
 
+use super::trust::Trust;
 use super::{Mask, kernel, packed::WORD_BITS};
 use crate::model::read_back;
 
@@ -16,7 +17,8 @@ pub enum MaskMode {
     #[default]
     OnRead,
     /// After each step of the optimizer, by a call in the training loop. Reading is free, and the
-    /// stored weight is 0 where it is pruned.
+    /// stored weight is 0 where it is pruned. Where something else has had the weight in its hands
+    /// since that call, it is masked on read.
     AfterStep,
 }
 
@@ -27,10 +29,15 @@ pub enum MaskMode {
 /// holds in any training loop, with any optimizer, through `valid`, `train`, `fork`, `to_device`
 /// and records. The *stored* weight under the mask ([`Param::base`]) is what the optimizer
 /// updates: it gets no gradient, but momentum and weight decay may move it, and nobody sees it.
-/// In [`MaskMode::AfterStep`] the training loop keeps the stored weight at 0 instead.
+/// In [`MaskMode::AfterStep`] the training loop keeps the stored weight at 0 instead: a weight is
+/// read as it is stored when nothing but [`zero_pruned`](crate::Prunable::zero_pruned) has walked
+/// over the module since it was last called. After anything else, an optimizer, a record that was
+/// loaded, a mapper of your own, the weight is masked when it is read.
 ///
-/// The gradient of a pruned weight is 0. A NaN under the mask does not come through: the weight is
-/// selected, not multiplied.
+/// On read the gradient of a pruned weight is 0. After the step it is that of a dense weight, which
+/// methods that regrow weights ask for;
+/// [`zero_pruned_gradients`](crate::Prunable::zero_pruned_gradients) makes it 0. A NaN under the
+/// mask does not come through: the weight is selected, not multiplied.
 ///
 /// The mask is packed bits, 32 weights an `i32` on every backend, so that a record saved on one
 /// loads on any other. On a backend without a kernel that reads bits, one `bool` a weight sits
@@ -51,6 +58,7 @@ pub struct WeightMask {
     kept: Param<Tensor<1, Int>>,
     /// Shows the mode to those who walk a model, who cannot see a plain field.
     mode: Mode,
+    trust: Trust,
     #[module(skip)]
     expanded: Expanded,
 }
@@ -85,8 +93,19 @@ impl WeightMask {
                 MaskMode::OnRead => Mode::OnRead(Nothing {}),
                 MaskMode::AfterStep => Mode::AfterStep(Nothing {}),
             },
+            trust: Trust::Unknown,
             expanded: Expanded::default(),
         }
+    }
+
+    /// The same mask, with this known of the weight under it.
+    pub(crate) fn with_trust(self, trust: Trust) -> Self {
+        Self { trust, ..self }
+    }
+
+    /// What is known of the weight under it.
+    pub(crate) fn trust(&self) -> Trust {
+        self.trust
     }
 
     /// [`zero_pruned`](Self::zero_pruned) for a tensor that may be on another device.
@@ -124,6 +143,20 @@ impl WeightMask {
         })
     }
 
+    /// [`zero_pruned`](Self::zero_pruned), with the gradient that the tensor would have without a
+    /// mask, as when zeros are read that are stored.
+    fn zero_pruned_with_dense_gradient<const D: usize>(&self, tensor: Tensor<D>) -> Tensor<D> {
+        if !tensor.is_autodiff() {
+            return self.zero_pruned(tensor);
+        }
+        let stored = tensor.clone().detach().set_require_grad(false);
+        // A zero whose derivative is -1, but for what is not finite: a NaN would come through. It
+        // is subtracted, as -0.0 + 0.0 would lose its sign.
+        let not_finite = stored.clone().is_finite().bool_not();
+        let nothing = (stored.clone() - tensor).mask_fill(not_finite, 0.0);
+        self.zero_pruned(stored) - nothing
+    }
+
     /// The mask on the host, for a weight of this shape; `None` when the shape does not fit.
     ///
     /// Reads the bits back from the device.
@@ -145,10 +178,22 @@ impl Reparameterization for WeightMask {
     const NAME: &'static str = "mask";
 
     fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+        if is_read_as_stored(self.mode(), self.trust) {
+            return base;
+        }
         match self.mode() {
             MaskMode::OnRead => self.zero_pruned(base),
-            MaskMode::AfterStep => base,
+            MaskMode::AfterStep => self.zero_pruned_with_dense_gradient(base),
         }
+    }
+}
+
+/// Whether a read gives the stored weight, without masking it.
+pub(crate) fn is_read_as_stored(mode: MaskMode, trust: Trust) -> bool {
+    match trust {
+        Trust::Zeroed => mode == MaskMode::AfterStep,
+        Trust::AsStored => true,
+        Trust::WalkedOnce | Trust::Unknown => false,
     }
 }
 

@@ -1,14 +1,16 @@
 //! Putting masks onto a model.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use burn::module::{Module, ModuleMapper, Param, ParamId, Reparameterization, Reparameterizer};
+use burn::module::{
+    Flag, Module, ModuleMapper, Param, ParamId, Reparameterization, Reparameterizer,
+};
 use burn::tensor::{Device, Int, Tensor};
 
 use super::inventory::REPARAMETERIZATION;
 use super::step;
-use crate::{Mask, MaskMode, WeightMask, mask::bits};
+use crate::mask::{Answer, Mask, MaskMode, Trust, WeightMask, bits};
 
 /// Attaches these masks, replacing those that are attached already.
 ///
@@ -37,9 +39,8 @@ pub(crate) fn attach<M: Module, R: Borrow<Mask>>(
         let (id, mask) = masks.get(&weight)?;
         Some(WeightMask::new(mask, *id, device, mode))
     }));
-    let mut changed = step::masks(&model);
-    changed.retain(|weight, mask| mask.mode() == MaskMode::AfterStep && masks.contains_key(weight));
-    step::zero(model, changed)
+    // Attaching was a walk over the weights that are masked already.
+    step::zero_after_walk(model, |weight| masks.contains_key(&weight))
 }
 
 /// Takes the masks off, which writes their zeros, and attaches them in this mode.
@@ -59,6 +60,41 @@ pub(crate) fn set_mode<M: Module>(model: M, mode: MaskMode) -> M {
 /// Attaches these masks, by the id of their weight, where there are none.
 pub(crate) fn attach_bits<M: Module>(model: M, masks: &HashMap<ParamId, WeightMask>) -> M {
     model.apply_reparameterization(Attach(|weight, _: &Device| masks.get(&weight).cloned()))
+}
+
+/// Attaches the masks that this gives for the path and the device of a weight, where there are none.
+/// Where it is after the step, the stored weights are zeroed.
+pub(crate) fn attach_at<M: Module>(
+    model: M,
+    mask: impl Fn(&str, &Device) -> Option<WeightMask>,
+) -> M {
+    let mut attached = HashSet::new();
+    let model = model.apply_reparameterization(AttachAt {
+        mask,
+        attached: &mut attached,
+    });
+    step::zero_after_walk(model, |weight| attached.contains(&weight))
+}
+
+struct AttachAt<'a, F> {
+    mask: F,
+    attached: &'a mut HashSet<ParamId>,
+}
+
+impl<F: Fn(&str, &Device) -> Option<WeightMask>> Reparameterizer for AttachAt<'_, F> {
+    type Reparam = WeightMask;
+
+    fn reparameterize<const D: usize>(
+        &mut self,
+        path: &str,
+        param: Param<Tensor<D>>,
+    ) -> (Param<Tensor<D>>, Option<WeightMask>) {
+        let mask = (self.mask)(path, &param.lazy_device());
+        if mask.is_some() {
+            self.attached.insert(param.id);
+        }
+        (param, mask)
+    }
 }
 
 /// Attaches the mask that this gives for the id and the device of a weight.
@@ -108,5 +144,9 @@ impl ModuleMapper for ReplaceBits<'_> {
             }
             None => param,
         }
+    }
+
+    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+        Trust::answer(flag, Answer::Unchanged)
     }
 }

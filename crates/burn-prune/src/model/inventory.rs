@@ -1,5 +1,6 @@
 //! The float parameters of a model, without reading them.
 
+use std::any::Any;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use burn::module::{
@@ -7,10 +8,11 @@ use burn::module::{
 };
 use burn::tensor::{DType, Int, Tensor, TensorData};
 
-use crate::{Mask, MaskMode, PruneError, WeightMask};
+use crate::PruneError;
+use crate::mask::{Mask, MaskMode, Trust, WeightMask, is_read_as_stored};
 
 /// The container type under which Burn presents the state of a reparameterization.
-pub(super) const REPARAMETERIZATION: &str = "Reparameterization";
+pub(crate) const REPARAMETERIZATION: &str = "Reparameterization";
 
 /// One float parameter, wherever it is used in the model.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub(crate) struct Parameter {
     bits: Option<(ParamId, Tensor<1, Int>)>,
     /// When the zeros of that mask are put in.
     mode: MaskMode,
+    /// What is known of the weight under that mask.
+    trust: Trust,
     /// Data type, when it is quantized.
     quantized: Option<DType>,
     /// Running statistics are presented as parameters, but cannot carry a mask.
@@ -59,6 +63,11 @@ impl Parameter {
         self.bits.is_some()
     }
 
+    /// Whether reading it masks it: what is stored may be something else.
+    pub(crate) fn is_masked_on_read(&self) -> bool {
+        self.is_masked() && !is_read_as_stored(self.mode, self.trust)
+    }
+
     /// The packed mask it carries.
     pub(super) fn bits(&self) -> Option<Tensor<1, Int>> {
         self.bits.as_ref().map(|(_, bits)| bits.clone())
@@ -85,6 +94,7 @@ impl Parameter {
             self.reparameterization = place.reparameterization;
             self.bits = place.bits;
             self.mode = place.mode;
+            self.trust = place.trust;
         }
     }
 
@@ -280,6 +290,10 @@ impl ModuleVisitor for Collector {
             && let Some(parameter) = self.parameters.last_mut()
         {
             parameter.mode = MaskMode::AfterStep;
+        } else if let (1, Some(trust)) = (self.nested, Trust::shown(name, container))
+            && let Some(parameter) = self.parameters.last_mut()
+        {
+            parameter.trust = trust;
         }
         self.path.push(name.to_string());
         self.containers.push(container.to_string());
@@ -313,6 +327,7 @@ impl ModuleVisitor for Collector {
             reparameterization: None,
             bits: None,
             mode: MaskMode::default(),
+            trust: Trust::Unknown,
             quantized: dtype.filter(|dtype| matches!(dtype, DType::QFloat(_))),
             statistic: false,
         });
@@ -326,9 +341,10 @@ impl ModuleVisitor for Collector {
         let Some(parameter) = self.parameters.last_mut().filter(|_| self.nested == 1) else {
             return;
         };
+        // Bits are of rank 1. A reshape would be an operation on the device.
+        let bits = (param as &dyn Any).downcast_ref::<Param<Tensor<1, Int>>>();
         if is_bits && parameter.reparameterization.as_deref() == Some(WeightMask::NAME) {
-            let words = param.lazy_shape().num_elements();
-            parameter.bits = Some((param.id, param.val().reshape([words])));
+            parameter.bits = bits.map(|bits| (bits.id, bits.val()));
         }
     }
 }

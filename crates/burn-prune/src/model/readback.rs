@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::tensor::{Device, Tensor, TensorData, Transaction, kind};
+use burn::tensor::{DType, Device, Tensor, TensorData, Transaction, kind};
 
 use super::{Inventory, Parameter, Values};
 use crate::{Mask, MaskSet};
@@ -74,6 +74,16 @@ impl ReadBack {
         self.masks.get(&parameter.id).cloned()
     }
 
+    /// Takes these masks for those that have been read.
+    #[cfg(feature = "lottery")]
+    pub(crate) fn put_masks(&mut self, inventory: &Inventory, masks: &MaskSet) {
+        for parameter in &inventory.parameters {
+            if let Some(mask) = masks.get(parameter.path()) {
+                self.masks.insert(parameter.id, Arc::new(mask.clone()));
+            }
+        }
+    }
+
     /// The masks in the order of the model.
     pub(crate) fn masks(&self, inventory: &Inventory) -> MaskSet {
         let masks = inventory.parameters.iter().filter_map(|parameter| {
@@ -139,6 +149,11 @@ impl ModuleVisitor for Collector<'_> {
             return;
         }
         let tensor = param.base().without_autodiff();
+        let tensor = match tensor.dtype() {
+            // Burn does not read these together with others.
+            DType::QFloat(_) => tensor.dequantize(),
+            _ => tensor,
+        };
         match Values::borrow(&tensor) {
             Some(values) => drop(self.borrowed.insert(param.id, values)),
             None => self.queues.add(Place::Weight(param.id), tensor),

@@ -2,21 +2,22 @@
 
 mod table;
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Axis, Pattern, Units, WeightAxes,
-    model::{Inventory, Parameter, Values, visit_weights},
+    model::{Inventory, Parameter, ReadBack, Values},
     target::default_axes,
 };
 
 /// Zeros of a model, by parameter and in total.
 ///
-/// Counts weights whose effective value is exactly 0, be it by a mask or because the mask has been
-/// made permanent. Prints as a table; serializes with serde.
+/// Counts the weights that a forward pass reads as exactly 0 ([`Param::val`](burn::module::Param::val)),
+/// in either [mode](crate::MaskMode) of the masks, be it by a mask or because the mask has been made
+/// permanent. Prints as a table; serializes with serde.
 ///
 /// A masked model is neither smaller nor faster: a sparsity of 90 % says that 90 % of the weights
 /// are zero, not that they are gone.
@@ -82,17 +83,21 @@ impl SparsityReport {
         inventory.initialize(model, &ids);
 
         let weights = || inventory.parameters.iter().filter(weight);
-        let mut rows: Vec<_> = weights()
-            .filter(prunable)
-            .map(|known| (known, None))
-            .collect();
-        visit_weights(model, ids, |id, values| {
-            if let Some((known, row)) = rows.iter_mut().find(|(known, _)| known.id == id) {
-                *row = Some(ParameterSparsity::of(known, values));
-            }
+        let rows = || weights().filter(prunable);
+        // What is read as it is stored is counted as it is stored.
+        let masks = rows().filter(|known| known.is_masked_on_read());
+        let masks = masks.map(|known| known.id).collect();
+        let read = ReadBack::of(model, &inventory, ids, &masks);
+        let parameters = rows().map(|known| {
+            let values = read.weight(known);
+            let values = match read.mask(known) {
+                Some(mask) => values.masked(mask),
+                None => values,
+            };
+            ParameterSparsity::of(known, &values)
         });
         Self {
-            parameters: rows.into_iter().filter_map(|(_, row)| row).collect(),
+            parameters: parameters.collect(),
             all_weights: weights().map(Parameter::len).sum(),
         }
     }
@@ -124,10 +129,7 @@ impl SparsityReport {
 }
 
 impl ParameterSparsity {
-    fn of(parameter: &Parameter, mut values: Values) -> Self {
-        if let Some(mask) = parameter.mask() {
-            values = values.masked(Arc::new(mask));
-        }
+    fn of(parameter: &Parameter, values: &Values) -> Self {
         let axes = default_axes(parameter);
         let mut outputs = Alive::along(Axis::Output, parameter, axes);
         let mut inputs = Alive::along(Axis::Input, parameter, axes);
@@ -187,5 +189,38 @@ fn fraction(part: usize, whole: usize) -> f64 {
     match whole {
         0 => 0.0,
         whole => part as f64 / whole as f64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::{Linear, LinearConfig};
+    use burn::tensor::{DType, Device};
+
+    use crate::mask::MaskMode;
+    use crate::model::count;
+    use crate::prunable::Prunable;
+
+    #[test]
+    fn a_report_waits_for_the_device_once() {
+        let device = Device::flex();
+        let layer = |dtype: DType| -> Linear {
+            let mut layer = LinearConfig::new(8, 8).init(&device);
+            layer.weight = layer.weight.map(|weight| weight.cast(dtype));
+            layer
+        };
+        for dtype in [DType::F32, DType::F64, DType::F16] {
+            let layers: Vec<Linear> = (0..5).map(|_| layer(dtype)).collect();
+            let layers = layers.l1_unstructured(0.5).unwrap();
+            count::take();
+            assert_eq!(layers.sparsity_report().zeros(), 5 * 32);
+            assert_eq!(count::take(), 1, "{dtype:?}");
+
+            // Weights that are read as they are stored need no masks, and f32 is borrowed on flex.
+            let layers = layers.with_mask_mode(MaskMode::AfterStep).unwrap();
+            count::take();
+            assert_eq!(layers.sparsity_report().zeros(), 5 * 32);
+            assert_eq!(count::take(), usize::from(dtype != DType::F32), "{dtype:?}");
+        }
     }
 }

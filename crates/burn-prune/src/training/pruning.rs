@@ -12,7 +12,7 @@ use super::clock::Clock;
 use super::progress::Progress;
 use crate::{
     MaskMode, MaskSet, Prunable, PruneError, Pruner, Rejected, Schedule,
-    model::{zero_pruned_gradients, zero_pruned_of},
+    model::{zero_after_optimizer, zero_pruned_gradients},
 };
 
 /// A model whose masks move on a schedule while it trains: the callback for Burn's `Learner`.
@@ -238,7 +238,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     fn after_optimizing(self, moved: &HashSet<ParamId>, optimize: impl FnOnce(M) -> M) -> Self {
         let steps = self.resumed_at() + 1;
         let Self { model, clock, plan } = self;
-        let model = zero_pruned_of(optimize(model), moved);
+        let model = zero_after_optimizer(optimize(model), moved);
         let clock = clock.set(steps);
         Self { model, clock, plan }.updated(steps)
     }

@@ -1,0 +1,202 @@
+//! Noticing that a mask has been lost.
+
+use std::any::Any;
+use std::collections::{HashMap, HashSet};
+
+use burn::module::{Module, ModuleVisitor, Param, ParamId, Reparameterization};
+use burn::tensor::{Device, Int, Tensor};
+
+use crate::error::{PruneError, Rejected};
+use crate::mask::{MaskMode, WeightMask};
+use crate::model::{Inventory, REPARAMETERIZATION, attach_at};
+
+/// Notices that a model has lost masks, for training loops of your own.
+///
+/// A mask belongs to its parameter, and what walks over a module keeps it: optimizers, records,
+/// `valid`, `train`, `fork`, `to_device`, `freeze`, `no_grad`, [`Module::map`]. Burn drops it where
+/// the [`Param`] in a field is itself written to, by [`Param::map`], [`Param::set_require_grad`],
+/// [`Param::init_mapper`] or another parameter in its place: a weight that is clipped by
+/// `layer.weight = layer.weight.map(..)` is dense from then on, without a word. Change weights with
+/// a [`ModuleMapper`](burn::module::ModuleMapper), or freeze layers as a whole
+/// (`layer.no_grad()`), and the masks stay.
+///
+/// The guard remembers the masks of a model at one moment: those that are lost are named by
+/// [`check`](Self::check), and put back by [`restore`](Self::restore). Make another one when the
+/// masks have changed on purpose. [`Pruning`](crate::Pruning) does all this by itself.
+///
+/// ```
+/// use burn::{nn::LinearConfig, tensor::Device};
+/// use burn_prune::{MaskGuard, Prunable, PruneError};
+///
+/// let mut layer = LinearConfig::new(8, 4).init(&Device::flex()).l1_unstructured(0.5)?;
+/// let guard = MaskGuard::of(&layer);
+/// guard.check(&layer)?;
+///
+/// layer.weight = layer.weight.map(|weight| weight.clamp(-0.1, 0.1));
+/// let lost = guard.check(&layer).unwrap_err();
+/// assert_eq!(lost, PruneError::MasksLost { paths: vec!["weight".to_string()] });
+///
+/// let layer = guard.restore(layer)?;
+/// assert_eq!(layer.sparsity_report().zeros(), 16);
+/// # Ok::<(), PruneError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct MaskGuard {
+    /// The masks by the path of their weight, in the order of the model.
+    masks: Vec<Guarded>,
+}
+
+/// The mask of a weight, on its device.
+#[derive(Debug, Clone)]
+struct Guarded {
+    path: String,
+    shape: Vec<usize>,
+    mode: MaskMode,
+    id: ParamId,
+    bits: Tensor<1, Int>,
+}
+
+impl MaskGuard {
+    /// Remembers the masks of a model. Neither copies nor reads a tensor.
+    pub fn of<M: Module>(model: &M) -> Self {
+        let mut masks = Masks::default();
+        model.visit(&mut masks);
+        Self { masks: masks.found }
+    }
+
+    /// Refuses a model that has lost a mask, naming the paths.
+    ///
+    /// Looks at no tensor: cheap enough to be called after each step.
+    ///
+    /// # Errors
+    /// [`PruneError::MasksLost`], with the path of each weight that had a mask and has none. A mask
+    /// with other bits is a mask.
+    pub fn check<M: Module>(&self, model: &M) -> Result<(), PruneError> {
+        let lost: Vec<String> = self.lost(model).map(|mask| mask.path.clone()).collect();
+        if lost.is_empty() {
+            return Ok(());
+        }
+        Err(PruneError::MasksLost { paths: lost })
+    }
+
+    /// Puts back the masks that a model has lost, as they were when the guard was made.
+    ///
+    /// In their [mode](MaskMode): what is stored under them is zeroed where it is after the step.
+    /// Masks that are there stay as they are.
+    ///
+    /// # Errors
+    /// When the model has no weight of that shape at that path any more, or one that cannot carry a
+    /// mask, because it has a LoRA adapter or is quantized.
+    pub fn restore<M: Module>(&self, model: M) -> Result<M, Rejected<M>> {
+        let lost: Vec<&Guarded> = self.lost(&model).collect();
+        if lost.is_empty() {
+            return Ok(model);
+        }
+        let inventory = Inventory::of(&model);
+        for mask in &lost {
+            if let Err(error) = mask.check_fits(&inventory) {
+                return Err(Rejected::new(model, error));
+            }
+        }
+        let lost: HashMap<&str, &Guarded> = lost
+            .iter()
+            .map(|mask| (mask.path.as_str(), *mask))
+            .collect();
+        Ok(attach_at(model, |path, device| {
+            Some(lost.get(path)?.on(device))
+        }))
+    }
+
+    fn lost<M: Module>(&self, model: &M) -> impl Iterator<Item = &Guarded> {
+        let there: HashSet<String> = Self::of(model)
+            .masks
+            .into_iter()
+            .map(|mask| mask.path)
+            .collect();
+        let masks = self.masks.iter();
+        masks.filter(move |mask| !there.contains(&mask.path))
+    }
+}
+
+impl Guarded {
+    fn check_fits(&self, inventory: &Inventory) -> Result<(), PruneError> {
+        let Some(parameter) = inventory.find(&self.path) else {
+            return Err(PruneError::MaskFitsNothing {
+                path: self.path.clone(),
+                found: inventory.paths(),
+            });
+        };
+        parameter.check_maskable()?;
+        if parameter.shape != self.shape {
+            return Err(PruneError::MaskShape {
+                path: self.path.clone(),
+                expected: parameter.shape.clone(),
+                found: self.shape.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The mask on the device of its weight.
+    fn on(&self, device: &Device) -> WeightMask {
+        let bits = self
+            .bits
+            .clone()
+            .to_device(&device.clone().without_autodiff());
+        let bits = if device.is_autodiff() {
+            Tensor::from_inner(bits)
+        } else {
+            bits
+        };
+        WeightMask::from_bits(bits, self.id, self.mode)
+    }
+}
+
+/// Collects the masks of a model.
+#[derive(Default)]
+struct Masks {
+    path: Vec<String>,
+    shape: Vec<usize>,
+    in_mask: bool,
+    found: Vec<Guarded>,
+}
+
+impl ModuleVisitor for Masks {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        if container == REPARAMETERIZATION {
+            self.in_mask = name == WeightMask::NAME;
+        } else if self.in_mask
+            && (container, name) == WeightMask::AFTER_STEP
+            && let Some(mask) = self.found.last_mut()
+        {
+            mask.mode = MaskMode::AfterStep;
+        }
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        if container == REPARAMETERIZATION {
+            self.in_mask = false;
+        }
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.shape = param.lazy_shape().to_vec();
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        let bits = (param as &dyn Any).downcast_ref::<Param<Tensor<1, Int>>>();
+        if let Some(bits) = bits.filter(|_| self.in_mask) {
+            // Below the weight are the name of the mask and that of its bits.
+            let weight = &self.path[..self.path.len() - 2];
+            self.found.push(Guarded {
+                path: weight.join("."),
+                shape: std::mem::take(&mut self.shape),
+                mode: MaskMode::OnRead,
+                id: bits.id,
+                bits: bits.val().without_autodiff(),
+            });
+        }
+    }
+}
