@@ -186,10 +186,6 @@ fn check_gradients(seed: u64, nets: [&Net; 3], input: &Tensor<4>, selection: &Se
             selection.groups().graph()
         );
     }
-    println!(
-        "DBGH {} {dense} {masked} {small}",
-        selection.gradient_hazards().count()
-    );
 }
 
 /// Whether weights that differ in their last digits give other outputs.
