@@ -74,6 +74,16 @@ impl ReadBack {
         self.masks.get(&parameter.id).cloned()
     }
 
+    /// Takes these masks for those that have been read.
+    #[cfg(feature = "lottery")]
+    pub(crate) fn put_masks(&mut self, inventory: &Inventory, masks: &MaskSet) {
+        for parameter in &inventory.parameters {
+            if let Some(mask) = masks.get(parameter.path()) {
+                self.masks.insert(parameter.id, Arc::new(mask.clone()));
+            }
+        }
+    }
+
     /// The masks in the order of the model.
     pub(crate) fn masks(&self, inventory: &Inventory) -> MaskSet {
         let masks = inventory.parameters.iter().filter_map(|parameter| {
