@@ -67,7 +67,8 @@ pub use cost::{Cost, LayerCost};
 pub use error::DeployError;
 pub use graph::{
     Along, AxisSize, Batch, Creation, Elementwise, Graph, GraphTensors, Number, Operation,
-    OperationKind, Padding, Parameter, Reduction, Role, Sizes, Spatial, TensorInfo, TensorKind,
+    OperationClass, OperationKind, Padding, Parameter, Reduction, Role, Sizes, Spatial, TensorInfo,
+    TensorKind,
 };
 pub use groups::{Frozen, GradientHazard, Group, Groups, Member, Unit};
 pub use layers::DepthwiseConv2d;

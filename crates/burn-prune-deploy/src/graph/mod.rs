@@ -19,7 +19,7 @@ mod translate;
 pub use batch::Batch;
 pub use elementwise::Elementwise;
 pub use kinds::{Along, Creation, Padding, Reduction, Spatial};
-pub use operation::{Number, Operation, OperationKind, Role};
+pub use operation::{Number, Operation, OperationClass, OperationKind, Role};
 pub use sizes::{AxisSize, Sizes};
 pub use tensors::GraphTensors;
 
