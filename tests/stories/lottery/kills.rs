@@ -47,16 +47,22 @@ fn half_written(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn kills_at_any_moment_change_nothing_and_leave_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let whole = folder.path().join("whole");
-    let started = Instant::now();
-    assert!(child(&whole).wait().unwrap().success());
-    let time = started.elapsed();
+    let mut whole = Vec::new();
+    for run in 0..3 {
+        let dir = folder.path().join(format!("whole-{run}"));
+        let started = Instant::now();
+        assert!(child(&dir).wait().unwrap().success());
+        whole.push((started.elapsed(), dir));
+    }
+    let (time, whole) = whole.into_iter().min().unwrap();
     let expected = csv(folder.path(), &StudyReport::read(&whole).unwrap());
 
     let mut chance = Chance::new(1);
-    let (mut kills, mut left) = (0, 0);
-    for study in 0..4 * scale() {
-        let dir = folder.path().join(format!("killed-{study}"));
+    let (mut studies, mut kills, mut left) = (0, 0, 0);
+    while kills < 30 * scale() {
+        studies += 1;
+        assert!(studies < 100 * scale(), "{kills} kills");
+        let dir = folder.path().join(format!("killed-{studies}"));
         for _ in 0..20 {
             let mut process = child(&dir);
             let (started, until) = (Instant::now(), time.mul_f64(chance.fraction()));
@@ -82,8 +88,5 @@ fn kills_at_any_moment_change_nothing_and_leave_nothing() {
         assert_eq!(half_written(&dir), Vec::<PathBuf>::new());
     }
     // Some of them while something was being written.
-    assert!(
-        kills >= 8 * scale() && left > 0,
-        "{kills} kills, {left} files"
-    );
+    assert!(left > 0, "{kills} kills");
 }
