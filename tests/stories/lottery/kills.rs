@@ -90,3 +90,36 @@ fn kills_at_any_moment_change_nothing_and_leave_nothing() {
     // Some of them while something was being written.
     assert!(left > 0, "{kills} kills");
 }
+
+#[test]
+fn processes_that_run_the_same_study_at_once_end_with_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = Trainings::default().run(&search(&folder.path().join("alone")));
+    let expected = csv(folder.path(), &alone.unwrap());
+    for study in 0..3 * scale() {
+        let dir = folder.path().join(format!("{study}"));
+        let together: Vec<Child> = (0..3).map(|_| child(&dir)).collect();
+        for mut process in together {
+            assert!(process.wait().unwrap().success());
+        }
+        assert_eq!(
+            csv(folder.path(), &StudyReport::read(&dir).unwrap()),
+            expected
+        );
+        assert_eq!(half_written(&dir), Vec::<PathBuf>::new());
+        // A cell whose numbers were changed is moved away once.
+        let path = dir.join("cells/seed-0/ticket/round-01/cell.json");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("\"censored\": ", "\"censored\":  ")).unwrap();
+        let together: Vec<Child> = (0..3).map(|_| child(&dir)).collect();
+        for mut process in together {
+            assert!(process.wait().unwrap().success());
+        }
+        assert_eq!(
+            csv(folder.path(), &StudyReport::read(&dir).unwrap()),
+            expected
+        );
+        let aside = fs::read_dir(dir.join("cells/seed-0/ticket")).unwrap();
+        assert_eq!(aside.count(), 3);
+    }
+}

@@ -4,6 +4,7 @@ mod controls;
 mod kills;
 mod learner;
 mod lineage;
+mod mixing;
 mod paper;
 mod refusals;
 mod rehearsal;

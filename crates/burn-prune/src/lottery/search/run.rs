@@ -67,9 +67,10 @@ impl LotteryTicketSearch<'_> {
         }
         let seeds: BTreeSet<u64> = unfinished.iter().map(|cell| cell.seed).collect();
         for seed in seeds {
-            match seed == self.seeds[0] {
-                true => run.rehearse(seed, &first, &mut known)?,
-                false => run.rehearse(seed, &model(seed), &mut known)?,
+            if seed == self.seeds[0] {
+                run.rehearse(seed, &first, &mut known)?;
+            } else {
+                run.rehearse(seed, &model(seed), &mut known)?;
             }
         }
         drop(first);

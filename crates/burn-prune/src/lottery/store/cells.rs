@@ -133,14 +133,14 @@ impl Directory {
         };
         let path = self.folder(&outcome.cell).join(name);
         let bytes = fs::read(&path).map_err(|error| file_error(&path, error))?;
-        match stored.is_of(&bytes) {
-            true => Ok((path, bytes)),
-            false => Err(file_error(
-                &path,
-                "the file is damaged, or that of another cell; move its folder away to have the \
-                 cell made anew",
-            )),
+        if stored.is_of(&bytes) {
+            return Ok((path, bytes));
         }
+        Err(file_error(
+            &path,
+            "the file is damaged, or that of another cell; move its folder away to have the cell \
+             made anew",
+        ))
     }
 
     /// Writes a cell, whole or not at all.
