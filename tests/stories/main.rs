@@ -15,6 +15,7 @@ mod life_cycle;
 mod lottery;
 mod mask_files;
 mod mask_guard;
+mod mask_sequences;
 mod nets;
 mod number_types;
 mod optimizers;
