@@ -7,6 +7,7 @@ mod bad_input;
 mod chance;
 mod containers;
 mod damage;
+mod dropped_masks;
 mod final_amounts;
 mod first_format;
 mod kills;
