@@ -25,4 +25,5 @@ mod rewinding;
 mod schedules;
 mod semantics;
 mod sensitivity;
+mod shared_ids;
 mod torch;

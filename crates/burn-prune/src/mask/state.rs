@@ -108,6 +108,22 @@ impl WeightMask {
         self.trust
     }
 
+    /// The mask that keeps what either of them keeps; `None` for weights of different sizes.
+    #[cfg(feature = "optim")]
+    pub(crate) fn union(self, other: &Self) -> Option<Self> {
+        if self.kept.id == other.kept.id {
+            return Some(self);
+        }
+        let [kept, others] = [&self, other].map(|mask| mask.kept.val().without_autodiff());
+        if kept.dims() != others.dims() {
+            return None;
+        }
+        let [kept, others] = [kept, others].map(|bits| bits.cast(DType::I32));
+        let device = kept.device();
+        let both = kept.bitwise_or(others.to_device(&device));
+        Some(Self::from_bits(both, ParamId::new(), self.mode()))
+    }
+
     /// [`zero_pruned`](Self::zero_pruned) for a tensor that may be on another device.
     #[cfg(feature = "optim")]
     pub(crate) fn zero_pruned_on_its_device<const D: usize>(&self, tensor: Tensor<D>) -> Tensor<D> {

@@ -12,7 +12,7 @@ use super::clock::Clock;
 use super::progress::Progress;
 use crate::{
     MaskMode, MaskSet, Prunable, PruneError, Pruner, Rejected, Schedule,
-    model::{zero_after_optimizer, zero_pruned_gradients},
+    model::{check_trainable, prune, zero_after_optimizer, zero_pruned_gradients},
 };
 
 /// A model whose masks move on a schedule while it trains: the callback for Burn's `Learner`.
@@ -108,6 +108,9 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     /// LoRA adapter, or the first update or the last one would fail.
     pub fn new(model: M, pruner: Pruner, schedule: Box<dyn Schedule>) -> Result<Self, Rejected<M>> {
         let schedule: Arc<dyn Schedule> = schedule.into();
+        if let Err(error) = check_trainable(&model) {
+            return Err(Rejected::new(model, error));
+        }
         // What cannot be done in the end is refused now, not logged then.
         let last = schedule
             .last_update()
@@ -268,20 +271,13 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
         // There is nobody to return an error to: a training whose weights have become NaN goes on
         // with the masks that it has.
         let failed = |error| log::error!("step {steps}: the masks stay as they are: {error}");
-        let model = match plan.pruner.to_scheduled(sparsity).masks(&model) {
-            Ok(masks) => match model.with_masks(&masks) {
-                Ok(model) => {
-                    log::info!("step {steps}: sparsity {:.4}", masks.sparsity());
-                    plan.progress.set(&masks);
-                    model
-                }
-                Err(rejected) => {
-                    let (model, error) = rejected.into_parts();
-                    failed(error);
-                    model
-                }
-            },
-            Err(error) => {
+        let model = match prune(model, &plan.pruner.to_scheduled(sparsity)) {
+            Ok((model, masks)) => {
+                log::info!("step {steps}: sparsity {:.4}", masks.sparsity());
+                plan.progress.set(&masks);
+                model
+            }
+            Err((model, error)) => {
                 failed(error);
                 model
             }

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use burn::module::{Module, ModuleMapper, Param, ParamId};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
 
-use crate::model::{Inventory, visit_weights};
+use crate::model::{Inventory, Place, Places, visit_weights};
 
 /// Makes the running statistics of norms anew: the mean over these batches of what each batch gives.
 ///
@@ -63,8 +63,8 @@ pub fn reestimate_statistics<M: Module, B: Clone>(
     model
 }
 
-/// The values of statistics by their id.
-type Statistics = HashMap<ParamId, Vec<f64>>;
+/// The values of statistics by their place.
+type Statistics = HashMap<Place, Vec<f64>>;
 
 /// So large that what a batch gives does not count beside it, also where it differs from run to run
 /// by dropout.
@@ -75,7 +75,7 @@ fn larger_than(value: f64) -> f64 {
 #[derive(Default)]
 struct Means {
     /// Sums over the batches in which a norm has run, and their number.
-    sums: HashMap<ParamId, (Vec<f64>, f64)>,
+    sums: HashMap<Place, (Vec<f64>, f64)>,
 }
 
 impl Means {
@@ -109,27 +109,38 @@ fn read<M: Module>(model: &M) -> Statistics {
     drop(model.valid());
     let statistics = Inventory::of(model).parameters.into_iter();
     let statistics = statistics.filter(|known| known.is_statistic());
-    let ids: Vec<ParamId> = statistics.map(|known| known.id).collect();
+    let places = statistics.map(|known| known.place()).collect();
     let mut values = Statistics::new();
-    visit_weights(model, ids, |id, found| {
-        values.insert(id, found.iter().collect());
+    visit_weights(model, places, |place, found| {
+        values.insert(place, found.iter().collect());
     });
     values
 }
 
 /// Writes through to the model: clones share their statistics.
-fn write<M: Module>(model: &M, values: impl Fn(ParamId) -> Option<Vec<f64>>) {
+fn write<M: Module>(model: &M, values: impl Fn(Place) -> Option<Vec<f64>>) {
     drop(model.valid());
-    drop(model.clone().map(&mut Write { values }));
+    let places = Places::default();
+    drop(model.clone().map(&mut Write { values, places }));
 }
 
 struct Write<F> {
     values: F,
+    places: Places,
 }
 
-impl<F: Fn(ParamId) -> Option<Vec<f64>>> ModuleMapper for Write<F> {
+impl<F: Fn(Place) -> Option<Vec<f64>>> ModuleMapper for Write<F> {
+    fn enter_module(&mut self, _name: &str, container: &str) {
+        self.places.enter(container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.places.exit(container);
+    }
+
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(values) = (self.values)(param.id) else {
+        let place = self.places.visit();
+        let Some(values) = place.and_then(&self.values) else {
             return param;
         };
         param.map(|old| {
