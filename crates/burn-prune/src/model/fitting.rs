@@ -149,3 +149,56 @@ fn fitting<'a>(
     }
     Ok(parameter)
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Param;
+    use burn::nn::{Linear, LinearConfig};
+    use burn::tensor::{DType, Device};
+
+    use crate::model::count;
+    use crate::{Magnitude, MaskMode, Prunable, Pruner};
+
+    /// f32 weights of flex would be borrowed, not read.
+    fn layers(count: usize) -> Vec<Linear> {
+        let layer = |_| -> Linear {
+            let mut layer = LinearConfig::new(8, 8).init(&Device::flex());
+            layer.weight = Param::from_tensor(layer.weight.val().cast(DType::F64));
+            layer
+        };
+        (0..count).map(layer).collect()
+    }
+
+    fn to_sparsity(sparsity: f64) -> Pruner {
+        Pruner::new(Magnitude::l1()).to_sparsity(sparsity)
+    }
+
+    #[test]
+    fn an_update_waits_for_the_device_once_however_many_masks_there_are() {
+        for mode in [MaskMode::OnRead, MaskMode::AfterStep] {
+            let layers = layers(5).prune(&to_sparsity(0.25)).unwrap();
+            let layers = layers.with_mask_mode(mode).unwrap();
+            count::take();
+            let masks = to_sparsity(0.5).masks(&layers).unwrap();
+            let layers = layers.with_masks(&masks).unwrap();
+            assert_eq!(count::take(), 1);
+            let layers = layers.prune(&to_sparsity(0.75)).unwrap();
+            assert_eq!(count::take(), 1);
+            assert!((layers.masks().sparsity() - 0.75).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn places_of_one_id_are_compared_in_the_read_back_that_there_is_anyway() {
+        let mut layers = layers(3);
+        layers[2] = layers[0].clone();
+        count::take();
+        let layers = layers.prune(&to_sparsity(0.5)).unwrap();
+        assert_eq!(count::take(), 1);
+        // Their common mask says the rest.
+        let masks = to_sparsity(0.75).masks(&layers).unwrap();
+        assert_eq!(masks.len(), 2);
+        drop(layers.with_masks(&masks).unwrap());
+        assert_eq!(count::take(), 1);
+    }
+}

@@ -340,3 +340,43 @@ impl ModuleVisitor for WithGradient<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::{Linear, LinearConfig};
+    use burn::optim::SgdConfig;
+    use burn::tensor::{DType, Device};
+
+    use super::*;
+    use crate::model::count;
+    use crate::{Magnitude, Run, ScheduleConfig, Span};
+
+    #[test]
+    fn a_scheduled_update_waits_for_the_device_once() {
+        let device = Device::flex().autodiff();
+        let layer = |_| -> Linear {
+            let mut layer = LinearConfig::new(4, 4).init(&device);
+            // f32 weights of flex would be borrowed, not read.
+            layer.weight = Param::from_tensor(layer.weight.val().detach().cast(DType::F64));
+            layer
+        };
+        let layers: Vec<Linear> = (0..5).map(layer).collect();
+        let run = Run {
+            epochs: 1,
+            steps_per_epoch: 4,
+        };
+        let schedule = ScheduleConfig::linear(0.5, Span::steps(0, 4, 2));
+        let schedule = schedule.build(run).unwrap();
+        let pruner = Pruner::new(Magnitude::l1());
+        let mut pruning = Pruning::new(layers, pruner, schedule).unwrap();
+        let mut optimizer = SgdConfig::new().init();
+        let mut reads = Vec::new();
+        for _ in 0..4 {
+            count::take();
+            pruning = pruning.step(&mut optimizer, 0.1, GradientsParams::new());
+            reads.push(count::take());
+        }
+        assert_eq!(reads.iter().sum::<usize>(), 2, "{reads:?}");
+        assert_eq!(pruning.sparsity(), 0.5);
+    }
+}
