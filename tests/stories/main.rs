@@ -4,6 +4,7 @@
 
 mod after_step;
 mod bad_input;
+mod chance;
 mod containers;
 mod first_format;
 mod learner;

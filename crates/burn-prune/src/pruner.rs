@@ -392,6 +392,15 @@ impl Pruner {
         Ok(Ranking::new(self.pattern, selected, &read)?.into_masks())
     }
 
+    /// This pruner with weights in the place of its criterion.
+    #[cfg(feature = "lottery")]
+    pub(crate) fn by_magnitude(&self) -> Self {
+        Self {
+            criterion: Arc::new(crate::Magnitude::l1()),
+            ..self.clone()
+        }
+    }
+
     /// This pruner for one parameter alone.
     #[cfg(feature = "optim")]
     pub(crate) fn alone(&self, path: &str) -> Self {

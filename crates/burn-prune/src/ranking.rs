@@ -103,12 +103,10 @@ impl<'a> Ranking<'a> {
         self.check_importance(importance)?;
         for tensor in &mut self.tensors {
             let parameter = tensor.parameter;
-            let values = match importance_of(importance, parameter) {
-                Some(importance) => importance.values.clone(),
-                None if parameter.is_masked() => {
-                    read.weight(parameter).masked(Arc::clone(&tensor.mask))
-                }
-                None => read.weight(parameter),
+            let values = match (importance_of(importance, parameter), read.mask(parameter)) {
+                (Some(importance), _) => importance.values.clone(),
+                (None, Some(mask)) => read.weight(parameter).masked(mask),
+                (None, None) => read.weight(parameter),
             };
             let scores = tensor.scores(criterion, self.pattern, &values)?;
             tensor.scores = Some(match normalize {

@@ -97,6 +97,18 @@ impl Progress {
                 "{cell} is damaged and made anew ({reason}); it is now in {}",
                 moved_to.display()
             )),
+            Event::Outdated {
+                cell,
+                reason,
+                moved_to,
+            } => self.line(&format!(
+                "{cell} is made anew, as {reason}; it is now in {}",
+                moved_to.display()
+            )),
+            Event::OtherStart { cell } => self.line(&format!(
+                "{cell} began with other weights than the model of this seed has now; its tickets go \
+                 back to those of the dense run"
+            )),
             _ => {}
         }
     }

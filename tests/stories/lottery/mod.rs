@@ -2,8 +2,10 @@
 
 mod controls;
 mod learner;
+mod lineage;
 mod paper;
 mod refusals;
+mod rehearsal;
 mod report;
 mod resuming;
 mod rewinding;

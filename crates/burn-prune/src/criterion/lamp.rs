@@ -60,6 +60,10 @@ impl Criterion for Lamp {
         let scores = lamp(squares.len(), Bits::OfF64, size, |square| square);
         Ok(scores.into())
     }
+
+    fn identity(&self) -> Option<Identity> {
+        Some(Identity::new("lamp"))
+    }
 }
 
 /// The scores of units by their sizes, which order them and have these squares.
@@ -179,10 +183,6 @@ impl Scale {
     fn squared(self, weight: f64) -> f64 {
         let scaled = weight * self.0[0] * self.0[1];
         scaled * scaled
-    }
-
-    fn identity(&self) -> Option<Identity> {
-        Some(Identity::new("lamp"))
     }
 }
 

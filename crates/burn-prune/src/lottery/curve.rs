@@ -24,8 +24,9 @@ impl LearningCurve {
         Self::default()
     }
 
-    /// Adds the loss after this step, counted as in [`Moment`](super::Moment). Returns whether it
-    /// is the lowest so far; a loss that is not finite never is.
+    /// Adds the loss after this step, counted as in [`Moment`](super::Moment): on the schedule of
+    /// the cell, from its [`start`](super::Cell::schedule), before the first step, to its end.
+    /// Returns whether it is the lowest so far; a loss that is not finite never is.
     pub fn push(&mut self, step: usize, validation_loss: f64) -> bool {
         let lower = self.lowest().is_none_or(|(_, loss)| validation_loss < loss);
         let finite = validation_loss.is_finite();

@@ -1,5 +1,5 @@
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::CellId;
 use crate::PruneError;
@@ -55,10 +55,12 @@ pub enum LotteryError {
         /// What went wrong.
         message: String,
     },
-    /// The dense run was made before a method was added that needs more of it.
-    #[error("{cell} has no {what}, which this study needs; move the folders of seed {} away to have them made anew", cell.seed)]
+    /// A cell was made before a method or a round was added that needs more of it.
+    #[error(
+        "{cell} has no {what}, which this study needs; move its folder away to have it made anew"
+    )]
     Incomplete {
-        /// The dense cell.
+        /// The cell.
         cell: CellId,
         /// What it lacks.
         what: String,
@@ -124,6 +126,38 @@ pub enum LotteryError {
         /// How long this shard has waited.
         seconds: u64,
     },
+    /// The study was begun by an earlier release, whose cells do not say what they were made from.
+    #[error(
+        "{} holds a study of version {version}, whose cells do not say what they were made from: it \
+         can be read and reported on, but not continued; use another directory", dir.display()
+    )]
+    OldStudy {
+        /// The directory.
+        dir: PathBuf,
+        /// The version of the study.
+        version: u32,
+    },
+    /// The pruners would not get through the rounds. They were tried on the initial weights, and
+    /// nothing has been trained.
+    #[error(
+        "the masks of round {round} cannot be cut, as the initial weights of seed {seed} show: {error}"
+    )]
+    CannotPrune {
+        /// The seed of the model.
+        seed: u64,
+        /// The round whose masks cannot be cut.
+        round: usize,
+        /// Why.
+        error: PruneError,
+    },
+}
+
+/// A file of a study, or a folder of one, with which something went wrong.
+pub(super) fn file_error(path: &Path, message: impl ToString) -> LotteryError {
+    LotteryError::File {
+        path: path.to_path_buf(),
+        message: message.to_string(),
+    }
 }
 
 impl LotteryError {

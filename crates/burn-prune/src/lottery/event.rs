@@ -8,7 +8,8 @@ use super::CellId;
 pub enum Event<'a> {
     /// What this run is going to do, before anything else.
     Planned {
-        /// Cells that are missing.
+        /// Cells that are missing or to be made anew. Cells after one that is made anew come to
+        /// them, when it comes out otherwise.
         cells: usize,
         /// Steps of the optimizer in them.
         steps: usize,
@@ -57,5 +58,21 @@ pub enum Event<'a> {
         reason: &'a str,
         /// Where it is now.
         moved_to: &'a Path,
+    },
+    /// A cell was made from masks or weights that are no longer there. It has been moved away, and
+    /// will be made anew.
+    Outdated {
+        /// The cell.
+        cell: &'a CellId,
+        /// What it was made from.
+        reason: &'a str,
+        /// Where it is now.
+        moved_to: &'a Path,
+    },
+    /// The dense run of a seed began with other weights than the model has that is now made from
+    /// that seed. The rounds go back to those of the dense run.
+    OtherStart {
+        /// The dense run.
+        cell: &'a CellId,
     },
 }

@@ -8,12 +8,11 @@
 mod cell;
 mod controls;
 mod curve;
-mod directory;
 mod error;
 mod event;
+mod lineage;
 mod method;
 mod moment;
-mod part;
 mod plan;
 mod reading;
 mod report;
@@ -21,7 +20,7 @@ mod running;
 mod search;
 mod settings;
 mod shard;
-mod study;
+mod store;
 mod ticket;
 
 pub use cell::{Cell, CellId, Trained};

@@ -11,6 +11,21 @@ pub(super) fn control_name(method: &str, control: Control) -> String {
     format!("{method}-{control}")
 }
 
+/// The method, and the control of it, with this name.
+pub(super) fn find_method<'a>(
+    methods: &'a [Method],
+    name: &str,
+) -> Option<(&'a Method, Option<Control>)> {
+    methods.iter().find_map(|method| {
+        if method.name == name {
+            return Some((method, None));
+        }
+        let mut controls = method.controls.iter().map(|(control, _)| *control);
+        let control = controls.find(|of| control_name(&method.name, *of) == name)?;
+        Some((method, Some(control)))
+    })
+}
+
 /// Where a cell comes from.
 #[derive(Clone, Copy)]
 pub(super) enum Plan<'a> {
@@ -54,14 +69,7 @@ impl LotteryTicketSearch<'_> {
         if cell.method == DENSE {
             return Plan::Dense { steps: self.steps };
         }
-        let named = self.methods.iter().find_map(|method| {
-            if method.name == cell.method {
-                return Some((method, None));
-            }
-            let mut controls = method.controls.iter().map(|(control, _)| *control);
-            let control = controls.find(|of| control_name(&method.name, *of) == cell.method)?;
-            Some((method, Some(control)))
-        });
+        let named = find_method(&self.methods, &cell.method);
         let (method, control) = named.expect("cells are made of the methods");
         let start = self.step(method.rewind.schedule_to);
         let end = match method.rewind.schedule_to {

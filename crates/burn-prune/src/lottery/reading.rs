@@ -18,6 +18,18 @@ pub(super) struct Masks {
 impl Masks {
     /// Reads all masks, and the weights that the pruners rank, with one read-back.
     pub(super) fn of<M: Module>(model: &M, pruners: &[Pruner]) -> Self {
+        let (inventory, read, refused) = Self::read(model, pruners);
+        Self {
+            now: read.masks(&inventory),
+            next: match refused {
+                Some(error) => Err(error),
+                None => next(pruners, &inventory, &read),
+            },
+        }
+    }
+
+    /// With the reason for which one of the pruners cannot be asked at all.
+    fn read<M: Module>(model: &M, pruners: &[Pruner]) -> (Inventory, ReadBack, Option<PruneError>) {
         let mut inventory = Inventory::of(model);
         let wanted = pruners.iter().map(|pruner| pruner.wanted(&inventory));
         let wanted: Result<Vec<Wanted>, PruneError> = wanted.collect();
@@ -30,20 +42,49 @@ impl Masks {
             selected.extend(wanted.selected);
             weights.extend(wanted.weights);
         }
-        let masked = inventory
-            .parameters
-            .iter()
-            .filter(|known| known.is_masked());
+        let masked = inventory.parameters.iter();
+        let masked = masked.filter(|known| known.is_masked());
         selected.extend(masked.map(Parameter::place));
         let read = inventory.read(model, weights, &selected, Sharing::OneMask);
-        Self {
-            now: read.masks(&inventory),
-            next: match refused {
-                Some(error) => Err(error),
-                None => next(pruners, &inventory, &read),
-            },
-        }
+        (inventory, read, refused)
     }
+}
+
+/// Prunes the weights of a model this often without training in between, on the host.
+///
+/// # Errors
+/// The round whose masks cannot be cut, and why. Scores that are not finite are no reason when the
+/// weights are: a criterion that looks at what training does to them may have nothing to go by yet.
+pub(super) fn rehearse<M: Module>(
+    model: &M,
+    pruners: &[Pruner],
+    rounds: usize,
+) -> Result<(), (usize, PruneError)> {
+    let tried = rehearse_with(model, pruners, rounds);
+    let Err((_, PruneError::NonFiniteScore { .. })) = &tried else {
+        return tried;
+    };
+    let by_magnitude: Vec<Pruner> = pruners.iter().map(Pruner::by_magnitude).collect();
+    match rehearse_with(model, &by_magnitude, rounds) {
+        Ok(()) => Ok(()),
+        Err(_) => tried,
+    }
+}
+
+fn rehearse_with<M: Module>(
+    model: &M,
+    pruners: &[Pruner],
+    rounds: usize,
+) -> Result<(), (usize, PruneError)> {
+    let (inventory, mut read, refused) = Masks::read(model, pruners);
+    if let Some(error) = refused {
+        return Err((1, error));
+    }
+    for round in 1..=rounds {
+        let masks = next(pruners, &inventory, &read).map_err(|error| (round, error))?;
+        read.put_masks(&inventory, &masks);
+    }
+    Ok(())
 }
 
 fn next(pruners: &[Pruner], inventory: &Inventory, read: &ReadBack) -> Result<MaskSet, PruneError> {
@@ -70,7 +111,7 @@ mod tests {
         Cell, Control, Event, LearningCurve, LotteryTicketSearch, Method, Moment, Rewind, Trained,
     };
     use crate::model::count;
-    use crate::{Magnitude, Prunable};
+    use crate::{Criterion, Magnitude, Prunable, Scores, Units, Weight};
 
     /// The read-backs of each cell, but for those in the training.
     fn read_backs(method: Method) -> Vec<(String, usize)> {
@@ -94,10 +135,13 @@ mod tests {
                 test_accuracy: 0.5,
             })
         };
-        let done = |event: &Event<'_>| {
-            if let Event::Finished { cell, .. } = event {
+        let done = |event: &Event<'_>| match event {
+            // The pruners have been tried.
+            Event::Planned { .. } => assert_eq!(count::take(), 1),
+            Event::Finished { cell, .. } => {
                 counted.borrow_mut().push((cell.to_string(), count::take()));
             }
+            _ => {}
         };
         let search = LotteryTicketSearch::new(folder.path())
             .steps(2)
@@ -142,6 +186,54 @@ mod tests {
             read_backs(Method::new("early", early)),
             expected(&[("dense", 1), ("early, round 1", 2), ("early, round 2", 2)])
         );
+    }
+
+    #[test]
+    fn a_rehearsal_prunes_as_the_rounds_do_and_says_which_one_cannot() {
+        let net = LinearConfig::new(10, 8).init(&Device::flex());
+        let counted = Pruner::new(Magnitude::l1()).amount(30);
+        let counted = std::slice::from_ref(&counted);
+        assert_eq!(rehearse(&net, counted, 2), Ok(()));
+        let Err((round, error)) = rehearse(&net, counted, 3) else {
+            panic!("30 of 20 are too many");
+        };
+        assert_eq!(round, 3);
+        assert!(error.to_string().contains("30"), "{error}");
+        // The model is as it was.
+        assert!(!net.is_pruned());
+        // As when the masks are attached in between.
+        let global = Pruner::new(crate::Lamp).allocation(crate::Allocation::Global);
+        let global = global.amount(0.3);
+        let (inventory, mut read, _) = Masks::read(&net, std::slice::from_ref(&global));
+        let mut attached = net.clone();
+        for _ in 0..3 {
+            let masks = next(std::slice::from_ref(&global), &inventory, &read).unwrap();
+            read.put_masks(&inventory, &masks);
+            attached = attached.prune(&global).unwrap();
+            assert_eq!(masks, attached.masks());
+        }
+    }
+
+    #[test]
+    fn a_criterion_that_has_nothing_to_go_by_before_training_is_let_through() {
+        #[derive(Debug)]
+        struct Moved(f64);
+        impl Criterion for Moved {
+            fn scores(&self, weight: &Weight<'_>, units: &Units) -> Result<Scores, PruneError> {
+                // Before the first step 0 / 0.
+                Ok(units.sum(weight.iter().map(|w| w * self.0 / self.0)).into())
+            }
+        }
+        let net = LinearConfig::new(10, 8).init(&Device::flex());
+        let moved = [Pruner::new(Moved(0.0)).amount(30)];
+        assert_eq!(rehearse(&net, &moved, 2), Ok(()));
+        assert!(rehearse(&net, &moved, 3).is_err());
+        let mut broken = net;
+        broken.weight = Param::from_tensor(broken.weight.val() * f32::NAN);
+        assert!(matches!(
+            rehearse(&broken, &moved, 1),
+            Err((1, PruneError::NonFiniteScore { .. }))
+        ));
     }
 
     #[test]

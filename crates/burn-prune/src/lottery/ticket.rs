@@ -5,9 +5,11 @@ use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
 use serde_json::{Value, json};
 
-use super::directory::{Directory, Found, MASKS, file_error, weights_file, write_file};
-use super::{CellId, LotteryError, Moment};
-use crate::{MaskSet, Prunable, PruneError, Rejected};
+use super::error::file_error;
+use super::lineage::Sources;
+use super::store::{Directory, Found, MASKS};
+use super::{CellId, LotteryError};
+use crate::{MaskSet, Prunable, PruneError, Rejected, files};
 
 const MAGIC: &[u8; 8] = b"BURNTCKT";
 /// The newest version that is known, and the one that is written.
@@ -72,21 +74,23 @@ impl Ticket {
             Found::Damaged(reason) => Err(file_error(&directory.folder(cell), reason)),
         };
         let outcome = whole(cell)?;
-        let weights_of = method.rewind.weights_to;
-        let before = match weights_of {
-            Moment::End if cell.round > 1 => CellId {
-                round: cell.round - 1,
-                ..cell.clone()
-            },
-            _ => CellId::dense(cell.seed),
-        };
-        let before = whole(&before)?;
+        let sources = Sources::of(cell, method, None);
+        let weights = sources.weights.expect("only controls begin with others");
+        let before = whole(&weights.cell)?;
+        let made_from = &outcome.made_from.weights;
+        if made_from.is_some() && made_from.as_ref() != before.content(&weights.file) {
+            let message = format!(
+                "the weights that this cell went back to are no longer those of {}",
+                weights.cell
+            );
+            return Err(file_error(&directory.folder(cell), message));
+        }
         Ok(Self {
-            weights: directory.weights(&before, &weights_file(&weights_of.to_string()))?,
+            weights: directory.weights(&before, &weights.file)?,
             masks: directory.masks(&outcome, MASKS)?,
             description: json!({
                 "cell": cell,
-                "weights_of": weights_of,
+                "weights_of": method.rewind.weights_to,
                 "remaining": outcome.remaining(),
                 "test_accuracy": outcome.test_accuracy,
                 "settings": outcome.settings,
@@ -143,7 +147,7 @@ impl Ticket {
             bytes.extend(section);
         }
         bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
-        write_file(path, &bytes)
+        files::write(path, &bytes).map_err(|error| failed(&error))
     }
 
     /// Reads what [`save`](Self::save) wrote.

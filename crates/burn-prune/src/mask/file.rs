@@ -4,7 +4,6 @@
 //! the length of its path as u32 and the path in UTF-8, its rank as u32, its shape as u64s, and its
 //! words as u32s; in the end the CRC-32 of all before it as u32.
 
-use std::io::Write;
 use std::path::Path;
 
 use super::{Mask, MaskSet, packed::entries};
@@ -37,14 +36,7 @@ impl MaskSet {
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PruneError> {
         let path = path.as_ref();
-        let write = || {
-            let mut file = files::beside(path, "")?;
-            file.write_all(&self.to_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(path)?;
-            Ok(())
-        };
-        write().map_err(|error: std::io::Error| broken(path, error))
+        files::write(path, &self.to_bytes()).map_err(|error| broken(path, error))
     }
 
     /// Reads what [`save`](Self::save) wrote.

@@ -103,6 +103,17 @@ impl ReadBack {
         one.shape == other.shape && a.dtype == b.dtype && a.values.has_bits_of(&b.values)
     }
 
+    /// Takes these masks for those that have been read.
+    #[cfg(feature = "lottery")]
+    pub(crate) fn put_masks(&mut self, inventory: &Inventory, masks: &MaskSet) {
+        for parameter in &inventory.parameters {
+            if let Some(mask) = masks.get(parameter.path()) {
+                let mask = Arc::new(mask.clone());
+                self.masks.insert(parameter.masked_at(), mask);
+            }
+        }
+    }
+
     /// The masks in the order of the model.
     pub(crate) fn masks(&self, inventory: &Inventory) -> MaskSet {
         let masks = inventory.parameters.iter().filter_map(|parameter| {

@@ -357,7 +357,7 @@ mod tests {
         let layer = |_| -> Linear {
             let mut layer = LinearConfig::new(4, 4).init(&device);
             // f32 weights of flex would be borrowed, not read.
-            layer.weight = Param::from_tensor(layer.weight.val().detach().cast(DType::F64));
+            layer.weight = Param::from_tensor(layer.weight.val().cast(DType::F64).detach());
             layer
         };
         let layers: Vec<Linear> = (0..5).map(layer).collect();

@@ -2,6 +2,7 @@
 
 mod page;
 mod plots;
+mod standing;
 mod table;
 
 use std::path::Path;
@@ -9,12 +10,12 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::directory::{Directory, Found, file_error, write_file, write_json};
+use super::error::file_error;
 use super::method::DENSE;
-use super::plan::control_name;
-use super::settings::differences;
+use super::store::{Directory, Found, Outcome};
 use super::{CellId, LotteryError};
-use crate::PruneError;
+use crate::{PruneError, files};
+use standing::Standing;
 
 /// The results of a study, as far as they are there.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,8 +25,8 @@ pub struct StudyReport {
     pub rows: Vec<StudyRow>,
     /// Cells that are not there yet.
     pub missing: Vec<CellId>,
-    /// Cells that are not whole, which running the study makes anew, or that were made with other
-    /// settings.
+    /// Cells that running the study makes anew, as they are not whole, or were made from masks or
+    /// weights that are no longer there; and cells that were made with other settings.
     pub damaged: Vec<CellId>,
     /// What all cells have in common.
     pub settings: Value,
@@ -130,13 +131,27 @@ impl Summary {
     }
 }
 
-/// Whether a cell has the settings that all cells have in common.
-fn of_study(cell: &Value, common: &Value) -> bool {
-    let Value::Object(common) = common else {
-        return false;
-    };
-    let mut settings = common.iter();
-    settings.all(|(name, value)| differences(&cell[name.as_str()], value).is_empty())
+impl StudyRow {
+    fn of(outcome: &Outcome) -> Self {
+        let CellId {
+            seed,
+            method,
+            round,
+        } = outcome.cell.clone();
+        Self {
+            seed,
+            method,
+            round,
+            remaining: outcome.remaining(),
+            test_accuracy: outcome.test_accuracy,
+            validation_loss: outcome.validation_loss,
+            early_stop_iteration: outcome.early_stop_iteration,
+            censored: outcome.censored,
+            iterations: outcome.iterations,
+            training_seconds: outcome.training_seconds,
+            seconds: outcome.seconds,
+        }
+    }
 }
 
 impl StudyReport {
@@ -150,50 +165,21 @@ impl StudyReport {
             let found = "there is no study here: no `study.json`";
             return Err(file_error(directory.root(), found));
         };
-        let mut expected = Vec::new();
-        for &seed in &study.seeds {
-            expected.push(CellId::dense(seed));
-            for method in &study.methods {
-                let mut add = |method: &str, rounds: &mut dyn Iterator<Item = usize>| {
-                    expected.extend(rounds.map(|round| CellId {
-                        seed,
-                        method: method.to_string(),
-                        round,
-                    }));
-                };
-                add(&method.name, &mut (1..=study.rounds));
-                for (control, rounds) in &method.controls {
-                    let name = control_name(&method.name, *control);
-                    add(&name, &mut rounds.iter().copied());
-                }
-            }
-        }
+        let mut standing = Standing::new(&study);
         let mut report = Self {
             rows: Vec::new(),
             missing: Vec::new(),
             damaged: Vec::new(),
-            settings: study.settings,
+            settings: study.settings.clone(),
         };
-        for cell in expected {
+        for cell in standing::expected(&study) {
             match directory.find(&cell)? {
-                Found::Whole(outcome) if !of_study(&outcome.settings, &report.settings) => {
-                    report.damaged.push(cell);
-                }
                 Found::Nothing => report.missing.push(cell),
+                Found::Whole(outcome) => match standing.add(*outcome) {
+                    Some(outcome) => report.rows.push(StudyRow::of(outcome)),
+                    None => report.damaged.push(cell),
+                },
                 Found::Damaged(_) => report.damaged.push(cell),
-                Found::Whole(outcome) => report.rows.push(StudyRow {
-                    seed: cell.seed,
-                    method: cell.method,
-                    round: cell.round,
-                    remaining: outcome.remaining(),
-                    test_accuracy: outcome.test_accuracy,
-                    validation_loss: outcome.validation_loss,
-                    early_stop_iteration: outcome.early_stop_iteration,
-                    censored: outcome.censored,
-                    iterations: outcome.iterations,
-                    training_seconds: outcome.training_seconds,
-                    seconds: outcome.seconds,
-                }),
             }
         }
         Ok(report)
@@ -261,8 +247,10 @@ impl StudyReport {
         std::fs::create_dir_all(directory).map_err(|error| file_error(directory, error))?;
         let path = directory.join("results.csv");
         let csv = self.csv().map_err(|error| file_error(&path, error))?;
-        write_file(&path, &csv)?;
-        write_json(&directory.join("results.json"), self)?;
+        files::write(&path, &csv).map_err(|error| file_error(&path, error))?;
+        let path = directory.join("results.json");
+        let json = serde_json::to_vec_pretty(self).map_err(|error| file_error(&path, error))?;
+        files::write(&path, &json).map_err(|error| file_error(&path, error))?;
         let mut drawings = Vec::new();
         for (name, plot) in self.plots() {
             for extension in ["svg", "png"] {
@@ -276,10 +264,8 @@ impl StudyReport {
         }
         let path = directory.join("index.html");
         let page = page::page(self, title, sections, &drawings);
-        write_file(
-            &path,
-            page.map_err(|error| file_error(&path, error))?.as_bytes(),
-        )
+        let page = page.map_err(|error| file_error(&path, error))?;
+        files::write(&path, page.as_bytes()).map_err(|error| file_error(&path, error))
     }
 
     /// The columns `seed`, `method`, `round`, `remaining`, `test_accuracy`, `validation_loss` and

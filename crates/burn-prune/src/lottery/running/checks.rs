@@ -4,11 +4,33 @@ use std::ops::Range;
 
 use burn::module::Module;
 
-use super::Running;
+use super::{Known, Running, State};
+use crate::lottery::lineage::Source;
 use crate::lottery::{CellId, LotteryError, Moment, Trained, settings};
 use crate::{MaskSet, Prunable};
 
 impl Running<'_> {
+    /// Refuses cells that need more of a finished one than it has kept.
+    pub(in crate::lottery) fn check_complete<'a>(
+        &self,
+        cells: impl Iterator<Item = &'a CellId>,
+        known: &mut Known,
+    ) -> Result<(), LotteryError> {
+        for sources in cells.filter_map(|cell| self.sources(cell)) {
+            for Source { cell, file } in sources.weights.iter().chain([&sources.masks]) {
+                if let State::Finished(outcome) = self.state(cell, known)?
+                    && outcome.content(file).is_none()
+                {
+                    return Err(LotteryError::Incomplete {
+                        cell: cell.clone(),
+                        what: format!("file `{file}`"),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn check_shapes<M: Module>(
         &self,
         id: &CellId,
@@ -46,8 +68,12 @@ impl Running<'_> {
         }
         let found = match trained.curve.lowest() {
             None => "no finite validation loss".to_string(),
-            Some((step, _)) if step <= schedule.start || step > schedule.end => {
-                format!("a validation loss of step {step}, outside of {schedule:?}")
+            // At the start, before the first step, is a point as any other.
+            Some((step, _)) if !(schedule.start..=schedule.end).contains(&step) => {
+                format!(
+                    "a lowest validation loss at step {step}, outside of {schedule:?}, the schedule \
+                     on which steps are counted"
+                )
             }
             Some(_) if (0.0..=1.0).contains(&trained.test_accuracy) => return Ok(()),
             Some(_) => format!("a test accuracy of {}", trained.test_accuracy),

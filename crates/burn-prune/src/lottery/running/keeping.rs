@@ -16,11 +16,14 @@ use crate::{MaskSet, Prunable, PruneError};
 pub(super) struct Keeps {
     pub weights: Vec<Moment>,
     pub masks: Vec<Moment>,
+    /// The masks are of a round that the study does not have. They are kept for the day when it
+    /// gets one, unless they cannot be had.
+    pub masks_may_lack: bool,
 }
 
 impl Running<'_> {
     /// What a cell keeps for those after it.
-    pub(super) fn keeps(&self, plan: Plan<'_>) -> Keeps {
+    pub(super) fn keeps(&self, id: &CellId, plan: Plan<'_>) -> Keeps {
         let mut keeps = Keeps::default();
         match plan {
             Plan::Dense { .. } => {
@@ -35,6 +38,7 @@ impl Running<'_> {
                 ..
             } => {
                 keeps.masks.push(method.rewind.prune_at);
+                keeps.masks_may_lack = id.round == self.search.rounds;
                 if method.rewind.weights_to == Moment::End {
                     keeps.weights.push(Moment::End);
                 }
@@ -92,17 +96,18 @@ impl Running<'_> {
                 continue;
             }
             let masks = match moment {
-                Moment::End => at_end.take().expect("each moment comes once"),
-                moment => {
-                    let masks = seen.masks.get(&self.search.step(*moment)).cloned();
-                    masks.ok_or_else(|| not_reported(*moment))?
-                }
+                Moment::End => at_end.take(),
+                moment => seen.masks.get(&self.search.step(*moment)).cloned(),
             };
-            let masks = masks.map_err(|error| LotteryError::Prune {
-                cell: id.clone(),
-                error,
-            })?;
-            next.push((*moment, masks));
+            match masks {
+                Some(Ok(masks)) => next.push((*moment, masks)),
+                _ if keeps.masks_may_lack => {}
+                Some(Err(error)) => {
+                    let cell = id.clone();
+                    return Err(LotteryError::Prune { cell, error });
+                }
+                None => return Err(not_reported(*moment)),
+            }
         }
         Ok(next)
     }

@@ -3,30 +3,39 @@
 use burn::module::Module;
 
 use super::Running;
-use crate::lottery::directory::{next_masks_file, weights_file};
-use crate::lottery::{CellId, Control, LotteryError, Method, Moment, controls};
+use crate::lottery::lineage::Sources;
+use crate::lottery::store::MadeFrom;
+use crate::lottery::{CellId, Control, LotteryError, controls};
 use crate::{MaskSet, Prunable, PruneError};
 
+/// A model before its training.
+pub(super) struct Start<M> {
+    pub model: M,
+    pub masks: MaskSet,
+    pub made_from: MadeFrom,
+}
+
 impl Running<'_> {
-    /// The model at the start of a round, and its masks.
+    /// The model at the start of a round. What it reads is checked here, right before the training.
     pub(super) fn start<M: Module>(
         &self,
         id: &CellId,
-        method: &Method,
+        sources: &Sources,
         control: Option<Control>,
         model: &impl Fn(u64) -> M,
-    ) -> Result<(M, MaskSet), LotteryError> {
+    ) -> Result<Start<M>, LotteryError> {
         let directory = &self.search.directory;
-        let dense = self.needed(&CellId::dense(id.seed))?;
-        let before = match id.round {
-            1 => dense.clone(),
-            round => self.needed(&CellId {
-                seed: id.seed,
-                method: method.name.clone(),
-                round: round - 1,
-            })?,
+        let mut before = Vec::new();
+        for needed in sources.cells() {
+            before.push(self.needed(needed)?);
+        }
+        let of = |cell: &CellId| {
+            let found = before.iter().find(|outcome| outcome.cell == *cell);
+            found.map(|outcome| &**outcome)
         };
-        let mut masks = directory.masks(&before, &next_masks_file(method.rewind.prune_at))?;
+        let outcome = |cell| of(cell).expect("it has just been found");
+        let made_from = sources.now(of);
+        let mut masks = directory.masks(outcome(&sources.masks.cell), &sources.masks.file)?;
         if let Some(control) = control {
             masks = controls::masks(control, &masks, id.seed, id.round);
         }
@@ -34,22 +43,18 @@ impl Running<'_> {
             cell: id.clone(),
             error,
         };
-        if control == Some(Control::Reinitialized) {
-            let fresh = model(controls::fresh_seed(id.seed, id.round));
-            let fresh = fresh
-                .with_masks(&masks)
-                .map_err(|error| refused(error.into()))?;
-            return Ok((fresh, masks));
-        }
-        let weights_of = match method.rewind.weights_to {
-            Moment::End => &before,
-            _ => &dense,
+        let model = match &sources.weights {
+            Some(weights) => {
+                let record = directory.weights(outcome(&weights.cell), &weights.file)?;
+                let masked = model(id.seed).with_masks(&masks);
+                masked.and_then(|model| model.rewind(record))
+            }
+            None => model(controls::fresh_seed(id.seed, id.round)).with_masks(&masks),
         };
-        let file = weights_file(&method.rewind.weights_to.to_string());
-        let weights = directory.weights(weights_of, &file)?;
-        let rewound = model(id.seed).with_masks(&masks);
-        let rewound = rewound.and_then(|model| model.rewind(weights));
-        let rewound = rewound.map_err(|error| refused(error.into()))?;
-        Ok((rewound, masks))
+        Ok(Start {
+            model: model.map_err(|error| refused(error.into()))?,
+            masks,
+            made_from,
+        })
     }
 }

@@ -7,9 +7,11 @@ use std::time::Instant;
 use burn::module::Module;
 
 use super::Running;
-use crate::lottery::directory::{MASKS, Outcome, next_masks_file, weights_file};
+use super::rehearsal::digest;
+use super::start::Start;
 use crate::lottery::plan::Plan;
 use crate::lottery::reading::Masks;
+use crate::lottery::store::{MASKS, MadeFrom, Outcome, VERSION, next_masks_file, weights_file};
 use crate::lottery::{Cell, CellId, Event, LotteryError, Moment, Trained};
 use crate::{MaskSet, Prunable, Pruner};
 
@@ -29,14 +31,25 @@ impl Running<'_> {
             cell: id,
             steps: schedule.len(),
         });
-        let (start, masks) = match plan {
-            Plan::Dense { .. } => (model(id.seed), MaskSet::new()),
-            Plan::Round {
-                method, control, ..
-            } => self.start(id, method, control, model)?,
+        let Start {
+            model: start,
+            masks,
+            mut made_from,
+        } = match (plan, self.sources(id)) {
+            (Plan::Round { control, .. }, Some(sources)) => {
+                self.start(id, &sources, control, model)?
+            }
+            _ => Start {
+                model: model(id.seed),
+                masks: MaskSet::new(),
+                made_from: MadeFrom::default(),
+            },
         };
         self.check_shapes(id, &start)?;
-        let keeps = self.keeps(plan);
+        if let Plan::Dense { .. } = plan {
+            made_from.start = Some(digest(id, &start)?);
+        }
+        let keeps = self.keeps(id, plan);
         let mut weights = BTreeMap::new();
         if keeps.weights.contains(&Moment::Start) {
             weights.insert(Moment::Start.to_string(), start.masked_record());
@@ -78,9 +91,10 @@ impl Running<'_> {
         let weights_in_all: usize = selected.iter().map(|(_, mask)| mask.len()).sum();
         let pruned: usize = masks.iter().map(|(_, mask)| mask.pruned()).sum();
         let outcome = Outcome {
-            version: 1,
+            version: VERSION,
             cell: id.clone(),
             settings: self.settings(id),
+            made_from,
             weights: weights_in_all,
             kept: weights_in_all - pruned,
             iterations: schedule.len(),
@@ -107,7 +121,7 @@ impl Running<'_> {
             .write(outcome.clone(), weights.collect(), files)?;
         (search.on_event)(&Event::Finished {
             cell: id,
-            remaining: outcome.kept as f64 / outcome.weights.max(1) as f64,
+            remaining: outcome.remaining(),
             test_accuracy,
             validation_loss,
             early_stop_iteration: outcome.early_stop_iteration,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::directory::Directory;
+use super::store::Directory;
 use super::{Event, Method, Shard};
 use crate::Pruner;
 
@@ -150,7 +150,8 @@ impl<'a> LotteryTicketSearch<'a> {
     }
 
     /// What is pruned in a round: amounts are of what is left. Of several pruners each does its own
-    /// part. A study knows its pruners by what they print with `{:?}`.
+    /// part. A study knows its pruners by their [identity](Pruner::identity). They are tried on the
+    /// initial weights through all rounds, before anything is trained.
     ///
     /// ```
     /// use burn::module::ParamGroup;

@@ -1,5 +1,6 @@
 //! The order of a run.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::atomic::Ordering;
 
@@ -7,8 +8,9 @@ use burn::module::Module;
 use serde_json::{Value, json};
 
 use super::LotteryTicketSearch;
-use crate::lottery::running::Running;
-use crate::lottery::study::Study;
+use crate::PruneError;
+use crate::lottery::running::{Known, Running, State};
+use crate::lottery::store::{Study, VERSION};
 use crate::lottery::{Cell, CellId, Event, LotteryError, StudyReport, Trained, settings};
 
 impl LotteryTicketSearch<'_> {
@@ -28,36 +30,69 @@ impl LotteryTicketSearch<'_> {
         mut train: impl FnMut(&Cell<'_>, M) -> Result<Trained<M>, Box<dyn Error + Send + Sync>>,
     ) -> Result<StudyReport, LotteryError> {
         self.validate()?;
-        let shapes = settings::shapes(&model(self.seeds[0]));
-        let common = self.common(shapes.clone());
+        let first = model(self.seeds[0]);
+        let shapes = settings::shapes(&first);
+        let common = self.common(&first, &shapes)?;
         let run = Running::new(self, common.clone(), shapes);
         let study = Study {
-            version: 1,
+            version: VERSION,
             seeds: self.seeds.clone(),
             rounds: self.rounds,
             methods: self.methods.clone(),
             settings: common,
         };
-        self.directory.check(&study)?;
-        run.check_dense()?;
-        self.directory.join(study)?;
+        let is_joined = self.directory.has(&study)?;
+        let mut known = Known::new();
+        let first_rounds = run.owners.iter().map(|(cell, _)| cell);
+        run.check_complete(first_rounds.filter(|cell| cell.round == 1), &mut known)?;
         let own = run.owners.iter();
         let own = own.filter(|(_, owner)| *owner == self.shard.index());
         let own: Vec<&CellId> = own.map(|(cell, _)| cell).collect();
-        self.directory.remove_stale(own.iter().copied())?;
-        let mut missing = Vec::new();
-        for cell in own {
-            if run.finished(cell)?.is_none() {
-                missing.push(cell.clone());
+        let mut unfinished = Vec::new();
+        let mut planned = Vec::new();
+        for cell in &own {
+            match run.state(cell, &mut known)? {
+                State::Finished(_) => {}
+                State::Open => unfinished.push(*cell),
+                State::Missing | State::Unfit(..) => {
+                    unfinished.push(*cell);
+                    planned.push(*cell);
+                }
             }
         }
-        let steps = missing.iter().map(|cell| self.plan(cell).schedule().len());
+        run.check_complete(unfinished.iter().copied(), &mut known)?;
+        if unfinished.is_empty() && is_joined {
+            // A finished study may be on a disk that cannot be written.
+            if self.directory.has_stale(own.iter().copied())
+                && let Err(error) = self.directory.remove_stale(own.iter().copied())
+            {
+                log::warn!("{error}");
+            }
+            (self.on_event)(&Event::Planned { cells: 0, steps: 0 });
+            return self.report();
+        }
+        let seeds: BTreeSet<u64> = unfinished.iter().map(|cell| cell.seed).collect();
+        for seed in seeds {
+            match seed == self.seeds[0] {
+                true => run.rehearse(seed, &first, &mut known)?,
+                false => run.rehearse(seed, &model(seed), &mut known)?,
+            }
+        }
+        drop(first);
+        self.directory.join(study)?;
+        self.directory.remove_stale(own.iter().copied())?;
+        let steps = planned.iter().map(|cell| self.plan(cell).schedule().len());
         (self.on_event)(&Event::Planned {
-            cells: missing.len(),
+            cells: planned.len(),
             steps: steps.sum(),
         });
         let mut failed: Vec<(&CellId, LotteryError)> = Vec::new();
-        for cell in &missing {
+        for cell in unfinished {
+            match run.state(cell, &mut Known::new())? {
+                State::Missing | State::Unfit(..) => {}
+                // What it was made from has come out as before, or is not there to be compared.
+                State::Finished(_) | State::Open => continue,
+            }
             let needs = run.needs(cell);
             if failed.iter().any(|(failed, _)| needs.contains(failed)) {
                 // What comes after it cannot be had either.
@@ -68,7 +103,7 @@ impl LotteryTicketSearch<'_> {
             if self.stop.load(Ordering::Relaxed) || !run.wait_for_needs(cell)? {
                 break;
             }
-            // Another process may have been here in the meantime.
+            // What it is made from is there now. Another process may have been here as well.
             if run.finished(cell)?.is_some() {
                 continue;
             }
@@ -93,15 +128,22 @@ impl LotteryTicketSearch<'_> {
         StudyReport::read(self.directory.root())
     }
 
-    fn common(&self, shapes: Value) -> Value {
-        let pruners = self.pruners.iter().map(|pruner| format!("{pruner:?}"));
-        json!({
+    /// What all cells have in common.
+    fn common<M: Module>(&self, model: &M, shapes: &Value) -> Result<Value, LotteryError> {
+        let pruners = self.pruners.iter().map(|pruner| pruner.identity(model));
+        let pruners: Result<Vec<Value>, PruneError> = pruners.collect();
+        let pruners = pruners.map_err(|error| LotteryError::CannotPrune {
+            seed: self.seeds[0],
+            round: 1,
+            error,
+        })?;
+        Ok(json!({
             "steps": self.steps,
             "steps_per_epoch": self.steps_per_epoch,
             "fine_tuning_steps": self.fine_tuning_steps,
-            "pruners": pruners.collect::<Vec<_>>(),
+            "pruners": pruners,
             "model": shapes,
             "training": self.training.as_ref().ok(),
-        })
+        }))
     }
 }

@@ -1,5 +1,8 @@
 //! Line plots as SVG or PNG, by the extension of the file.
 
+mod axis;
+
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Once;
@@ -9,6 +12,8 @@ use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
 
 use crate::{PruneError, SensitivityReport, files};
+
+pub use axis::XAxis;
 
 const SIZE: (u32, u32) = (900, 560);
 
@@ -27,49 +32,13 @@ pub struct LinePlot {
     pub lines: Vec<Line>,
 }
 
-/// How the horizontal axis of a [`LinePlot`] is divided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum XAxis {
-    /// Evenly.
-    #[default]
-    Linear,
-    /// By the logarithm, the largest value on the left. Values that are not above 0 are left out.
-    LogDescending,
-}
-
-impl XAxis {
-    /// Where a value is on an even axis.
-    fn place(self, x: f64) -> f64 {
-        match self {
-            Self::Linear => x,
-            Self::LogDescending => -x.log10(),
-        }
-    }
-
-    /// What is written at this place.
-    fn label(self, place: f64) -> String {
-        match self {
-            Self::Linear => format!("{place:.2}"),
-            Self::LogDescending => {
-                let value = 10f64.powf(-place);
-                let decimals = match value {
-                    9.95.. => 0,
-                    0.095.. => 1,
-                    _ => 3,
-                };
-                format!("{value:.decimals$}")
-            }
-        }
-    }
-}
-
 /// One line of a [`LinePlot`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
     /// In the legend.
     pub name: String,
     /// `(x, y, spread)`, in order of `x`; a spread above 0 is drawn as a bar of `y ± spread`. What
-    /// is not finite is left out.
+    /// is not finite is left out, and what is beyond ±1e300 is drawn there.
     pub points: Vec<(f64, f64, f64)>,
 }
 
@@ -78,7 +47,9 @@ impl Line {
     fn placed(&self, axis: XAxis) -> impl Iterator<Item = (f64, f64, f64)> + '_ {
         let points = self.points.iter().copied();
         let placed = points.map(move |(x, y, spread)| (axis.place(x), y, spread));
-        placed.filter(|(x, y, spread)| (x + y + spread).is_finite())
+        let finite = placed
+            .filter(|(x, y, spread)| [x, y, spread].into_iter().all(|value| value.is_finite()));
+        finite.map(|(x, y, spread)| (axis::clipped(x), axis::clipped(y), axis::clipped(spread)))
     }
 }
 
@@ -120,17 +91,17 @@ impl LinePlot {
         }
         with_font();
         let extension = path.extension().and_then(|extension| extension.to_str());
-        let file = files::beside(path, &format!(".{}", extension.unwrap_or_default()));
-        let file = file.map_err(|error| failed(error.to_string()))?;
-        let drawn = match extension {
-            Some("svg") => self.draw(&SVGBackend::new(file.path(), SIZE).into_drawing_area()),
-            Some("png") => self.draw(&BitMapBackend::new(file.path(), SIZE).into_drawing_area()),
-            _ => Err("the extension must be svg or png".to_string()),
-        };
-        drawn.map_err(failed)?;
-        file.persist(path)
-            .map_err(|error| failed(error.to_string()))?;
-        Ok(())
+        let saved = files::replace(path, |file| {
+            let drawn = match extension {
+                Some("svg") => self.draw(&SVGBackend::new(file.path(), SIZE).into_drawing_area()),
+                Some("png") => {
+                    self.draw(&BitMapBackend::new(file.path(), SIZE).into_drawing_area())
+                }
+                _ => Err("the extension must be svg or png".to_string()),
+            };
+            drawn.map_err(io::Error::other)
+        });
+        saved.map_err(|error| failed(error.to_string()))
     }
 
     fn points(&self) -> impl Iterator<Item = (f64, f64, f64)> + '_ {
@@ -146,8 +117,9 @@ impl LinePlot {
         area: &DrawingArea<B, Shift>,
     ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
         area.fill(&WHITE)?;
-        let x = range(self.points().map(|point| (point.0, 0.0)));
-        let y = range(self.points().map(|point| (point.1, point.2)));
+        let x = axis::range(self.points().map(|(x, ..)| (x, x)));
+        let y = axis::range(self.points().map(|(_, y, spread)| axis::bar(y, spread)));
+        let (across, up) = (x.clone(), y.clone());
         let corner = self.emptiest_corner(&x, &y);
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, ("sans-serif", 22))
@@ -159,8 +131,8 @@ impl LinePlot {
             .configure_mesh()
             .x_desc(&self.x)
             .y_desc(&self.y)
-            .x_label_formatter(&|place| self.x_axis.label(*place))
-            .y_label_formatter(&|value| number(*value))
+            .x_label_formatter(&|place| self.x_axis.label(*place, &across))
+            .y_label_formatter(&|value| axis::number(*value, &up, 6))
             .label_style(("sans-serif", 15))
             .light_line_style(WHITE)
             .draw()?;
@@ -179,7 +151,8 @@ impl LinePlot {
             chart.draw_series(points().map(|(x, y, _)| Circle::new((x, y), 3, color.filled())))?;
             let spreads = points().filter(|(_, _, spread)| *spread > 0.0);
             chart.draw_series(spreads.map(|(x, y, spread)| {
-                ErrorBar::new_vertical(x, y - spread, y, y + spread, color.filled(), 8)
+                let (low, high) = axis::bar(y, spread);
+                ErrorBar::new_vertical(x, low, y, high, color.filled(), 8)
             }))?;
         }
         chart
@@ -236,12 +209,6 @@ const COLORS: [RGBColor; 7] = [
     RGBColor(230, 159, 0),
 ];
 
-/// A number with as many decimals as it needs, six at most.
-fn number(value: f64) -> String {
-    let text = format!("{value:.6}");
-    text.trim_end_matches('0').trim_end_matches('.').to_string()
-}
-
 impl SensitivityReport {
     /// The metric against sparsity, a line a parameter.
     pub fn plot(&self, metric: &str) -> LinePlot {
@@ -262,18 +229,6 @@ impl SensitivityReport {
             lines: lines.collect(),
         }
     }
-}
-
-/// All values with their spread, and some room.
-fn range(values: impl Iterator<Item = (f64, f64)>) -> Range<f64> {
-    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (v, s)| {
-        (low.min(v - s), high.max(v + s))
-    });
-    let room = match high - low {
-        width if width > 0.0 => 0.05 * width,
-        _ => 0.5,
-    };
-    low - room..high + room
 }
 
 /// A font that is here, as machines without a screen often have none.
@@ -342,11 +297,69 @@ mod tests {
         assert!(matches!(corner(&plot), SeriesLabelPosition::UpperRight));
     }
 
+    /// Values that are hard on an axis, and others.
+    fn extreme(random: &mut impl FnMut() -> u64) -> f64 {
+        const EXTREME: [f64; 16] = [
+            f64::MAX,
+            f64::MIN,
+            f64::MIN_POSITIVE,
+            5e-324,
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            0.0,
+            -0.0,
+            1.0,
+            1e300,
+            -1e300,
+            1e16,
+            1.0 + f64::EPSILON,
+            1e-300,
+            0.1,
+        ];
+        match random() % 4 {
+            // Any bits.
+            0 => f64::from_bits(random()),
+            1 => (random() % 1000) as f64 / 100.0,
+            _ => EXTREME[(random() % EXTREME.len() as u64) as usize],
+        }
+    }
+
     #[test]
-    fn labels_have_no_decimals_they_do_not_need() {
-        assert_eq!(number(14000.0), "14000");
-        assert_eq!(number(97.5), "97.5");
-        assert_eq!(number(0.1 + 0.2), "0.3");
+    fn whatever_the_values_are_a_plot_is_drawn_or_there_is_nothing_to_draw() {
+        use chacha20::ChaCha8Rng;
+        use rand::{Rng, SeedableRng};
+
+        let mut stream = ChaCha8Rng::seed_from_u64(7);
+        let mut random = || stream.next_u64();
+        let folder = tempfile::tempdir().unwrap();
+        let mut drawn = 0;
+        for case in 0..400 {
+            let mut plot = log_plot(&[]);
+            if case % 2 == 0 {
+                plot.x_axis = XAxis::Linear;
+            }
+            let points = (0..=random() % 4).map(|_| {
+                let equal = extreme(&mut random);
+                match random() % 5 {
+                    0 => (equal, equal, 0.0),
+                    _ => (equal, extreme(&mut random), extreme(&mut random)),
+                }
+            });
+            plot.lines[0].points = points.collect();
+            // A few as pixels, which takes longer.
+            let extension = if case % 40 == 0 { "png" } else { "svg" };
+            let path = folder.path().join(format!("plot.{extension}"));
+            let is_empty = plot.points().next().is_none();
+            match plot.save(&path) {
+                Ok(()) => {
+                    assert!(!is_empty && std::fs::metadata(&path).unwrap().len() > 500);
+                    drawn += 1;
+                }
+                Err(error) => assert!(is_empty, "{plot:?}: {error}"),
+            }
+        }
+        assert!(drawn > 200, "{drawn}");
     }
 
     #[test]

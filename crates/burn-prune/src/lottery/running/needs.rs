@@ -1,11 +1,11 @@
-//! Cells that others make.
+//! Cells that have to be there before another one.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Running;
-use crate::lottery::directory::Outcome;
-use crate::lottery::plan::Plan;
+use crate::lottery::store::Outcome;
 use crate::lottery::{CellId, Event, LotteryError};
 
 /// How often a shard looks for the cell of another one.
@@ -14,19 +14,9 @@ const POLL: Duration = Duration::from_millis(500);
 impl Running<'_> {
     /// The cells that have to be there before this one.
     pub(in crate::lottery) fn needs(&self, cell: &CellId) -> Vec<CellId> {
-        let dense = CellId::dense(cell.seed);
-        match self.search.plan(cell) {
-            Plan::Dense { .. } => Vec::new(),
-            Plan::Round { .. } if cell.round == 1 => vec![dense],
-            Plan::Round { method, .. } => vec![
-                dense,
-                CellId {
-                    seed: cell.seed,
-                    method: method.name.clone(),
-                    round: cell.round - 1,
-                },
-            ],
-        }
+        let sources = self.sources(cell);
+        let cells = sources.iter().flat_map(|sources| sources.cells());
+        cells.cloned().collect()
     }
 
     /// Waits for cells that other shards make; `false` when the run was stopped meanwhile.
@@ -34,6 +24,11 @@ impl Running<'_> {
         let mut since = Instant::now();
         let mut seen = usize::MAX;
         for needed in self.needs(cell) {
+            if self.is_own(&needed) {
+                // It came before; waiting would be for ourselves.
+                self.needed(&needed)?;
+                continue;
+            }
             while self.finished(&needed)?.is_none() {
                 if self.search.stop.load(Ordering::Relaxed) {
                     return Ok(false);
@@ -62,8 +57,8 @@ impl Running<'_> {
         Ok(true)
     }
 
-    /// A cell that has been waited for.
-    pub(super) fn needed(&self, cell: &CellId) -> Result<Box<Outcome>, LotteryError> {
+    /// A cell that has to be there by now.
+    pub(super) fn needed(&self, cell: &CellId) -> Result<Arc<Outcome>, LotteryError> {
         let incomplete = || LotteryError::Incomplete {
             cell: cell.clone(),
             what: "result".to_string(),

@@ -49,21 +49,28 @@ impl Part {
 /// Removes what killed processes have left of this cell. To be called under the lock of the study,
 /// by the shard to which the cell belongs.
 pub(super) fn remove_stale(cell: &Path) {
-    let prefix = prefix(cell);
-    let is_part = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str());
-        name.is_some_and(|name| name.starts_with(&prefix))
-    };
-    let beside = fs::read_dir(parent(cell)).into_iter().flatten().flatten();
-    for part in beside.map(|entry| entry.path()).filter(is_part) {
-        if !is_stale(&part) {
-            continue;
-        }
+    for part in parts(cell).filter(|part| is_stale(part)) {
         if let Err(error) = fs::remove_dir_all(&part) {
             // It is in nobody's way.
             log::warn!("{}: {error}", part.display());
         }
     }
+}
+
+/// Whether [`remove_stale`] has something to remove.
+pub(super) fn has_stale(cell: &Path) -> bool {
+    parts(cell).any(|part| is_stale(&part))
+}
+
+/// Whatever is or was being written for this cell.
+fn parts(cell: &Path) -> impl Iterator<Item = PathBuf> {
+    let prefix = prefix(cell);
+    let is_part = move |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with(&prefix))
+    };
+    let beside = fs::read_dir(parent(cell)).into_iter().flatten().flatten();
+    beside.map(|entry| entry.path()).filter(is_part)
 }
 
 fn is_stale(part: &Path) -> bool {
@@ -105,9 +112,11 @@ mod tests {
         fs::create_dir(&early).unwrap();
         fs::create_dir(&of_another).unwrap();
 
+        assert!(has_stale(&cell));
         remove_stale(&cell);
         assert!(!killed.exists() && !early.exists());
         assert!(live.cell().exists() && of_another.exists());
+        assert!(!has_stale(&cell));
         drop(live);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }

@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Method, settings::differences};
+use crate::lottery::Method;
+use crate::lottery::settings::differences;
 
 /// What a study is: all that `report` needs to know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Study {
+pub(in crate::lottery) struct Study {
     pub version: u32,
     pub seeds: Vec<u64>,
     pub rounds: usize,

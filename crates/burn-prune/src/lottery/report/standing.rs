@@ -1,0 +1,88 @@
+//! Which of the cells that are there are results of the study.
+
+use serde_json::Value;
+
+use crate::lottery::CellId;
+use crate::lottery::lineage::Sources;
+use crate::lottery::plan::{control_name, find_method};
+use crate::lottery::settings::differences;
+use crate::lottery::store::{Outcome, SEALED, Study};
+
+/// All cells of a study, each after those that it is made from.
+pub(super) fn expected(study: &Study) -> Vec<CellId> {
+    let mut expected = Vec::new();
+    for &seed in &study.seeds {
+        expected.push(CellId::dense(seed));
+        for method in &study.methods {
+            let rounds = 1..=study.rounds;
+            expected.extend(rounds.map(|round| CellId::new(seed, &method.name, round)));
+            for (control, rounds) in &method.controls {
+                let name = control_name(&method.name, *control);
+                let rounds = rounds.iter();
+                expected.extend(rounds.map(|round| CellId::new(seed, &name, *round)));
+            }
+        }
+    }
+    expected
+}
+
+/// The cells of a study, one after the other.
+pub(super) struct Standing<'a> {
+    study: &'a Study,
+    found: Vec<Outcome>,
+    /// Made from what is no longer there.
+    outdated: Vec<CellId>,
+}
+
+impl<'a> Standing<'a> {
+    pub(super) fn new(study: &'a Study) -> Self {
+        Self {
+            study,
+            found: Vec::new(),
+            outdated: Vec::new(),
+        }
+    }
+
+    /// A cell that is whole, when it has the settings of the study and was made from what is there.
+    ///
+    /// Of what is lost or damaged nobody can say whether it would come out otherwise; what was made
+    /// from it counts.
+    pub(super) fn add(&mut self, cell: Outcome) -> Option<&Outcome> {
+        if !of_study(&cell.settings, &self.study.settings) {
+            return None;
+        }
+        if self.is_outdated(&cell) {
+            self.outdated.push(cell.cell);
+            return None;
+        }
+        self.found.push(cell);
+        self.found.last()
+    }
+
+    fn is_outdated(&self, cell: &Outcome) -> bool {
+        let method = find_method(&self.study.methods, &cell.cell.method);
+        let Some((method, control)) = method.filter(|_| cell.version >= SEALED) else {
+            return false;
+        };
+        let sources = Sources::of(&cell.cell, method, control);
+        let known = |cell: &CellId| self.found.iter().find(|outcome| outcome.cell == *cell);
+        let needs = sources.cells();
+        if needs.iter().any(|needed| self.outdated.contains(needed)) {
+            return true;
+        }
+        let all_known = needs.iter().all(|needed| known(needed).is_some());
+        all_known
+            && sources
+                .outdated(&cell.made_from, &sources.now(known))
+                .is_some()
+    }
+}
+
+/// Whether a cell has the settings that all cells have in common.
+fn of_study(cell: &Value, common: &Value) -> bool {
+    let Value::Object(common) = common else {
+        return false;
+    };
+    let mut settings = common.iter();
+    settings.all(|(name, value)| differences(&cell[name.as_str()], value).is_empty())
+}

@@ -1,0 +1,554 @@
+//! What a cell was made from: studies that notice what they read.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::module::{Module, Param};
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::{GradientsParams, SgdConfig};
+use burn::tensor::{Device, Tensor, TensorData};
+use burn_prune::lottery::{
+    Cell, CellId, Control, Event, LearningCurve, LotteryError, LotteryTicketSearch, Method, Moment,
+    Rewind, StudyReport, Ticket, Trained,
+};
+use burn_prune::{Magnitude, MaskSet, Prunable, Pruner};
+
+use super::{Failure, csv};
+use crate::chance::{Chance, for_seeds};
+
+pub(super) const STEPS: usize = 3;
+
+/// Weights that depend on nothing but the seed.
+pub(super) fn model(seed: u64) -> Linear {
+    let device = Device::flex().autodiff();
+    let mut chance = Chance::new(seed);
+    let weights = (0..80).map(|_| chance.fraction() as f32 - 0.5).collect();
+    let weights = TensorData::new::<f32, _>(weights, [10, 8]);
+    let mut linear = LinearConfig::new(10, 8).init(&device);
+    linear.weight = Param::from_tensor(Tensor::<2>::from_data(weights, &device));
+    linear.bias = Some(Param::from_tensor(Tensor::<1>::zeros([8], &device)));
+    linear
+}
+
+/// Masks and weights, as bits.
+type Start = (MaskSet, Vec<u32>);
+
+fn start(model: &Linear) -> Start {
+    let weights = model.clone().valid().weight.val();
+    let bits = weights
+        .into_data()
+        .iter::<f32>()
+        .map(f32::to_bits)
+        .collect();
+    (model.masks(), bits)
+}
+
+/// What each training began with, in their order.
+#[derive(Default)]
+pub(super) struct Trainings(RefCell<Vec<(CellId, Start)>>);
+
+impl Trainings {
+    pub(super) fn cells(&self) -> Vec<String> {
+        let cells = self.0.borrow();
+        cells.iter().map(|(cell, _)| cell.to_string()).collect()
+    }
+
+    fn starts(&self) -> BTreeMap<CellId, Start> {
+        self.0.borrow().iter().cloned().collect()
+    }
+
+    pub(super) fn train(
+        &self,
+        rate: f64,
+        cell: &Cell<'_>,
+        mut model: Linear,
+    ) -> Result<Trained<Linear>, Failure> {
+        self.0.borrow_mut().push((cell.id().clone(), start(&model)));
+        let mut optimizer = SgdConfig::new().init();
+        let mut curve = LearningCurve::new();
+        for step in cell.schedule() {
+            let mut chance = Chance::new(1000 * cell.seed() + step as u64);
+            let input = (0..10).map(|_| chance.fraction() as f32).collect();
+            let input = TensorData::new::<f32, _>(input, [1, 10]);
+            let input = Tensor::<2>::from_data(input, &Device::flex().autodiff());
+            let loss = model.forward(input).square().sum();
+            curve.push(step + 1, loss.clone().into_scalar::<f64>());
+            let grads = GradientsParams::from_grads(loss.backward(), &model);
+            model = optimizer.step(rate, model, grads);
+            cell.after_step(step + 1, &model);
+        }
+        let (_, loss) = curve.lowest().ok_or("it diverged")?;
+        Ok(Trained {
+            model,
+            curve,
+            test_accuracy: 1.0 / (1.0 + loss),
+        })
+    }
+
+    pub(super) fn run(
+        &self,
+        search: &LotteryTicketSearch<'_>,
+    ) -> Result<StudyReport, LotteryError> {
+        search.run(model, |cell, model| self.train(0.05, cell, model))
+    }
+}
+
+pub(super) fn search(dir: &Path) -> LotteryTicketSearch<'static> {
+    let ticket = Method::new("ticket", Rewind::to_initialization());
+    LotteryTicketSearch::new(dir)
+        .steps(STEPS)
+        .rounds(2)
+        .seeds([0, 1])
+        .pruner(Pruner::new(Magnitude::l1()).amount(0.2))
+        .method(ticket.control(Control::ShuffledMask, [2]))
+        .method(Method::new("rate", Rewind::learning_rate(Moment::Start)))
+}
+
+fn folder(dir: &Path, cell: &CellId) -> PathBuf {
+    let seed = dir.join(format!("cells/seed-{}", cell.seed));
+    seed.join(&cell.method)
+        .join(format!("round-{:02}", cell.round))
+}
+
+fn all_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let files = paths.into_iter().flat_map(|path| match path.is_dir() {
+        true => all_files(&path),
+        false => vec![path],
+    });
+    files.collect()
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for file in all_files(from) {
+        let copy = to.join(file.strip_prefix(from).unwrap());
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::copy(&file, copy).unwrap();
+    }
+}
+
+#[test]
+fn a_round_made_anew_with_other_weights_has_those_after_it_made_anew() {
+    let folder_of_all = tempfile::tempdir().unwrap();
+    let dir = folder_of_all.path();
+    Trainings::default().run(&search(dir)).unwrap();
+    let first = CellId::new(0, "ticket", 1);
+    fs::remove_dir_all(folder(dir, &first)).unwrap();
+
+    let said = RefCell::new(Vec::new());
+    let trainings = Trainings::default();
+    let again = search(dir).on_event(|event| {
+        if let Event::Outdated {
+            cell,
+            reason,
+            moved_to,
+        } = event
+        {
+            assert!(moved_to.ends_with("round-02.outdated-1") && moved_to.exists());
+            said.borrow_mut().push(format!("{cell}: {reason}"));
+        }
+    });
+    // Whoever does it has another learning rate, and did not describe it.
+    let report = again.run(model, |cell, model| trainings.train(0.5, cell, model));
+    let report = report.unwrap();
+    assert!(report.missing.is_empty() && report.damaged.is_empty());
+    let expected = [
+        "ticket, round 1",
+        "ticket, round 2",
+        "ticket-shuffled-mask, round 2",
+    ];
+    let expected = expected.map(|cell| format!("seed 0, {cell}"));
+    assert_eq!(trainings.cells(), expected);
+    assert_eq!(said.borrow().len(), 2);
+    assert!(
+        said.borrow()[0].contains("its masks are not those that seed 0, ticket, round 1 has left"),
+        "{said:?}"
+    );
+    // And they began with what the new one has left.
+    let next = folder(dir, &first).join("next-end.mask");
+    let starts = trainings.starts();
+    let second = &starts[&CellId::new(0, "ticket", 2)].0;
+    assert_eq!(*second, MaskSet::load(next).unwrap());
+}
+
+#[test]
+fn a_dense_run_made_anew_as_it_was_leaves_its_rounds_valid() {
+    let folder_of_all = tempfile::tempdir().unwrap();
+    let dir = folder_of_all.path();
+    let expected = csv(dir, &Trainings::default().run(&search(dir)).unwrap());
+    fs::remove_dir_all(folder(dir, &CellId::new(1, "dense", 0))).unwrap();
+    let trainings = Trainings::default();
+    let report = trainings.run(&search(dir)).unwrap();
+    assert_eq!(trainings.cells(), ["seed 1, dense"]);
+    assert_eq!(csv(dir, &report), expected);
+}
+
+#[test]
+fn masks_or_weights_of_another_seed_are_noticed_before_anything_is_trained_on_them() {
+    for (file, cell, after) in [
+        (
+            "next-end.mask",
+            CellId::new(0, "ticket", 1),
+            CellId::new(0, "ticket", 2),
+        ),
+        (
+            "weights-start.bpk",
+            CellId::new(0, "dense", 0),
+            CellId::new(0, "ticket", 1),
+        ),
+        (
+            "weights-end.bpk",
+            CellId::new(0, "rate", 1),
+            CellId::new(0, "rate", 2),
+        ),
+    ] {
+        let folder_of_all = tempfile::tempdir().unwrap();
+        let dir = folder_of_all.path();
+        Trainings::default().run(&search(dir)).unwrap();
+        let other = CellId {
+            seed: 1,
+            ..cell.clone()
+        };
+        let path = folder(dir, &cell).join(file);
+        fs::copy(folder(dir, &other).join(file), &path).unwrap();
+        fs::remove_dir_all(folder(dir, &after)).unwrap();
+        let trainings = Trainings::default();
+        let error = trainings.run(&search(dir)).unwrap_err().to_string();
+        assert!(error.contains(&path.display().to_string()), "{error}");
+        assert!(
+            error.contains("damaged, or that of another cell"),
+            "{error}"
+        );
+        assert!(trainings.cells().is_empty());
+    }
+}
+
+#[test]
+fn a_number_changed_in_a_cell_is_noticed() {
+    let folder_of_all = tempfile::tempdir().unwrap();
+    let dir = folder_of_all.path();
+    let expected = csv(dir, &Trainings::default().run(&search(dir)).unwrap());
+    let cell = CellId::new(1, "ticket", 1);
+    let path = folder(dir, &cell).join("cell.json");
+    let text = fs::read_to_string(&path).unwrap();
+    for field in [
+        "\"test_accuracy\": 0.",
+        "\"kept\": ",
+        "\"early_stop_iteration\": ",
+    ] {
+        let at = text.find(field).unwrap() + field.len();
+        let mut changed = text.clone().into_bytes();
+        changed[at] = if changed[at] == b'7' { b'6' } else { b'7' };
+        fs::write(&path, changed).unwrap();
+        assert_eq!(
+            StudyReport::read(dir).unwrap().damaged,
+            [cell.clone()],
+            "{field}"
+        );
+    }
+    let trainings = Trainings::default();
+    let report = trainings.run(&search(dir)).unwrap();
+    assert_eq!(trainings.cells(), [cell.to_string()]);
+    assert_eq!(csv(dir, &report), expected);
+
+    let path = dir.join("study.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"rounds\": 2", "\"rounds\": 3")).unwrap();
+    let error = trainings.run(&search(dir)).unwrap_err().to_string();
+    assert!(
+        error.contains("study.json") && error.contains("damaged"),
+        "{error}"
+    );
+    fs::remove_file(&path).unwrap();
+    assert_eq!(csv(dir, &trainings.run(&search(dir)).unwrap()), expected);
+    assert_eq!(trainings.cells().len(), 1);
+}
+
+#[test]
+fn a_report_does_not_count_what_was_made_from_something_else() {
+    let folder_of_all = tempfile::tempdir().unwrap();
+    let [dir, other] = ["one", "other"].map(|name| folder_of_all.path().join(name));
+    Trainings::default().run(&search(&dir)).unwrap();
+    let differently = Trainings::default();
+    let run = search(&other).run(model, |cell, model| differently.train(0.5, cell, model));
+    run.unwrap();
+    // The first round of another study, whole, with the same settings.
+    let cell = CellId::new(0, "ticket", 1);
+    fs::remove_dir_all(folder(&dir, &cell)).unwrap();
+    copy_folder(&folder(&other, &cell), &folder(&dir, &cell));
+    let report = StudyReport::read(&dir).unwrap();
+    let rounds = [("ticket", 1), ("ticket", 2), ("ticket-shuffled-mask", 2)];
+    let outdated = rounds.map(|(method, round)| CellId::new(0, method, round));
+    assert_eq!(report.damaged, outdated);
+    let trainings = Trainings::default();
+    let report = trainings.run(&search(&dir)).unwrap();
+    assert!(report.damaged.is_empty());
+    assert_eq!(trainings.cells()[0], cell.to_string());
+}
+
+#[test]
+fn another_model_of_the_same_seed_is_said() {
+    let folder_of_all = tempfile::tempdir().unwrap();
+    let dir = folder_of_all.path();
+    let other_starts = |shift: u64| {
+        let said = RefCell::new(Vec::new());
+        let trainings = Trainings::default();
+        let search = search(dir).on_event(|event| {
+            if let Event::OtherStart { cell } = event {
+                said.borrow_mut().push(cell.to_string());
+            }
+        });
+        let made = |seed| model(seed + shift);
+        let run = search.run(made, |cell, model| trainings.train(0.05, cell, model));
+        let csv = csv(dir, &run.unwrap());
+        drop(search);
+        (said.into_inner(), csv)
+    };
+    let (said, expected) = other_starts(0);
+    assert!(said.is_empty());
+    let lost = folder(dir, &CellId::new(0, "rate", 2));
+    fs::remove_dir_all(&lost).unwrap();
+    assert_eq!(other_starts(0), (vec![], expected.clone()));
+    fs::remove_dir_all(&lost).unwrap();
+    // The rounds go back to what the dense run has left, and come out as they were.
+    assert_eq!(
+        other_starts(7),
+        (vec!["seed 0, dense".to_string()], expected)
+    );
+}
+
+/// Everything there is to see of a folder.
+fn listing(folder: &Path) -> Vec<(PathBuf, std::time::SystemTime, Vec<u8>)> {
+    let files = all_files(folder).into_iter();
+    files
+        .map(|path| {
+            let modified = fs::metadata(&path).unwrap().modified().unwrap();
+            let bytes = fs::read(&path).unwrap();
+            (path, modified, bytes)
+        })
+        .collect()
+}
+
+#[test]
+fn nothing_is_written_into_a_study_that_is_finished() {
+    let folder_of_all = tempfile::tempdir().unwrap();
+    let dir = folder_of_all.path().join("study");
+    let trainings = Trainings::default();
+    trainings.run(&search(&dir)).unwrap();
+    let trained = trainings.cells().len();
+    // As on a disk that cannot be written, where not even a lock can be taken.
+    fs::remove_file(dir.join(".lock")).unwrap();
+    let before = (
+        listing(&dir),
+        fs::metadata(&dir).unwrap().modified().unwrap(),
+    );
+    let report = trainings.run(&search(&dir)).unwrap();
+    assert!(report.missing.is_empty() && report.rows.len() == 12);
+    assert_eq!(search(&dir).report().unwrap(), report);
+    assert_eq!(StudyReport::read(&dir).unwrap(), report);
+    Ticket::from_study(&dir, &CellId::new(1, "rate", 2)).unwrap();
+    // A part of it as well.
+    trainings
+        .run(&search(&dir).seeds([1]).rounds(1))
+        .unwrap_err();
+    let part = LotteryTicketSearch::new(&dir)
+        .steps(STEPS)
+        .seeds([1])
+        .pruner(Pruner::new(Magnitude::l1()).amount(0.2))
+        .method(Method::new("rate", Rewind::learning_rate(Moment::Start)));
+    trainings.run(&part).unwrap();
+    assert_eq!(trainings.cells().len(), trained);
+    let after = (
+        listing(&dir),
+        fs::metadata(&dir).unwrap().modified().unwrap(),
+    );
+    assert!(before == after);
+}
+
+#[test]
+fn what_a_killed_process_left_of_the_study_file_goes_with_the_next_run() {
+    let folder_of_all = tempfile::tempdir().unwrap();
+    let dir = folder_of_all.path();
+    Trainings::default().run(&search(dir)).unwrap();
+    let left = dir.join(".study.json.aB3xY9.tmp.json");
+    let live = dir.join(".study.json.aB3xY8.tmp.json");
+    let others = dir.join(".tmpaB3xY9");
+    let written = [&left, &live, &others].map(|path| fs::File::create(path).unwrap());
+    written[1].lock().unwrap();
+    Trainings::default().run(&search(dir)).unwrap();
+    assert_eq!(
+        [&left, &live, &others].map(|path| path.exists()),
+        [false, true, true]
+    );
+    drop(written);
+    fs::remove_dir_all(folder(dir, &CellId::new(0, "rate", 2))).unwrap();
+    Trainings::default().run(&search(dir)).unwrap();
+    assert!(!live.exists() && others.exists());
+}
+
+#[test]
+fn a_study_of_the_first_version_is_read_and_not_continued() {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/first_format/study");
+    let folder_of_all = tempfile::tempdir().unwrap();
+    let dir = folder_of_all.path();
+    copy_folder(&from, dir);
+    let before = listing(dir);
+    let ticket = Ticket::from_study(dir, &CellId::new(0, "ticket", 2)).unwrap();
+    // Of 30 and 15 weights, 9 and 6, then 4 and 3.
+    assert_eq!(ticket.masks().sparsity(), 22.0 / 45.0);
+    let trainings = Trainings::default();
+    let error = trainings.run(&search(dir)).unwrap_err();
+    assert!(
+        matches!(error, LotteryError::OldStudy { version: 1, .. }),
+        "{error}"
+    );
+    assert!(trainings.cells().is_empty() && listing(dir) == before);
+}
+
+/// Something that people, disks and scripts do to a study.
+fn damage(dir: &Path, chance: &mut Chance) {
+    let cells = dir.join("cells");
+    let files = all_files(&cells);
+    if files.is_empty() {
+        return;
+    }
+    let file = chance.pick(&files).clone();
+    let other = chance.pick(&files).clone();
+    let named = |name: &str, but: &Path| -> Vec<PathBuf> {
+        let files = files
+            .iter()
+            .filter(|path| *path != but && path.ends_with(name));
+        files.cloned().collect()
+    };
+    match chance.below(9) {
+        // A file of another cell, of the same name or any.
+        0 | 1 => {
+            let name = file.file_name().unwrap().to_str().unwrap();
+            let same = named(name, &file);
+            let from = if same.is_empty() {
+                &other
+            } else {
+                chance.pick(&same)
+            };
+            fs::copy(from, &file).unwrap();
+        }
+        2 => drop(fs::copy(&other, &file).unwrap()),
+        // Two rounds change places.
+        3 => {
+            let [one, two] = [&file, &other].map(|path| path.parent().unwrap());
+            if one != two {
+                let between = dir.join("between");
+                fs::rename(one, &between).unwrap();
+                fs::rename(two, one).unwrap();
+                fs::rename(between, two).unwrap();
+            }
+        }
+        // A cell in the place of another one, with its name put right.
+        4 => {
+            let [from, to] = [&other, &file].map(|path| path.parent().unwrap());
+            let place = to.join("cell.json");
+            if from == to || !place.exists() || !from.join("cell.json").exists() {
+                return;
+            }
+            let read = |path: &Path| -> Option<serde_json::Value> {
+                serde_json::from_slice(&fs::read(path).unwrap()).ok()
+            };
+            let (Some(mut value), Some(here)) = (read(&from.join("cell.json")), read(&place))
+            else {
+                return;
+            };
+            for path in all_files(from) {
+                fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+            }
+            value["cell"] = here["cell"].clone();
+            value["settings"] = here["settings"].clone();
+            fs::write(place, serde_json::to_vec_pretty(&value).unwrap()).unwrap();
+        }
+        // A number of a result, and JSON that is fine.
+        5 => {
+            let names = named("cell.json", Path::new(""));
+            let path = chance.pick(&names);
+            let Ok(mut value) =
+                serde_json::from_slice::<serde_json::Value>(&fs::read(path).unwrap())
+            else {
+                return;
+            };
+            let fields = [
+                "kept",
+                "test_accuracy",
+                "validation_loss",
+                "version",
+                "iterations",
+            ];
+            let field = *chance.pick(&fields);
+            value[field] = match chance.once_in(2) {
+                true => serde_json::json!(chance.below(2)),
+                false => serde_json::json!(chance.fraction()),
+            };
+            fs::write(path, serde_json::to_vec_pretty(&value).unwrap()).unwrap();
+        }
+        6 => fs::remove_file(file).unwrap(),
+        7 => fs::remove_dir_all(file.parent().unwrap()).unwrap(),
+        // A bit, or half of the file.
+        _ => {
+            let mut bytes = fs::read(&file).unwrap();
+            if bytes.is_empty() {
+                return;
+            }
+            let place = chance.below(bytes.len());
+            match chance.once_in(3) {
+                true => bytes.truncate(place),
+                false => bytes[place] ^= 1 << chance.below(8),
+            }
+            fs::write(file, bytes).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_mixed_or_damaged_study_ends_as_a_clean_one_or_is_an_error_and_never_trains_on_what_is_wrong() {
+    let folder_of_all = tempfile::tempdir().unwrap();
+    let clean = folder_of_all.path().join("clean");
+    let reference = Trainings::default();
+    let expected = csv(&clean, &reference.run(&search(&clean)).unwrap());
+    let starts = reference.starts();
+    assert_eq!(starts.len(), 12);
+    let (mut ended, mut refused) = (0, 0);
+    for_seeds(60, |seed, chance| {
+        let dir = folder_of_all.path().join(format!("{seed}"));
+        copy_folder(&clean, &dir);
+        for _ in 0..chance.between(1, 4) {
+            damage(&dir, chance);
+        }
+        let before = all_files(&dir.join("cells")).len();
+        let trainings = Trainings::default();
+        let run = search(&dir).run(model, |cell, model| {
+            assert!(
+                starts[cell.id()] == start(&model),
+                "{} begins with other weights",
+                cell.id()
+            );
+            trainings.train(0.05, cell, model)
+        });
+        // Nothing is deleted.
+        assert!(all_files(&dir.join("cells")).len() >= before);
+        match run {
+            Ok(report) => {
+                ended += 1;
+                assert!(report.missing.is_empty() && report.damaged.is_empty());
+                assert_eq!(csv(&dir, &report), expected);
+            }
+            Err(error) => {
+                refused += 1;
+                // It says which one.
+                assert!(error.to_string().contains("seed"), "{error}");
+            }
+        }
+        fs::remove_dir_all(&dir).unwrap();
+    });
+    assert!(ended > 2 * refused && refused > 0, "{ended} and {refused}");
+}
