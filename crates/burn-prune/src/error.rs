@@ -328,6 +328,33 @@ pub enum PruneError {
         /// What the criterion said.
         message: String,
     },
+    /// A mask of another framework with a value that says neither kept nor pruned.
+    #[error(
+        "the mask of `{path}` is {found} at index {index}: it must be 1 where a weight is kept \
+         and 0 where it is pruned"
+    )]
+    MaskValue {
+        /// Path of the parameter.
+        path: String,
+        /// Flat index in the mask, as stored.
+        index: usize,
+        /// The value there.
+        found: f64,
+    },
+    /// A record of weights that the model cannot hold exactly.
+    #[error(
+        "the record has `{path}` as {found}, and the model as {expected}, which would round it: \
+         take a record of a model in {expected}, or ask for rounding with \
+         `ModuleRecord::cast_to_module_dtype`"
+    )]
+    RecordType {
+        /// Path of the parameter.
+        path: String,
+        /// The type that the model has.
+        expected: String,
+        /// The type that the record has.
+        found: String,
+    },
     /// Weights that had masks have none.
     #[error(
         "the masks of {} are gone: Burn drops a mask when the `Param` in a field is written to \

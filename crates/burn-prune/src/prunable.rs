@@ -12,7 +12,7 @@ use crate::{
     Allocation, Amount, Axis, Criterion, Magnitude, MaskMode, MaskSet, Pattern, PruneError, Pruner,
     Random, Rejected, SparsityReport,
     model::{self, Attachment, Fitting, Inventory, ReadBack},
-    record,
+    record::{self, RecordFile},
 };
 
 /// Pruning for every Burn [`Module`]: a layer, a model, or any part of one.
@@ -383,6 +383,8 @@ pub trait Prunable: Module {
     ///
     /// Also loads a record of a module without masks, and one that Burn made of a masked module (a
     /// checkpoint of `Learner`). The backend and device may be others than those it was made on.
+    /// As with Burn's `load_record`, floats come in the type of the record (`f16` weights make an
+    /// `f16` module), unless it is told to [cast](ModuleRecord::cast_to_module_dtype).
     ///
     /// # Errors
     /// When the record does not fit: missing or unused tensors, other shapes, or a mask here that
@@ -394,6 +396,9 @@ pub trait Prunable: Module {
     /// Writes [`masked_record`](Self::masked_record) to a file, `.bpk` when the name has no
     /// extension.
     ///
+    /// The file has a SHA-256 of all that is in it, which [`load_masked`](Self::load_masked) checks
+    /// and plain Burn passes over.
+    ///
     /// # Errors
     /// When the file cannot be written. A file that was there stays whole: the new one is written
     /// beside it and renamed.
@@ -401,13 +406,15 @@ pub trait Prunable: Module {
         record::save_file(self, path.as_ref())
     }
 
-    /// Loads what [`save_masked`](Self::save_masked) wrote.
+    /// Loads what [`save_masked`](Self::save_masked) wrote, or plain Burn.
     ///
     /// # Errors
-    /// When the file cannot be read, and as
-    /// [`load_masked_record`](Self::load_masked_record).
+    /// When the file cannot be read or is damaged, and as
+    /// [`load_masked_record`](Self::load_masked_record). In files of plain Burn, checkpoints of
+    /// `Learner` among them, damage shows only where it leaves no record that fits.
     fn load_masked(self, path: impl AsRef<Path>) -> Result<Self, Rejected<Self>> {
-        match record::read_file(path.as_ref()) {
+        let record = RecordFile::read(path.as_ref()).and_then(RecordFile::into_record);
+        match record {
             Ok(record) => self.load_masked_record(record),
             Err(error) => Err(Rejected::new(self, error)),
         }
@@ -418,12 +425,15 @@ pub trait Prunable: Module {
     /// Hypothesis").
     ///
     /// All weights and biases are put back, unpruned ones and running statistics included; masks,
-    /// mask mode, parameter ids and whatever is counted in integers stay as they are, and masks in
-    /// the record are passed over. The record is used up: its memory becomes that of the weights. Clones of
+    /// mask mode, parameter ids, float types and whatever is counted in integers stay as they are,
+    /// and masks in the record are passed over. Weights of a narrower type are cast, `f16` to `f32`
+    /// for instance, which is exact. The record is used up: its memory becomes that of the weights. Clones of
     /// the model share its running statistics, so theirs change too.
     ///
     /// # Errors
-    /// When the record does not fit: missing or unused tensors, or other shapes.
+    /// When the record does not fit: missing or unused tensors, other shapes, or floats of a type
+    /// that would be rounded ([`PruneError::RecordType`]) by a record that was not told to
+    /// [cast](ModuleRecord::cast_to_module_dtype).
     ///
     /// ```
     /// use burn::{module::Module, nn::LinearConfig, optim::{GradientsParams, SgdConfig}};

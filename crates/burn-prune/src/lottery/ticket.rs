@@ -2,14 +2,13 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::store::ModuleRecord;
-use burn::tensor::Bytes;
 use serde_json::{Value, json};
 
 use super::error::file_error;
 use super::lineage::Sources;
 use super::store::{Directory, Found, MASKS};
 use super::{CellId, LotteryError};
-use crate::{MaskSet, Prunable, PruneError, Rejected, files};
+use crate::{MaskSet, Prunable, PruneError, Rejected, files, record};
 
 const MAGIC: &[u8; 8] = b"BURNTCKT";
 /// The newest version that is known, and the one that is written.
@@ -184,9 +183,8 @@ impl Ticket {
         else {
             return Err(damaged());
         };
-        let weights = Bytes::from_bytes_vec(weights.to_vec());
         Ok(Self {
-            weights: ModuleRecord::from_bytes(weights).map_err(|error| failed(&error))?,
+            weights: record::of_bytes(weights.to_vec()).map_err(|error| failed(&error))?,
             masks: MaskSet::from_bytes(masks).ok_or_else(damaged)?,
             description: serde_json::from_slice(description).map_err(|error| failed(&error))?,
         })

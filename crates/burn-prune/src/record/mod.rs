@@ -1,21 +1,29 @@
 //! Records of masked models: exact zeros when saving, masks attached when loading.
 
+mod file;
+mod header;
+mod put;
 #[cfg(feature = "pytorch")]
 pub(crate) mod pytorch;
 mod taken;
 
 use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use burn::module::{Module, Param};
-use burn::store::{ModuleRecord, RecordError};
+use burn::store::ModuleRecord;
 use burn::tensor::{Int, Tensor};
 
 use crate::{
     PruneError, Rejected, WeightMask,
     model::{Inventory, attach_bits, zero_after_step, zero_pruned},
 };
-use taken::{Identity, Put, Taken, is_mask, mask_path};
+pub(crate) use file::RecordFile;
+#[cfg(feature = "lottery")]
+pub(crate) use file::of_bytes;
+use put::{Ids, Put};
+use taken::{Taken, is_mask, mask_path};
 
 pub(crate) fn masked<M: Module>(model: &M) -> ModuleRecord {
     // `valid` makes new tensors and new running statistics, so the model itself is not touched.
@@ -23,19 +31,20 @@ pub(crate) fn masked<M: Module>(model: &M) -> ModuleRecord {
 }
 
 pub(crate) fn save_file<M: Module>(model: &M, path: &Path) -> Result<(), PruneError> {
-    masked(model)
-        .save(path)
-        .map_err(|error| in_file(path, error))
+    file::save(masked(model), path)
 }
 
-pub(crate) fn read_file(path: &Path) -> Result<ModuleRecord, PruneError> {
-    ModuleRecord::load(path).map_err(|error| in_file(path, error))
-}
-
-fn in_file(path: &Path, error: RecordError) -> PruneError {
-    PruneError::Record {
-        message: format!("{}: {error}", path.display()),
-    }
+/// Does what Burn may panic in, and makes an error of it.
+///
+/// Burn checks shapes, but panics on a type of number that the backend lacks, and on damaged values
+/// that no file says of itself to be damaged. For work on a copy: it is dropped half done.
+fn catching<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        let text = text.unwrap_or_else(|| "for no reason given".to_string());
+        format!("Burn panicked: {text}")
+    })
 }
 
 /// Whether [`load`] would take this record; the model stays as it is.
@@ -85,28 +94,29 @@ pub(crate) fn load<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejec
         }
     }
     let model = attach_bits(model, &masks);
-    Ok(put(model, taken, Identity::OfRecord))
+    Ok(put(model, taken, Ids::OfRecord))
 }
 
-/// Loads weights and statistics, and leaves masks and identities as they are.
+/// Loads weights and statistics, and leaves masks, types and identities as they are.
 pub(crate) fn rewind<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejected<M>> {
     let taken = Taken::from_record(&model, record);
     let complete = taken.and_then(|mut taken| {
         taken.keep_floats();
         taken.check_complete(|_| true)?;
+        taken.keep_types()?;
         Ok(taken)
     });
     match complete {
-        Ok(taken) => Ok(put(model, taken, Identity::OfModel)),
+        Ok(taken) => Ok(put(model, taken, Ids::OfModel)),
         Err(error) => Err(Rejected::new(model, error)),
     }
 }
 
-fn put<M: Module>(model: M, taken: Taken, identity: Identity) -> M {
+fn put<M: Module>(model: M, taken: Taken, ids: Ids) -> M {
     // Statistics of the last batches may be waiting to be taken in, and would replace those of the
     // record later. Making an inference model takes them in now.
     drop(model.valid());
-    let model = model.map(&mut Put::new(taken, identity));
+    let model = model.map(&mut Put::new(taken, ids));
     // A record may hold anything under its masks.
     zero_after_step(model)
 }

@@ -6,18 +6,18 @@ use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Bool, Int, Tensor, TensorData};
-use burn_store::{ModuleSnapshot, ModuleStore, PytorchStore};
-
-use crate::{
-    Mask, MaskSet, Prunable, PruneError, Rejected,
-    model::{Inventory, Parameter, update},
+use burn_pack::Tensor as Stored;
+use burn_store::{
+    Applier, ModuleStore, PyTorchToBurnAdapter, PytorchStore, bridge, map_indices_contiguous,
 };
+
+use super::catching;
+use crate::model::{Inventory, Parameter, update};
+use crate::{Mask, MaskSet, Prunable, PruneError, Rejected};
 
 /// What PyTorch appends to the name of a pruned parameter, and to that of its mask.
 const ORIGINAL: &str = "_orig";
 const MASK: &str = "_mask";
-/// What the names of masks end with once they are told apart from what is only called so.
-const KNOWN_MASK: &str = ".burn_prune_mask";
 
 pub(crate) fn load<M: Module>(model: M, path: &Path) -> Result<M, Rejected<M>> {
     let (plain, masks) = match read(&model, path) {
@@ -116,27 +116,80 @@ impl ModuleMapper for Copy {
     }
 }
 
-/// A store in which pruned parameters and their masks have names of their own.
-fn pruned_store(path: &Path) -> Result<PytorchStore, String> {
-    // Names as they are in the file: something may well be called `x_orig` and be no such thing.
-    let mut raw = PytorchStore::from_file(path).map_indices_contiguous(false);
-    let names = raw.keys().map_err(|error| error.to_string())?;
-    let pruned = names.iter().filter_map(|name| name.strip_suffix(ORIGINAL));
-    let pruned = pruned.filter(|name| names.contains(&format!("{name}{MASK}")));
-    Ok(pruned.fold(PytorchStore::from_file(path), |store, name| {
-        let pattern = name.replace('.', "\\.");
-        store
-            .with_key_remapping(format!("^{pattern}{ORIGINAL}$"), name)
-            .with_key_remapping(format!("^{pattern}{MASK}$"), format!("{name}{KNOWN_MASK}"))
-    }))
+/// What the file holds: weights and statistics under the names that burn-store loads them by, and
+/// the masks under those of their weights.
+struct StateDict {
+    tensors: Vec<Stored>,
+    masks: Vec<Stored>,
+}
+
+impl StateDict {
+    fn read(path: &Path) -> Result<Self, String> {
+        // Names as they are in the file: something may well be called `x_orig` and be no such thing.
+        let mut store = PytorchStore::from_file(path).map_indices_contiguous(false);
+        let tensors = store.get_all_tensors().map_err(|error| error.to_string())?;
+        let is_pruned = |name: &str| {
+            [ORIGINAL, MASK]
+                .iter()
+                .all(|suffix| tensors.contains_key(&format!("{name}{suffix}")))
+        };
+        let mut renamed = Vec::new();
+        let mut is_mask = Vec::new();
+        for (name, tensor) in tensors {
+            let pruned_by = |suffix| name.strip_suffix(suffix).filter(|name| is_pruned(name));
+            let weight = pruned_by(ORIGINAL).or(pruned_by(MASK));
+            if weight.is_some_and(|weight| tensors.contains_key(weight)) {
+                let weight = weight.unwrap_or_default();
+                return Err(format!("it has both `{weight}` and `{weight}{ORIGINAL}`"));
+            }
+            let mut tensor = tensor.clone();
+            tensor.name = weight.unwrap_or(name).to_string();
+            renamed.push(tensor);
+            is_mask.push(pruned_by(MASK).is_some());
+        }
+        // Weights and masks together, so that both get the same numbers. The order stays.
+        let (renamed, _) = map_indices_contiguous(renamed);
+        let mut read = Self {
+            tensors: Vec::new(),
+            masks: Vec::new(),
+        };
+        for (tensor, is_mask) in renamed.into_iter().zip(is_mask) {
+            let tensors = if is_mask {
+                &mut read.masks
+            } else {
+                &mut read.tensors
+            };
+            tensors.push(tensor);
+        }
+        Ok(read)
+    }
+}
+
+/// Which weights a mask of PyTorch keeps; nothing but 0 and 1 says so.
+fn kept(path: &str, mask: &TensorData) -> Result<Vec<bool>, PruneError> {
+    let values = mask.iter::<f64>().enumerate();
+    let kept = values.map(|(index, value)| {
+        if value == 0.0 || value == 1.0 {
+            return Ok(value == 1.0);
+        }
+        Err(PruneError::MaskValue {
+            path: path.to_string(),
+            index,
+            found: value,
+        })
+    });
+    kept.collect()
 }
 
 /// The parameter that burn-store loads under this name: variants of enums are left out, and norms
 /// call their weight and bias otherwise.
 fn named_by_pytorch<'a>(inventory: &'a Inventory, name: &str) -> Option<&'a Parameter> {
-    let of_norm = match name.rsplit_once('.') {
-        Some((layer, "weight")) => Some(format!("{layer}.gamma")),
-        Some((layer, "bias")) => Some(format!("{layer}.beta")),
+    let (layer, own) = name.rsplit_once('.').map_or(("", name), |(_, own)| {
+        (&name[..name.len() - own.len()], own)
+    });
+    let of_norm = match own {
+        "weight" => Some(format!("{layer}gamma")),
+        "bias" => Some(format!("{layer}beta")),
         _ => None,
     };
     let has = |known: &Parameter, name: &str| {
@@ -161,26 +214,18 @@ fn read<M: Module>(model: &M, path: &Path) -> Result<(M, MaskSet), PruneError> {
             "the model has masks already, load into one without".to_string(),
         ));
     }
-    let mut store = pruned_store(path).map_err(failed)?;
-    let tensors = store
-        .get_all_tensors()
-        .map_err(|error| failed(error.to_string()))?;
-    let mut masks = MaskSet::new();
-    for (name, tensor) in tensors {
-        let Some(weight) = name.strip_suffix(KNOWN_MASK) else {
-            continue;
-        };
-        let parameter = named_by_pytorch(&inventory, weight);
+    let StateDict { tensors, masks } = StateDict::read(path).map_err(failed)?;
+    let mut found = MaskSet::new();
+    for mask in masks {
+        let weight = mask.name.clone();
+        let parameter = named_by_pytorch(&inventory, &weight);
         let parameter = parameter.ok_or_else(|| PruneError::MaskFitsNothing {
-            path: weight.to_string(),
+            path: weight.clone(),
             found: inventory.paths(),
         })?;
-        let bytes = tensor
-            .to_bytes()
-            .map_err(|error| failed(error.to_string()))?;
-        let data = TensorData::from_bytes(bytes, tensor.shape.clone(), tensor.dtype);
         parameter.check_maskable()?;
-        let kept: Vec<bool> = data.iter::<f32>().map(|kept| kept != 0.0).collect();
+        let data = bridge::into_data(mask).map_err(|error| failed(error.to_string()))?;
+        let kept = kept(&weight, &data)?;
         let shape = data.shape().to_vec();
         let mask = match (parameter.weight_of(), shape.as_slice()) {
             (Some("Linear"), &[rows, columns]) => {
@@ -191,19 +236,32 @@ fn read<M: Module>(model: &M, path: &Path) -> Result<(M, MaskSet), PruneError> {
         };
         if mask.shape() != parameter.shape {
             return Err(PruneError::MaskShape {
-                path: weight.to_string(),
+                path: weight,
                 expected: parameter.shape.clone(),
                 found: mask.shape().to_vec(),
             });
         }
-        masks.insert(parameter.path(), mask);
+        if found.get(parameter.path()).is_some() {
+            let path = parameter.path();
+            return Err(failed(format!("it has two masks for `{path}`")));
+        }
+        found.insert(parameter.path(), mask);
     }
+    Ok((loaded(model, tensors).map_err(failed)?, found))
+}
+
+/// A copy of the model with these tensors.
+fn loaded<M: Module>(model: &M, tensors: Vec<Stored>) -> Result<M, String> {
     // New tensors and new running statistics: what does not fit has changed nothing.
     // Without load mappers: burn-store gives a `Linear` as it is used, and one in column layout
     // would transpose it once more.
-    let mut plain = model.valid().map(&mut WithoutMappers);
-    plain
-        .load_from(&mut store)
-        .map_err(|error| failed(error.to_string()))?;
-    Ok((plain, masks))
+    let plain = model.valid().map(&mut WithoutMappers);
+    let mut applier = Applier::new(tensors, None, Some(Box::new(PyTorchToBurnAdapter)), true);
+    // Not by `load_from`, which aborts the process where a backend panics on a type that it lacks.
+    let plain = catching(|| plain.map(&mut applier))?;
+    let result = applier.into_result();
+    if !result.errors.is_empty() || !result.missing.is_empty() {
+        return Err(result.to_string());
+    }
+    Ok(plain)
 }

@@ -9,6 +9,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId, Reparame
 use burn::store::ModuleRecord;
 use burn::tensor::{Bool, DType, Device, Int, Tensor};
 
+use super::catching;
 use crate::{PruneError, WeightMask, mask::WORD_BITS, model::Inventory};
 
 /// The tensors of a record that a model has a place for, by their path there.
@@ -24,6 +25,29 @@ pub(super) struct Taken {
     missing: Vec<(String, Vec<usize>)>,
     /// Places of integers and booleans: masks, counters.
     not_floats: HashSet<String>,
+    /// Places of floats that the record has in another type, in the order of the model.
+    other_types: Vec<OtherType>,
+    /// The first place that the record has something else for than the model: integers for
+    /// floats, for instance.
+    other_kind: Option<PruneError>,
+    /// What floats are cast to when they are put into the model.
+    pub(super) casts: HashMap<String, DType>,
+}
+
+/// A float that the model and the record have in different types.
+struct OtherType {
+    path: String,
+    model: DType,
+    record: DType,
+}
+
+/// Whether every value of one type is a value of the other.
+fn holds(wide: DType, narrow: DType) -> bool {
+    use DType::{BF16, F16, F32, F64, Flex32};
+    matches!(
+        (wide, narrow),
+        (F64, F32 | Flex32 | F16 | BF16) | (F32 | Flex32, F32 | Flex32 | F16 | BF16)
+    )
 }
 
 impl Taken {
@@ -44,12 +68,13 @@ impl Taken {
             found: Arc::default(),
         };
         let found = Arc::clone(&taker.found);
-        let loaded = taker.try_load_record(record.allow_partial(true));
-        loaded.map_err(|error| PruneError::Record {
-            message: error.to_string(),
-        })?;
+        let failed = |message: String| PruneError::Record { message };
+        let loaded = catching(|| taker.try_load_record(record.allow_partial(true)));
+        let loaded = loaded.map_err(failed)?;
+        loaded.map_err(|error| failed(error.to_string()))?;
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(std::mem::take(&mut *found))
+        let mut taken = std::mem::take(&mut *found);
+        taken.other_kind.take().map_or(Ok(taken), Err)
     }
 
     /// Refuses a record that lacks a parameter of the model.
@@ -70,6 +95,24 @@ impl Taken {
         let not_floats = std::mem::take(&mut self.not_floats);
         self.tensors.retain(|path, _| !not_floats.contains(path));
         self.missing.retain(|(path, _)| !not_floats.contains(path));
+    }
+
+    /// Has floats cast to the types of the model.
+    ///
+    /// # Errors
+    /// When that would round.
+    pub(super) fn keep_types(&mut self) -> Result<(), PruneError> {
+        for other in std::mem::take(&mut self.other_types) {
+            if !holds(other.model, other.record) {
+                return Err(PruneError::RecordType {
+                    path: other.path,
+                    expected: format!("{:?}", other.model),
+                    found: format!("{:?}", other.record),
+                });
+            }
+            self.casts.insert(other.path, other.model);
+        }
+        Ok(())
     }
 
     pub(super) fn take<P: Any>(&mut self, path: &str) -> Option<P> {
@@ -154,6 +197,7 @@ struct Offer<'a, Mapper> {
     taken: &'a mut Taken,
 }
 
+/// Offers a parameter without a value, and gives the type of number that the record has for it.
 macro_rules! offer {
     ($offer:ident, $map:ident, $kind:ty, $device:expr, $shape:expr, $cast:expr) => {{
         let (shape, device): (burn::tensor::Shape, Device) = ($shape, $device);
@@ -166,14 +210,28 @@ macro_rules! offer {
         let empty = Param::uninitialized(id, init, device, false, shape.clone());
         let param = $offer.mapper.$map::<D>(empty);
         let path = $offer.path.join(".");
-        match param.id != id && param.shape() == shape {
-            true => drop($offer.taken.tensors.insert(path, Box::new(param))),
-            false => $offer.taken.missing.push((path, shape.to_vec())),
+        if param.id != id && param.shape() == shape {
+            let dtype: DType = param.base().dtype();
+            $offer.taken.tensors.insert(path, Box::new(param));
+            Some(dtype)
+        } else {
+            $offer.taken.missing.push((path, shape.to_vec()));
+            None
         }
     }};
 }
 
 impl<Mapper: ModuleMapper> Offer<'_, Mapper> {
+    /// Refuses numbers of another kind: Burn takes any, and fails when they are used.
+    fn check_kind(&mut self, record: Option<DType>, expected: &str, is_it: fn(&DType) -> bool) {
+        if let Some(record) = record.filter(|record| !is_it(record)) {
+            let path = self.path.join(".");
+            let message = format!("`{path}` is {record:?} in the record, expected {expected}");
+            let error = PruneError::Record { message };
+            self.taken.other_kind.get_or_insert(error);
+        }
+    }
+
     fn bits_of(&mut self, weights: usize, device: Device) {
         const D: usize = 1;
         let names = [WeightMask::NAME, WeightMask::BITS];
@@ -182,9 +240,10 @@ impl<Mapper: ModuleMapper> Offer<'_, Mapper> {
         }
         self.taken.not_floats.insert(self.path.join("."));
         let shape = [weights.div_ceil(WORD_BITS)].into();
-        offer!(self, map_int, Int, device, shape, |bits: Tensor<D, Int>| {
+        let record = offer!(self, map_int, Int, device, shape, |bits: Tensor<D, Int>| {
             bits.cast(DType::I32)
         });
+        self.check_kind(record, "integers", DType::is_int);
         for name in names {
             self.exit_module(name, "");
         }
@@ -216,7 +275,20 @@ impl<Mapper: ModuleMapper> ModuleVisitor for Offer<'_, Mapper> {
             None => empty,
         };
         let device = param.lazy_device();
-        offer!(self, map_float, burn::tensor::Float, device, shape, cast);
+        // A parameter that is not there yet will have the type of the device.
+        let model = dtype.unwrap_or_else(|| device.settings().float_dtype.into());
+        let record = offer!(self, map_float, burn::tensor::Float, device, shape, cast);
+        self.check_kind(record, "floats", |dtype| {
+            dtype.is_float() || matches!(dtype, DType::QFloat(_))
+        });
+        if let Some(record) = record.filter(|record| *record != model) {
+            let path = self.path.join(".");
+            self.taken.other_types.push(OtherType {
+                path,
+                model,
+                record,
+            });
+        }
         if self.bare.contains(&self.path.join(".")) {
             self.bits_of(weights, param.lazy_device());
         }
@@ -230,79 +302,16 @@ impl<Mapper: ModuleMapper> ModuleVisitor for Offer<'_, Mapper> {
             None => empty,
         };
         let (device, shape) = (param.lazy_device(), param.lazy_shape());
-        offer!(self, map_int, Int, device, shape, cast);
+        let record = offer!(self, map_int, Int, device, shape, cast);
+        self.check_kind(record, "integers", |dtype| {
+            dtype.is_int() || dtype.is_uint()
+        });
     }
 
     fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
         self.taken.not_floats.insert(self.path.join("."));
         let (device, shape) = (param.lazy_device(), param.lazy_shape());
-        offer!(self, map_bool, Bool, device, shape, |empty| empty);
+        let record = offer!(self, map_bool, Bool, device, shape, |empty| empty);
+        self.check_kind(record, "booleans", DType::is_bool);
     }
-}
-
-/// Puts what was taken into a model.
-pub(super) struct Put {
-    pub taken: Taken,
-    /// What a parameter is called afterwards.
-    pub identity: Identity,
-    path: Vec<String>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Identity {
-    /// As in the record, with the optimizer state that was saved beside it.
-    OfRecord,
-    /// As it is called now.
-    OfModel,
-}
-
-impl Put {
-    pub(super) fn new(taken: Taken, identity: Identity) -> Self {
-        Self {
-            taken,
-            identity,
-            path: Vec::new(),
-        }
-    }
-
-    fn id(&self, recorded: ParamId, now: ParamId) -> ParamId {
-        match self.identity {
-            Identity::OfRecord => recorded,
-            Identity::OfModel => now,
-        }
-    }
-}
-
-macro_rules! put {
-    ($map:ident, $kind:ty) => {
-        fn $map<const D: usize>(
-            &mut self,
-            param: Param<Tensor<D, $kind>>,
-        ) -> Param<Tensor<D, $kind>> {
-            match self
-                .taken
-                .take::<Param<Tensor<D, $kind>>>(&self.path.join("."))
-            {
-                Some(found) => {
-                    let id = self.id(found.id, param.id);
-                    param.transform_for_load(found.into_value(), id)
-                }
-                None => param,
-            }
-        }
-    };
-}
-
-impl ModuleMapper for Put {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_string());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    put!(map_float, burn::tensor::Float);
-    put!(map_int, Int);
-    put!(map_bool, Bool);
 }

@@ -3,15 +3,18 @@
 use std::path::Path;
 
 use burn::module::{Module, ModuleDisplay};
+use burn::tensor::DType;
 
 use super::{Pruning, clock::Clock};
-use crate::{PruneError, Rejected, record};
+use crate::record::{self, RecordFile};
+use crate::{PruneError, Rejected};
 
 pub(super) fn check<M: Module + ModuleDisplay>(
     pruning: &Pruning<M>,
     path: &Path,
 ) -> Result<(), PruneError> {
-    let (found, expected) = (recipe(path)?, pruning.recipe());
+    let file = RecordFile::read(path)?;
+    let (found, expected) = (recipe(&file, path)?, pruning.recipe());
     if found != expected {
         return Err(PruneError::OtherRecipe {
             file: path.display().to_string(),
@@ -19,25 +22,21 @@ pub(super) fn check<M: Module + ModuleDisplay>(
             found,
         });
     }
-    record::check(pruning, record::read_file(path)?).map_err(|error| in_file(path, error))
+    record::check(pruning, file.into_record()?).map_err(|error| in_file(path, error))
 }
 
 /// The recipe in a checkpoint.
-fn recipe(path: &Path) -> Result<String, PruneError> {
-    let failed = |message: String| PruneError::Record {
-        message: format!("{}: {message}", path.display()),
+fn recipe(file: &RecordFile, path: &Path) -> Result<String, PruneError> {
+    let recipe = file.tensor(&format!("clock.{}", Clock::RECIPE))?;
+    let Some((DType::I32, bytes)) = recipe else {
+        return Err(PruneError::Record {
+            message: format!(
+                "{}: this is no checkpoint of a `Pruning`, it has no recipe",
+                path.display()
+            ),
+        });
     };
-    let tensors = burn_pack::Reader::from_file(path).and_then(burn_pack::Reader::into_tensors);
-    let tensors = tensors.map_err(|error| failed(error.to_string()))?;
-    let name = format!("clock.{}", Clock::RECIPE);
-    let recipe = tensors.iter().find(|tensor| tensor.name == name);
-    let recipe = recipe.ok_or_else(|| {
-        failed("this is no checkpoint of a `Pruning`, it has no recipe".to_string())
-    })?;
-    let words = recipe
-        .to_bytes()
-        .map_err(|error| failed(error.to_string()))?;
-    let (words, _) = words.as_chunks::<4>();
+    let (words, _) = bytes.as_chunks::<4>();
     let bytes: Vec<u8> = words
         .iter()
         .map(|word| i32::from_le_bytes(*word) as u8)
@@ -65,7 +64,8 @@ pub(crate) fn load_checkpoint<M: Module + ModuleDisplay>(
     model: M,
     path: &Path,
 ) -> Result<M, Rejected<M>> {
-    let read = recipe(path).and_then(|recipe| Ok((recipe, record::read_file(path)?)));
+    let read =
+        RecordFile::read(path).and_then(|file| Ok((recipe(&file, path)?, file.into_record()?)));
     let (recipe, record) = match read {
         Ok(read) => read,
         Err(error) => return Err(Rejected::new(model, error)),
