@@ -466,3 +466,61 @@ fn detaching_is_refused_without_masks_and_beside_other_reparameterizations() {
     assert_eq!(read(&net), before);
     assert_eq!(WeightMask::NAME, "mask");
 }
+
+#[test]
+fn a_mask_that_is_attached_by_hand_is_reported_as_it_is_read() {
+    use burn::module::Reparameterizer;
+    struct Attach(WeightMask);
+    impl Reparameterizer for Attach {
+        type Reparam = WeightMask;
+
+        fn reparameterize<const D: usize>(
+            &mut self,
+            _path: &str,
+            param: Param<Tensor<D>>,
+        ) -> (Param<Tensor<D>>, Option<WeightMask>) {
+            (param, Some(self.0.clone()))
+        }
+    }
+    let device = Device::flex();
+    let config = LinearConfig::new(8, 4).with_bias(false);
+    let from = config.init(&device).l1_unstructured(0.5).unwrap();
+    let from = from.with_mask_mode(MaskMode::AfterStep).unwrap();
+    let mask = from.weight.reparameterization::<WeightMask>().unwrap();
+    let layer: Linear = seeded(config.init(&device), 27);
+    let layer = layer.apply_reparameterization(Attach(mask.clone()));
+    let zeros = |layer: &Linear| {
+        let weights = values(layer.weight.val());
+        weights.iter().filter(|weight| **weight == 0.0).count()
+    };
+    // It claims that the weight has been zeroed, which was another one. The report does not.
+    assert_eq!((zeros(&layer), layer.sparsity_report().zeros()), (0, 0));
+    let layer = layer.zero_pruned();
+    assert_eq!((zeros(&layer), layer.sparsity_report().zeros()), (16, 16));
+}
+
+#[test]
+fn a_masked_model_that_is_quantized_reads_masked() {
+    use burn::module::Quantizer;
+    use burn::tensor::quantization::{Calibration, QuantScheme, QuantStore, QuantValue};
+    let device = Device::flex();
+    for mode in [MaskMode::OnRead, MaskMode::AfterStep] {
+        let layer: Linear = seeded(LinearConfig::new(32, 32).with_bias(false).init(&device), 28);
+        let layer = layer.l1_unstructured(0.5).unwrap();
+        let layer = layer.with_mask_mode(mode).unwrap();
+        let scheme = QuantScheme::default()
+            .with_value(QuantValue::Q8S)
+            .with_store(QuantStore::Native);
+        let masks = layer.masks();
+        let layer = layer.quantize_weights(&mut Quantizer::new(Calibration::MinMax, scheme));
+        let weights = values(layer.weight.val().dequantize());
+        let mask = masks.get("weight").unwrap();
+        assert!(
+            mask.iter()
+                .zip(&weights)
+                .all(|(kept, weight)| kept || *weight == 0.0)
+        );
+        let zeros = weights.iter().filter(|weight| **weight == 0.0).count();
+        assert_eq!(layer.sparsity_report().zeros(), zeros, "{mode:?}");
+    }
+}

@@ -1,8 +1,10 @@
 //! How much each layer can lose, and pictures of it.
 
 use burn::module::ParamGroup;
-use burn::tensor::Device;
-use burn_prune::{Line, LinePlot, Magnitude, Prunable, PruneError, Pruner, SensitivityReport};
+use burn::tensor::{Device, Tensor};
+use burn_prune::{
+    Allocation, Line, LinePlot, Magnitude, Prunable, PruneError, Pruner, SensitivityReport,
+};
 
 use crate::nets::{Net, values};
 
@@ -109,4 +111,55 @@ fn plots_are_pictures_and_a_failed_one_leaves_the_old() {
         2,
         "something is left over"
     );
+}
+
+#[test]
+fn importance_on_every_layer_and_amounts_by_layer_are_no_obstacle() {
+    let net = Net::new(&Device::flex().autodiff());
+    let path = |path: &str| ParamGroup::from_path(path.to_string());
+    let scores = |shape: [usize; 2]| Tensor::<2>::full(shape, 0.5, &Device::flex());
+    let both = Pruner::new(Magnitude::l1())
+        .importance("fc1.weight", scores([1014, 16]))
+        .importance("fc2.weight", scores([16, 10]))
+        .exclude(path("conv.weight"));
+    let by_layer = Pruner::new(Magnitude::l1())
+        .allocation(Allocation::per_layer([
+            (path("fc1.weight"), 0.1),
+            (path("fc2.weight"), 0.2),
+        ]))
+        .exclude(path("conv.weight"));
+    let ranked = |allocation| Pruner::new(Magnitude::l1()).allocation(allocation);
+    let pruners = [
+        both,
+        by_layer,
+        ranked(Allocation::Erk).exclude(path("conv.weight")),
+        ranked(Allocation::Global)
+            .exclude(path("conv.weight"))
+            .amount(0.1),
+    ];
+    for pruner in pruners {
+        let zeros = |net: &Net| net.sparsity_report().zeros() as f64;
+        let report = SensitivityReport::of(&net, &pruner, &[0.5], zeros, |_| {}).unwrap();
+        let values: Vec<f64> = report.layers.iter().map(|layer| layer.values[0]).collect();
+        assert_eq!(values, [8112.0, 80.0], "{pruner:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_any_layer_is_refused_before_anything_is_measured() {
+    let net = Net::new(&Device::flex().autodiff());
+    let scores = |shape: [usize; 2], value| Tensor::<2>::full(shape, value, &Device::flex());
+    let l1 = || Pruner::new(Magnitude::l1());
+    let wrong = [
+        l1().importance("fc2.weight", scores([16, 10], f32::NAN)),
+        l1().importance("fc2.weight", scores([10, 16], 1.0)),
+        l1().importance("fc3.weight", scores([16, 10], 1.0)),
+        // 5 of 160 are none below the floor, 97 are.
+        l1().min_count(80),
+    ];
+    for pruner in wrong {
+        let never = |_: &Net| panic!("{pruner:?}");
+        let report = SensitivityReport::of(&net, &pruner, &[0.03, 0.6], never, |_| {});
+        report.unwrap_err();
+    }
 }

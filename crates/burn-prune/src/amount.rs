@@ -20,7 +20,7 @@ use crate::PruneError;
 #[non_exhaustive]
 pub enum Amount {
     /// `round_ties_even(f · n)` units, `n` the units that are still unpruned; `f` in `[0, 1]`.
-    Fraction(f64),
+    Fraction(#[serde(with = "crate::exact_float")] f64),
     /// Exactly this many units.
     Count(usize),
 }
@@ -66,7 +66,7 @@ pub enum Target {
     Amount(Amount),
     /// Remove until `round_ties_even(s · n)` units are pruned, `n` *all* units; nothing when they
     /// already are.
-    Sparsity(f64),
+    Sparsity(#[serde(with = "crate::exact_float")] f64),
 }
 
 impl Target {

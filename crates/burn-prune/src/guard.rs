@@ -6,9 +6,10 @@ use std::collections::{HashMap, HashSet};
 use burn::module::{Module, ModuleVisitor, Param, ParamId, Reparameterization};
 use burn::tensor::{Device, Int, Tensor};
 
-use crate::error::{PruneError, Rejected};
+use crate::error::PruneError;
 use crate::mask::{MaskMode, WeightMask};
 use crate::model::{Inventory, REPARAMETERIZATION, attach_at};
+use crate::rejected::Rejected;
 
 /// Notices that a model has lost masks, for training loops of your own.
 ///

@@ -56,6 +56,7 @@ mod amount;
 mod criterion;
 mod digest;
 mod error;
+mod exact_float;
 mod files;
 mod guard;
 mod identity;
@@ -70,6 +71,7 @@ mod prunable;
 mod pruner;
 mod ranking;
 mod record;
+mod rejected;
 mod report;
 #[cfg(feature = "optim")]
 mod schedule;
@@ -81,7 +83,7 @@ mod training;
 pub use allocation::Allocation;
 pub use amount::{Amount, Target};
 pub use criterion::{Criterion, Lamp, Magnitude, Random, Scores, Weight};
-pub use error::{PruneError, Rejected};
+pub use error::PruneError;
 pub use guard::MaskGuard;
 pub use identity::{Identity, differences};
 pub use mask::{Mask, MaskDiff, MaskMode, MaskSet, ParameterDiff, Skipped, WeightMask};
@@ -91,6 +93,7 @@ pub use pattern::{Axis, Blocks, NM, Pattern, Pooling, Units, WeightAxes};
 pub use plot::{Line, LinePlot, XAxis};
 pub use prunable::Prunable;
 pub use pruner::Pruner;
+pub use rejected::Rejected;
 pub use report::{Channels, ParameterSparsity, SparsityReport};
 #[cfg(feature = "optim")]
 pub use schedule::{Run, Schedule, ScheduleConfig, Span};
@@ -98,6 +101,6 @@ pub use schedule::{Run, Schedule, ScheduleConfig, Span};
 pub use training::SparsityMetric;
 #[cfg(feature = "optim")]
 pub use training::{
-    AllocationConfig, AnalysisProgress, CriterionConfig, LayerSensitivity, Pruning, Recipe,
-    SensitivityReport, map_optimizer_state, reestimate_statistics, reset_moments,
+    AllocationConfig, AnalysisProgress, CriterionConfig, LayerSensitivity, Problem, Pruning,
+    Recipe, SensitivityReport, map_optimizer_state, reestimate_statistics, reset_moments,
 };

@@ -39,10 +39,7 @@ pub trait Prunable: Module {
     /// # Errors
     /// As [`Pruner::masks`].
     fn prune(self, pruner: &Pruner) -> Result<Self, Rejected<Self>> {
-        match model::prune(self, pruner) {
-            Ok((model, _)) => Ok(model),
-            Err((model, error)) => Err(Rejected::new(model, error)),
-        }
+        model::prune(self, pruner)
     }
 
     /// Attaches masks: those a [`Pruner`] chose, or your own.

@@ -9,6 +9,8 @@ use std::{
 use burn::module::{Module, ParamGroup};
 use burn::tensor::Tensor;
 
+#[cfg(feature = "optim")]
+use crate::allocation::Ends;
 use crate::{
     Allocation, Amount, Criterion, MaskSet, Pattern, PruneError, Target, WeightAxes,
     allocation::Floor,
@@ -299,15 +301,29 @@ impl Pruner {
     /// A bad amount, a group that matches nothing, an axis that a parameter does not have, a
     /// parameter that cannot carry a mask, scores that are not finite; see [`PruneError`].
     pub fn masks<M: Module>(&self, model: &M) -> Result<MaskSet, PruneError> {
-        Ok(self.choose(model)?.1)
+        self.masks_with(&BTreeMap::new(), model)
     }
 
-    /// [`masks`](Self::masks), and the parameters that they are for.
-    pub(crate) fn choose<M: Module>(&self, model: &M) -> Result<(Inventory, MaskSet), PruneError> {
+    /// [`masks`](Self::masks), where the parameters at these paths are to have lost so many units,
+    /// whatever the allocation says.
+    pub(crate) fn masks_with<M: Module>(
+        &self,
+        lost: &BTreeMap<String, usize>,
+        model: &M,
+    ) -> Result<MaskSet, PruneError> {
+        Ok(self.choose(lost, model)?.1)
+    }
+
+    /// [`masks_with`](Self::masks_with), and the parameters that they are for.
+    pub(crate) fn choose<M: Module>(
+        &self,
+        lost: &BTreeMap<String, usize>,
+        model: &M,
+    ) -> Result<(Inventory, MaskSet), PruneError> {
         let mut inventory = Inventory::of(model);
         let wanted = self.wanted(&inventory)?;
         let read = inventory.read(model, wanted.weights, &wanted.selected, Sharing::OneMask);
-        let masks = self.masks_of(&inventory, &read)?;
+        let masks = self.masks_with_of(lost, &inventory, &read)?;
         Ok((inventory, masks))
     }
 
@@ -361,8 +377,18 @@ impl Pruner {
     }
 
     /// [`masks`](Self::masks) of a model that has been read.
+    #[cfg(feature = "lottery")]
     pub(crate) fn masks_of(
         &self,
+        inventory: &Inventory,
+        read: &ReadBack,
+    ) -> Result<MaskSet, PruneError> {
+        self.masks_with_of(&BTreeMap::new(), inventory, read)
+    }
+
+    fn masks_with_of(
+        &self,
+        lost: &BTreeMap<String, usize>,
         inventory: &Inventory,
         read: &ReadBack,
     ) -> Result<MaskSet, PruneError> {
@@ -374,7 +400,7 @@ impl Pruner {
             &self.importance,
             self.normalize,
         )?;
-        ranking.prune(&self.allocation, self.target, self.floor)?;
+        ranking.prune(&self.allocation, self.target, lost, self.floor)?;
         Ok(ranking.into_masks())
     }
 
@@ -382,6 +408,27 @@ impl Pruner {
     /// everything.
     #[cfg(feature = "optim")]
     pub(crate) fn selection<M: Module>(&self, model: &M) -> Result<MaskSet, PruneError> {
+        self.with_selection(model, |ranking| Ok(ranking.into_masks()))
+    }
+
+    /// How far the parameters are to come that the allocation gives targets of their own.
+    #[cfg(feature = "optim")]
+    pub(crate) fn ends<M: Module>(&self, model: &M) -> Result<Ends, PruneError> {
+        match &self.allocation {
+            Allocation::PerLayer(targets) => {
+                self.validate()?;
+                self.with_selection(model, |ranking| Ends::of(targets, &ranking.shares()))
+            }
+            _ => Ok(Ends::default()),
+        }
+    }
+
+    #[cfg(feature = "optim")]
+    fn with_selection<M: Module, T>(
+        &self,
+        model: &M,
+        of: impl FnOnce(Ranking<'_>) -> Result<T, PruneError>,
+    ) -> Result<T, PruneError> {
         let mut inventory = Inventory::of(model);
         let selected = self.targets.select(&inventory)?.into_iter();
         let selected = selected
@@ -389,7 +436,9 @@ impl Pruner {
             .collect();
         let read = inventory.read(model, HashSet::new(), &selected, Sharing::OneMask);
         let selected = self.targets.select(&inventory)?;
-        Ok(Ranking::new(self.pattern, selected, &read)?.into_masks())
+        let ranking = Ranking::new(self.pattern, selected, &read)?;
+        ranking.check_importance(&self.importance)?;
+        of(ranking)
     }
 
     /// This pruner with weights in the place of its criterion.
@@ -401,14 +450,28 @@ impl Pruner {
         }
     }
 
-    /// This pruner for one parameter alone.
+    /// This pruner for one parameter alone, without what it says of the others.
     #[cfg(feature = "optim")]
-    pub(crate) fn alone(&self, path: &str) -> Self {
+    pub(crate) fn alone(&self, parameter: &Parameter) -> Self {
         let mut alone = self.clone();
-        alone.targets.only = Some(ParamGroup::from_path(path.to_string()));
+        alone.targets.only = Some(ParamGroup::from_path(parameter.path()));
         alone.targets.include.clear();
         alone.targets.exclude.clear();
+        // With one parameter there is nothing to share out.
+        alone.allocation = Allocation::Uniform;
+        let is_its_own = |path: &String| parameter.paths.contains(path);
+        alone.importance.retain(|path, _| is_its_own(path));
         alone
+    }
+
+    /// This pruner without an amount for all parameters.
+    #[cfg(feature = "optim")]
+    pub(crate) fn without_amount(mut self) -> Self {
+        // Where the pattern says how much goes, an amount stays an error.
+        if !matches!(self.pattern, Pattern::NM(_)) {
+            self.target = None;
+        }
+        self
     }
 
     /// This pruner at a point of a schedule. A pattern that says by itself how much goes takes no

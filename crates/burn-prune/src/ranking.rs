@@ -117,7 +117,8 @@ impl<'a> Ranking<'a> {
         Ok(())
     }
 
-    fn check_importance(
+    /// Refuses scores that are for no selected parameter, or of another shape than it.
+    pub(crate) fn check_importance(
         &self,
         importance: &BTreeMap<String, Importance>,
     ) -> Result<(), PruneError> {
@@ -144,11 +145,28 @@ impl<'a> Ranking<'a> {
         Ok(())
     }
 
-    /// Prunes what the pattern, or the amount and its allocation, say.
+    /// The units of each parameter.
+    #[cfg(feature = "optim")]
+    pub(crate) fn shares(&self) -> Vec<Share<'_>> {
+        let share = |tensor: &Ranked<'a>| {
+            let (parameter, total) = (tensor.parameter, tensor.units.count());
+            let unpruned = tensor.unpruned.as_ref().unwrap_or(&tensor.mask);
+            Share {
+                parameter,
+                remaining: unpruned.kept(),
+                total,
+            }
+        };
+        self.tensors.iter().map(share).collect()
+    }
+
+    /// Prunes what the pattern, or the amount and its allocation, say; of parameters in `lost`
+    /// until so many units are gone.
     pub(crate) fn prune(
         &mut self,
         allocation: &Allocation,
         target: Option<Target>,
+        lost: &BTreeMap<String, usize>,
         floor: Floor,
     ) -> Result<(), PruneError> {
         let mut tensors: Vec<_> = self.tensors.iter_mut().map(Ranked::split).collect();
@@ -157,7 +175,7 @@ impl<'a> Ranking<'a> {
             return Ok(());
         }
         let shares: Vec<_> = tensors.iter().map(Split::share).collect();
-        match allocation.counts(target, &shares, floor)? {
+        match allocation.counts(target, lost, &shares, floor)? {
             Counts::Each(counts) => {
                 for (tensor, count) in tensors.iter_mut().zip(counts) {
                     prune_lowest(&mut [tensor.candidates()], count);

@@ -1,12 +1,18 @@
 //! How much goes where.
 
+#[cfg(feature = "optim")]
+mod ends;
 mod erk;
 mod floor;
+
+use std::collections::BTreeMap;
 
 use burn::module::ParamGroup;
 
 use crate::{PruneError, Target, model::Parameter};
 
+#[cfg(feature = "optim")]
+pub(crate) use ends::Ends;
 pub(crate) use floor::Floor;
 
 /// How an amount is shared out between the parameters.
@@ -37,6 +43,10 @@ impl Allocation {
     ///
     /// The first group that a parameter is in counts. A parameter in no group gets the amount of
     /// the pruner, and stays as it is when the pruner has none.
+    ///
+    /// On a [schedule](crate::Pruning) these are the final amounts, which each parameter reaches in
+    /// proportion: at half of the last sparsity it has lost half of its own amount, rounded half to
+    /// even. A parameter in no group gets the sparsity of the schedule.
     ///
     /// ```
     /// use burn::{module::{Module, ParamGroup}, nn::{Linear, LinearConfig}, tensor::Device};
@@ -94,10 +104,12 @@ pub(crate) enum Counts {
 const ALL: &str = "all parameters";
 
 impl Allocation {
-    /// How many units go, each parameter keeping its floor.
+    /// How many units go, each parameter keeping its floor. Targets of their own give way to
+    /// `lost`, the units that parameters are to have lost, by their path.
     pub(crate) fn counts(
         &self,
         target: Option<Target>,
+        lost: &BTreeMap<String, usize>,
         shares: &[Share<'_>],
         floor: Floor,
     ) -> Result<Counts, PruneError> {
@@ -135,14 +147,20 @@ impl Allocation {
             }
             (Self::PerLayer(targets), fallback) => {
                 check_groups(targets, shares)?;
+                let to_lose = |share: &Share<'_>| {
+                    let lost = lost.get(share.parameter.path())?;
+                    let already = share.total - share.remaining;
+                    Some(lost.saturating_sub(already).min(share.remaining))
+                };
                 let target = |share: &Share<'_>| {
                     let mut targets = targets.iter();
                     let own = targets.find(|(group, _)| share.parameter.matches(group));
                     own.map(|(_, target)| *target).or(fallback)
                 };
-                let counts = shares
-                    .iter()
-                    .map(|share| target(share).map_or(Ok(0), |target| of(target, share)));
+                let counts = shares.iter().map(|share| match to_lose(share) {
+                    Some(count) => Ok(count),
+                    None => target(share).map_or(Ok(0), |target| of(target, share)),
+                });
                 counts.collect::<Result<_, _>>()?
             }
             (_, Some(target)) => {

@@ -8,10 +8,18 @@ mod canonical;
 mod difference;
 mod probe;
 mod pruner;
+#[cfg(feature = "optim")]
+mod stored;
 
 pub use difference::differences;
 
+#[cfg(feature = "optim")]
+pub(crate) use canonical::{canonical, compact};
+#[cfg(feature = "optim")]
+pub(crate) use probe::{of_schedule, steps_of};
 pub(crate) use pruner::of_pruner;
+#[cfg(feature = "optim")]
+pub(crate) use stored::{Unreadable, VERSION, fit, pack, unpack};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -10,6 +10,7 @@ mod packed;
 mod set;
 mod state;
 mod trust;
+mod words;
 
 pub use diff::{MaskDiff, ParameterDiff};
 pub use packed::Mask;
@@ -18,5 +19,6 @@ pub use state::{MaskMode, WeightMask};
 
 pub(crate) use kernel::vectorized;
 pub(crate) use packed::WORD_BITS;
-pub(crate) use state::{bits, is_read_as_stored};
+pub(crate) use state::is_read_as_stored;
 pub(crate) use trust::{Answer, Trust};
+pub(crate) use words::bits;

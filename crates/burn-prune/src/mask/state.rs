@@ -1,10 +1,10 @@
-use std::sync::{Mutex, PoisonError};
-
 use burn::module::{Module, Param, ParamId, Reparameterization};
-use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData, Transaction};
+use burn::tensor::{DType, Device, Int, Tensor, Transaction};
 
+use super::kernel;
+use super::packed::Mask;
 use super::trust::Trust;
-use super::{Mask, kernel, packed::WORD_BITS};
+use super::words::{Words, bits};
 use crate::model::read_back;
 
 /// When the zeros of a masked weight are put in.
@@ -39,6 +39,10 @@ pub enum MaskMode {
 /// [`zero_pruned_gradients`](crate::Prunable::zero_pruned_gradients) makes it 0. A NaN under the
 /// mask does not come through: the weight is selected, not multiplied.
 ///
+/// It belongs to the parameter that it was attached to. To give a mask to another one, use
+/// [`with_masks`](crate::Prunable::with_masks): a clone of this state that is attached by hand
+/// brings along what is known of the weight that it was on.
+///
 /// The mask is packed bits, 32 weights an `i32` on every backend, so that a record saved on one
 /// loads on any other. On a backend without a kernel that reads bits, one `bool` a weight sits
 /// next to it, made on the first read on a device.
@@ -55,12 +59,10 @@ pub enum MaskMode {
 #[derive(Module, Debug)]
 pub struct WeightMask {
     /// Bit `i % 32` of word `i / 32` is 1 where weight `i` (row-major) is kept.
-    kept: Param<Tensor<1, Int>>,
+    kept: Words,
     /// Shows the mode to those who walk a model, who cannot see a plain field.
     mode: Mode,
     trust: Trust,
-    #[module(skip)]
-    expanded: Expanded,
 }
 
 /// [`MaskMode`] as a module, without parameters.
@@ -88,13 +90,12 @@ impl WeightMask {
     /// A mask of bits that are on a device.
     pub(crate) fn from_bits(bits: Tensor<1, Int>, id: ParamId, mode: MaskMode) -> Self {
         Self {
-            kept: Param::initialized(id, bits),
+            kept: Words::new(Param::initialized(id, bits)),
             mode: match mode {
                 MaskMode::OnRead => Mode::OnRead(Nothing {}),
                 MaskMode::AfterStep => Mode::AfterStep(Nothing {}),
             },
             trust: Trust::Unknown,
-            expanded: Expanded::default(),
         }
     }
 
@@ -154,9 +155,7 @@ impl WeightMask {
     /// In place when nothing else holds the tensor.
     pub(crate) fn zero_pruned<const D: usize>(&self, tensor: Tensor<D>) -> Tensor<D> {
         let len = tensor.shape().num_elements();
-        kernel::apply(tensor, self.kept.val(), || {
-            self.expanded.get(&self.kept, len)
-        })
+        kernel::apply(tensor, self.kept.val(), || self.kept.pruned(len))
     }
 
     /// [`zero_pruned`](Self::zero_pruned), with the gradient that the tensor would have without a
@@ -183,13 +182,6 @@ impl WeightMask {
     }
 }
 
-/// The bits of a mask on a device, `i32` on every backend.
-pub(crate) fn bits(mask: &Mask, device: &Device) -> Tensor<1, Int> {
-    let words: Vec<i32> = mask.words().iter().map(|word| word.cast_signed()).collect();
-    let data = TensorData::new(words, [mask.words().len()]);
-    Tensor::from_data(data, (device, DType::I32))
-}
-
 impl Reparameterization for WeightMask {
     const NAME: &'static str = "mask";
 
@@ -211,50 +203,4 @@ pub(crate) fn is_read_as_stored(mode: MaskMode, trust: Trust) -> bool {
         Trust::AsStored => true,
         Trust::WalkedOnce | Trust::Unknown => false,
     }
-}
-
-/// `true` where a weight is pruned, unpacked once for the bits and the device in use.
-///
-/// Keyed by the id of the bits: loading a record replaces the bits and their id together.
-#[derive(Debug, Default)]
-struct Expanded(Mutex<Option<(ParamId, Tensor<1, Bool>)>>);
-
-impl Expanded {
-    fn get(&self, kept: &Param<Tensor<1, Int>>, len: usize) -> Tensor<1, Bool> {
-        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match cached.as_ref() {
-            Some((id, pruned)) if *id == kept.id && pruned.device() == kept.device() => {
-                pruned.clone()
-            }
-            _ => {
-                let pruned = expand(kept.val(), len);
-                *cached = Some((kept.id, pruned.clone()));
-                pruned
-            }
-        }
-    }
-}
-
-impl Clone for Expanded {
-    fn clone(&self) -> Self {
-        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Self(Mutex::new(cached.clone()))
-    }
-}
-
-/// Unpacks words of shape `[w]` to `[len]`, `true` where the bit is 0.
-fn expand(kept: Tensor<1, Int>, len: usize) -> Tensor<1, Bool> {
-    let kept = kept.without_autodiff();
-    let [words] = kept.dims();
-    let bits: Vec<i32> = (0..WORD_BITS)
-        .map(|bit| (1u32 << bit).cast_signed())
-        .collect();
-    let bits = Tensor::<1, Int>::from_data(
-        TensorData::new(bits, [WORD_BITS]),
-        (&kept.device(), DType::I32),
-    );
-    let kept = kept.reshape([words, 1]).repeat_dim(1, WORD_BITS);
-    let bits = bits.reshape([1, WORD_BITS]).repeat_dim(0, words);
-    let pruned = kept.bitwise_and(bits).equal_elem(0);
-    pruned.reshape([words * WORD_BITS]).slice(0..len)
 }

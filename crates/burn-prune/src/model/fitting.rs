@@ -1,16 +1,16 @@
 //! Masks for a model: whether they fit, and which parameters they are for.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use burn::module::Module;
 
 use super::attach::{NewMasks, attach};
 use super::place::Place;
 use super::{Inventory, Parameter, step};
-use crate::PruneError;
 use crate::mask::{Mask, MaskSet};
 use crate::pruner::Pruner;
+use crate::{PruneError, Rejected};
 
 /// What becomes of the mask that a parameter has.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -116,15 +116,13 @@ impl<'a> Fitting<'a> {
     }
 }
 
-/// The masks that a pruner chooses for a model, and the model with them. Weights and masks are read
-/// back together, once.
-pub(crate) fn prune<M: Module>(model: M, pruner: &Pruner) -> Result<(M, MaskSet), (M, PruneError)> {
-    let (inventory, masks) = match pruner.choose(&model) {
-        Ok(chosen) => chosen,
-        Err(error) => return Err((model, error)),
-    };
-    let model = Fitting::chosen(inventory, &masks).attach(model);
-    Ok((model, masks))
+/// Attaches the masks that a pruner chooses for a model. Weights and masks are read back together,
+/// once.
+pub(crate) fn prune<M: Module>(model: M, pruner: &Pruner) -> Result<M, Rejected<M>> {
+    match pruner.choose(&BTreeMap::new(), &model) {
+        Ok((inventory, masks)) => Ok(Fitting::chosen(inventory, &masks).attach(model)),
+        Err(error) => Err(Rejected::new(model, error)),
+    }
 }
 
 /// The parameter at this path, when a mask of this shape can be attached to it.

@@ -113,6 +113,11 @@ impl Inventory {
         if !self.is_masked() {
             return Err(PruneError::NotPruned);
         }
+        self.check_not_foreign()
+    }
+
+    /// Refuses any reparameterization that is not a mask.
+    pub(crate) fn check_not_foreign(&self) -> Result<(), PruneError> {
         let mut others = self.parameters.iter();
         let foreign = others.find_map(|known| Some((known, known.foreign_reparameterization()?)));
         match foreign {

@@ -30,6 +30,7 @@ pub enum ScheduleConfig {
     /// Everything at once, at the begin of the span.
     OneShot {
         /// The sparsity, in `[0, 1]`.
+        #[serde(with = "crate::exact_float")]
         sparsity: f64,
         /// The only update is at its begin.
         span: Span,
@@ -38,12 +39,13 @@ pub enum ScheduleConfig {
     /// not to prune"): fast at first, when there is much to choose from, and slow in the end.
     Polynomial {
         /// `s_i`, the sparsity at the begin.
-        #[serde(default)]
+        #[serde(default, with = "crate::exact_float")]
         initial: f64,
         /// `s_f`, the sparsity at the end.
+        #[serde(with = "crate::exact_float")]
         target: f64,
         /// 3 unless said otherwise.
-        #[serde(default = "cubic")]
+        #[serde(default = "cubic", with = "crate::exact_float")]
         power: f64,
         /// `t_0` and `t_1`.
         span: Span,
@@ -51,9 +53,10 @@ pub enum ScheduleConfig {
     /// The same amount at each update.
     Linear {
         /// The sparsity at the begin.
-        #[serde(default)]
+        #[serde(default, with = "crate::exact_float")]
         initial: f64,
         /// The sparsity at the end.
+        #[serde(with = "crate::exact_float")]
         target: f64,
         /// When.
         span: Span,
@@ -61,9 +64,10 @@ pub enum ScheduleConfig {
     /// The same fraction of what is left in equal times.
     Exponential {
         /// The sparsity at the begin, below 1.
-        #[serde(default)]
+        #[serde(default, with = "crate::exact_float")]
         initial: f64,
         /// The sparsity at the end, below 1.
+        #[serde(with = "crate::exact_float")]
         target: f64,
         /// When.
         span: Span,
@@ -72,6 +76,7 @@ pub enum ScheduleConfig {
     /// at the target: the rounds of iterative magnitude pruning. The first round is at the begin.
     GeometricRounds {
         /// The sparsity after the last round, below 1.
+        #[serde(with = "crate::exact_float")]
         target: f64,
         /// When: as many rounds as it has updates.
         span: Span,
@@ -175,7 +180,7 @@ impl ScheduleConfig {
         };
         span.validate()?;
         self.validate(curve, initial, target)?;
-        let [begin, end, every] = span.in_steps(run).parts();
+        let [begin, end, every] = span.checked_steps(run)?;
         if every == 0 {
             return Err(invalid("steps_per_epoch", "at least 1", 0));
         }
@@ -187,19 +192,21 @@ impl ScheduleConfig {
             end,
             every,
         };
-        Ok(match self {
-            Self::OneShot { .. } => Gradual {
+        match self {
+            Self::OneShot { .. } => Ok(Gradual {
                 end: begin,
                 ..schedule
-            },
-            Self::GeometricRounds { .. } => Gradual {
-                curve: Curve::Rounds {
-                    rounds: 1 + (end - begin).div_ceil(every),
-                },
-                ..schedule
-            },
-            _ => schedule,
-        })
+            }),
+            Self::GeometricRounds { .. } => {
+                let rounds = (end - begin).div_ceil(every).checked_add(1);
+                let rounds = rounds.ok_or_else(|| invalid("span.end", "fewer rounds away", end))?;
+                Ok(Gradual {
+                    curve: Curve::Rounds { rounds },
+                    ..schedule
+                })
+            }
+            _ => Ok(schedule),
+        }
     }
 
     fn validate(&self, curve: Curve, initial: f64, target: f64) -> Result<(), PruneError> {
@@ -328,5 +335,84 @@ mod tests {
         };
         let epochs = ScheduleConfig::cubic(0.5, Span::epochs(0, 2, 1));
         assert!(epochs.build(never).is_err());
+    }
+
+    #[test]
+    fn sizes_near_the_largest_number_are_refused_with_the_field_or_work() {
+        const MAX: usize = usize::MAX;
+        let sizes = [0, 1, 2, 10, MAX / 2, MAX - 1, MAX];
+        let runs = sizes.map(|steps_per_epoch| Run {
+            epochs: MAX,
+            steps_per_epoch,
+        });
+        let spans = sizes.into_iter().flat_map(|begin| {
+            sizes.into_iter().flat_map(move |end| {
+                sizes.into_iter().flat_map(move |every| {
+                    [
+                        Span::steps(begin, end, every),
+                        Span::epochs(begin, end, every),
+                    ]
+                })
+            })
+        });
+        let mut built = 0;
+        for span in spans {
+            let configs = [
+                ScheduleConfig::OneShot {
+                    sparsity: 0.5,
+                    span,
+                },
+                ScheduleConfig::cubic(0.5, span),
+                ScheduleConfig::exponential(0.5, span),
+                ScheduleConfig::geometric_rounds(0.5, span),
+            ];
+            for (config, run) in configs
+                .iter()
+                .flat_map(|config| runs.map(|run| (config, run)))
+            {
+                match config.build(run) {
+                    Ok(schedule) => {
+                        built += 1;
+                        let last = schedule.last_update().unwrap();
+                        for step in sizes.into_iter().chain([last, last.saturating_sub(1)]) {
+                            let sparsity = schedule.sparsity_after(step);
+                            assert!((0.0..=0.5).contains(&sparsity), "{config:?} {run:?} {step}");
+                        }
+                        assert!(schedule.updates_after(last));
+                        assert_eq!(schedule.sparsity_after(last), 0.5);
+                    }
+                    Err(PruneError::InvalidSchedule { field, .. }) => {
+                        assert!(field.starts_with("span.") || field == "steps_per_epoch");
+                    }
+                    Err(other) => panic!("{other}"),
+                }
+            }
+        }
+        assert!(built > 1000, "{built}");
+        let all = ScheduleConfig::geometric_rounds(0.5, Span::steps(0, MAX, 1));
+        assert!(matches!(
+            all.build(RUN),
+            Err(PruneError::InvalidSchedule {
+                field: "span.end",
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn a_schedule_says_what_it_is() {
+        let identity = |config: ScheduleConfig| config.build(RUN).unwrap().identity().unwrap();
+        let cubic = identity(ScheduleConfig::cubic(0.9, Span::epochs(0, 4, 1)));
+        assert_eq!(cubic.name(), "polynomial");
+        assert_eq!(cubic.data()["target"], "0.9");
+        assert_eq!(cubic.data()["end"], 40);
+        assert_eq!(
+            cubic,
+            identity(ScheduleConfig::cubic(0.9, Span::steps(0, 40, 10)))
+        );
+        assert_ne!(
+            cubic,
+            identity(ScheduleConfig::linear(0.9, Span::steps(0, 40, 10)))
+        );
     }
 }

@@ -65,7 +65,7 @@ impl Span {
         Self::Epochs { begin, end, every }
     }
 
-    /// The same in steps.
+    /// The same in steps; more than a `usize` holds are `usize::MAX`.
     #[must_use]
     pub fn in_steps(self, run: Run) -> Self {
         let Self::Epochs { begin, end, every } = self else {
@@ -76,8 +76,28 @@ impl Span {
         Self::Steps { begin, end, every }
     }
 
+    /// Begin, end and what lies between updates, in steps of the optimizer.
+    pub(super) fn checked_steps(self, run: Run) -> Result<[usize; 3], PruneError> {
+        let Self::Epochs { begin, end, every } = self else {
+            return Ok(self.parts());
+        };
+        let steps = |field, epochs: usize| {
+            let steps = epochs.checked_mul(run.steps_per_epoch);
+            steps.ok_or_else(|| PruneError::InvalidSchedule {
+                field,
+                expected: format!("at most {} epochs", usize::MAX / run.steps_per_epoch),
+                found: epochs.to_string(),
+            })
+        };
+        Ok([
+            steps("span.begin", begin)?,
+            steps("span.end", end)?,
+            steps("span.every", every)?,
+        ])
+    }
+
     /// Begin, end and what lies between updates, in its own unit.
-    pub(super) fn parts(self) -> [usize; 3] {
+    fn parts(self) -> [usize; 3] {
         match self {
             Self::Steps { begin, end, every } | Self::Epochs { begin, end, every } => {
                 [begin, end, every]

@@ -1,47 +1,73 @@
-//! Checkpoints of a pruning training: whether one fits, and what the bare model can have of it.
+//! Checkpoints of a pruning training: whether one fits, and what can be had of it.
 
 use std::path::Path;
 
 use burn::module::{Module, ModuleDisplay};
+use burn::store::ModuleRecord;
 use burn::tensor::DType;
 
-use super::{Pruning, clock::Clock};
+use super::Pruning;
+use super::clock::{Clock, Reading};
+use crate::error::PruneError;
 use crate::record::{self, RecordFile};
-use crate::{PruneError, Rejected};
+use crate::rejected::Rejected;
 
+/// Refuses what cannot be loaded, or is of another training.
 pub(super) fn check<M: Module + ModuleDisplay>(
     pruning: &Pruning<M>,
     path: &Path,
 ) -> Result<(), PruneError> {
-    let file = RecordFile::read(path)?;
-    let (found, expected) = (recipe(&file, path)?, pruning.recipe());
-    if found != expected {
-        return Err(PruneError::OtherRecipe {
-            file: path.display().to_string(),
-            expected: expected.to_string(),
-            found,
-        });
-    }
-    record::check(pruning, file.into_record()?).map_err(|error| in_file(path, error))
+    let record = fitting(pruning, path)?;
+    record::check(pruning, record).map_err(|error| in_file(path, error))
 }
 
-/// The recipe in a checkpoint.
-fn recipe(file: &RecordFile, path: &Path) -> Result<String, PruneError> {
-    let recipe = file.tensor(&format!("clock.{}", Clock::RECIPE))?;
-    let Some((DType::I32, bytes)) = recipe else {
-        return Err(PruneError::Record {
-            message: format!(
-                "{}: this is no checkpoint of a `Pruning`, it has no recipe",
-                path.display()
-            ),
-        });
+/// Loads the checkpoint of a training that is the same.
+pub(super) fn resume<M: Module + ModuleDisplay>(
+    pruning: Pruning<M>,
+    path: &Path,
+) -> Result<Pruning<M>, Rejected<Pruning<M>>> {
+    let record = match fitting(&pruning, path) {
+        Ok(record) => record,
+        Err(error) => return Err(Rejected::new(pruning, error)),
     };
-    let (words, _) = bytes.as_chunks::<4>();
-    let bytes: Vec<u8> = words
-        .iter()
-        .map(|word| i32::from_le_bytes(*word) as u8)
-        .collect();
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    record::load(pruning, record).map_err(|rejected| {
+        let (pruning, error) = rejected.into_parts();
+        Rejected::new(pruning, in_file(path, error))
+    })
+}
+
+/// The record in a checkpoint of this training.
+fn fitting<M: Module + ModuleDisplay>(
+    pruning: &Pruning<M>,
+    path: &Path,
+) -> Result<ModuleRecord, PruneError> {
+    let file = RecordFile::read(path)?;
+    let name = path.display().to_string();
+    let steps = words(&file, Clock::STEPS, path)?;
+    let recipe = words(&file, Clock::RECIPE, path)?;
+    let steps: Vec<i64> = steps.into_iter().map(i64::from).collect();
+    let reading = Reading::of(&name, &steps, &recipe)?;
+    pruning.check_recipe(&name, &reading)?;
+    file.into_record()
+}
+
+/// The integers of a parameter that only a `Pruning` has.
+fn words(file: &RecordFile, name: &str, path: &Path) -> Result<Vec<i32>, PruneError> {
+    let failed = |message: String| PruneError::Record {
+        message: format!("{}: {message}", path.display()),
+    };
+    let found = file.tensor(&format!("clock.{name}"))?;
+    let (dtype, bytes) = found.ok_or_else(|| {
+        failed(format!(
+            "this is no checkpoint of a `Pruning`, it has no {name}"
+        ))
+    })?;
+    let (words, rest) = bytes.as_chunks::<4>();
+    if dtype != DType::I32 || !rest.is_empty() {
+        return Err(failed(format!("its {name} is damaged: no 32-bit integers")));
+    }
+    let words = words.iter().map(|word| i32::from_le_bytes(*word));
+    Ok(words.collect())
 }
 
 fn in_file(path: &Path, error: PruneError) -> PruneError {
@@ -60,18 +86,21 @@ struct Checkpoint<M: Module> {
     clock: Clock,
 }
 
+/// Loads weights and masks, of whatever training and version.
 pub(crate) fn load_checkpoint<M: Module + ModuleDisplay>(
     model: M,
     path: &Path,
 ) -> Result<M, Rejected<M>> {
-    let read =
-        RecordFile::read(path).and_then(|file| Ok((recipe(&file, path)?, file.into_record()?)));
+    let read = RecordFile::read(path).and_then(|file| {
+        let recipe = words(&file, Clock::RECIPE, path)?;
+        Ok((recipe, file.into_record()?))
+    });
     let (recipe, record) = match read {
         Ok(read) => read,
         Err(error) => return Err(Rejected::new(model, error)),
     };
     let device = model.devices().into_iter().next().unwrap_or_default();
-    let clock = Clock::new(&recipe, &device);
+    let clock = Clock::empty(recipe.len(), &device);
     match record::load(Checkpoint { model, clock }, record) {
         Ok(checkpoint) => Ok(checkpoint.model),
         Err(rejected) => {

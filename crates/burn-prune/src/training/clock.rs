@@ -2,8 +2,12 @@
 
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use serde_json::Value;
 
-/// Counts the steps, and carries the recipe along.
+use crate::error::PruneError;
+use crate::identity::{Unreadable, VERSION, pack, unpack};
+
+/// Counts the steps, and carries along what the training is.
 ///
 /// The count is kept on the host and written to the device, never read, but for once after a
 /// checkpoint was loaded: loading brings the id of the checkpoint, and every count has its own.
@@ -11,7 +15,7 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 pub(super) struct Clock {
     /// Finished steps of the optimizer, `[1]`.
     steps: Param<Tensor<1, Int>>,
-    /// The recipe as text, a byte each.
+    /// What the training is, packed.
     recipe: Param<Tensor<1, Int>>,
     #[module(skip)]
     known: Known,
@@ -24,16 +28,35 @@ struct Known {
     id: ParamId,
 }
 
+/// What a checkpoint says of its training.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Reading {
+    /// Finished steps of the optimizer.
+    pub steps: usize,
+    /// What the training was.
+    pub recipe: Value,
+}
+
 impl Clock {
+    /// The name of the count in a record.
+    pub(super) const STEPS: &'static str = "steps";
     /// The name of the recipe in a record.
     pub(super) const RECIPE: &'static str = "recipe";
 
-    pub(super) fn new(recipe: &str, device: &Device) -> Self {
-        let bytes: Vec<i32> = recipe.bytes().map(i32::from).collect();
+    pub(super) fn new(recipe: &Value, device: &Device) -> Self {
+        Self::of_words(pack(recipe.clone()), device)
+    }
+
+    /// A place for a clock whose recipe has this many words.
+    pub(super) fn empty(words: usize, device: &Device) -> Self {
+        Self::of_words(vec![0; words], device)
+    }
+
+    fn of_words(words: Vec<i32>, device: &Device) -> Self {
         let (steps, known) = written(0, device);
         Self {
             steps,
-            recipe: Param::initialized(ParamId::new(), int(bytes, device)),
+            recipe: Param::initialized(ParamId::new(), int(words, device)),
             known,
         }
     }
@@ -43,16 +66,11 @@ impl Clock {
         (self.steps.id == self.known.id).then_some(self.known.steps)
     }
 
-    /// Reads what a checkpoint has brought: the steps and the recipe.
-    pub(super) fn read(&self) -> (usize, String) {
-        let steps = self.steps.val().into_data().iter::<i64>().next();
-        let steps = steps.and_then(|steps| usize::try_from(steps).ok());
-        let recipe = self.recipe.val().into_data();
-        let bytes: Vec<u8> = recipe.iter::<i64>().map(|byte| byte as u8).collect();
-        (
-            steps.unwrap_or_default(),
-            String::from_utf8_lossy(&bytes).into_owned(),
-        )
+    /// Reads what a checkpoint has brought.
+    pub(super) fn read(&self) -> Result<Reading, PruneError> {
+        let steps: Vec<i64> = self.steps.val().into_data().iter().collect();
+        let recipe: Vec<i32> = self.recipe.val().into_data().iter().collect();
+        Reading::of("the loaded checkpoint", &steps, &recipe)
     }
 
     /// Writes the count.
@@ -66,14 +84,38 @@ impl Clock {
     }
 }
 
+impl Reading {
+    /// Of the two tensors, in what errors call `file`.
+    pub(super) fn of(file: &str, steps: &[i64], recipe: &[i32]) -> Result<Self, PruneError> {
+        let damaged = |message: String| PruneError::Record {
+            message: format!("{file}: {message}"),
+        };
+        let recipe = unpack(recipe).map_err(|error| match error {
+            Unreadable::Version(found) => PruneError::CheckpointVersion {
+                file: file.to_string(),
+                found,
+                supported: VERSION,
+            },
+            Unreadable::Damaged => damaged("its pruning recipe is damaged".to_string()),
+        })?;
+        let steps = match steps {
+            [steps] => usize::try_from(*steps).ok(),
+            _ => None,
+        };
+        let steps = steps.ok_or_else(|| damaged("its number of steps is damaged".to_string()))?;
+        Ok(Self { steps, recipe })
+    }
+}
+
 fn written(steps: usize, device: &Device) -> (Param<Tensor<1, Int>>, Known) {
     let id = ParamId::new();
-    let count = i32::try_from(steps).expect("a training has fewer than 2³¹ steps");
+    // Nobody trains for 2³¹ steps; a damaged count must not be a panic.
+    let count = i32::try_from(steps).unwrap_or(i32::MAX);
     let param = Param::initialized(id, int(vec![count], device));
     (param, Known { steps, id })
 }
 
 fn int(values: Vec<i32>, device: &Device) -> Tensor<1, Int> {
-    let data = TensorData::new(values.clone(), [values.len()]);
-    Tensor::from_data(data, (device, DType::I32))
+    let length = values.len();
+    Tensor::from_data(TensorData::new(values, [length]), (device, DType::I32))
 }

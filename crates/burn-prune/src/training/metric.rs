@@ -8,7 +8,7 @@ use burn::train::metric::{
     state::{FormatOptions, NumericMetricState},
 };
 
-use super::{Pruning, progress::Progress};
+use super::{Pruning, progress::Watched};
 
 /// The sparsity of a [`Pruning`] in Burn's display and logs, in percent.
 ///
@@ -18,7 +18,7 @@ use super::{Pruning, progress::Progress};
 pub struct SparsityMetric {
     name: MetricName,
     path: Option<String>,
-    progress: Progress,
+    watched: Watched,
     state: NumericMetricState,
 }
 
@@ -30,9 +30,9 @@ impl SparsityMetric {
 
     /// The sparsity of each selected parameter, a metric each, in module order.
     pub fn per_layer<M: Module + ModuleDisplay>(pruning: &Pruning<M>) -> Vec<Self> {
-        let paths = pruning.progress().paths().into_iter();
-        let metric = |path: String| Self::named(format!("Sparsity {path}"), Some(path), pruning);
-        paths.map(metric).collect()
+        let metric =
+            |path: &str| Self::named(format!("Sparsity {path}"), Some(path.to_string()), pruning);
+        pruning.counts().paths().map(metric).collect()
     }
 
     fn named<M: Module + ModuleDisplay>(
@@ -43,7 +43,7 @@ impl SparsityMetric {
         Self {
             name: Arc::new(name),
             path,
-            progress: pruning.progress(),
+            watched: pruning.watched(),
             state: NumericMetricState::new(),
         }
     }
@@ -73,7 +73,7 @@ impl Metric for SparsityMetric {
         _item: &(),
         _metadata: &MetricMetadata,
     ) -> Result<SerializedEntry, TensorReadError> {
-        let sparsity = self.progress.sparsity(self.path.as_deref());
+        let sparsity = self.watched.get().sparsity(self.path.as_deref());
         // What counts is the last value, not a mean over the epoch.
         self.state.reset();
         self.state.update(100.0 * sparsity, 1);

@@ -10,17 +10,22 @@ mod learner;
 #[cfg(feature = "train")]
 mod metric;
 mod moments;
+mod momentum;
 mod optimizer_state;
+mod problem;
 mod progress;
 mod pruning;
 mod recipe;
+mod scheduled;
 mod sensitivity;
 mod statistics;
+mod step;
 
 #[cfg(feature = "train")]
 pub use metric::SparsityMetric;
 pub use moments::reset_moments;
 pub use optimizer_state::map_optimizer_state;
+pub use problem::Problem;
 pub use pruning::Pruning;
 pub use recipe::{AllocationConfig, CriterionConfig, Recipe};
 pub use sensitivity::{AnalysisProgress, LayerSensitivity, SensitivityReport};

@@ -1,32 +1,39 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+//! How much of the selected parameters is pruned, without reading a device.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+#[cfg(feature = "train")]
+use std::sync::{Mutex, PoisonError};
 
 use crate::MaskSet;
 
-/// What the masks are now, for those who watch: counts that cost no read of the device.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Progress(Arc<Mutex<Vec<Counts>>>);
+/// What is pruned of each selected parameter.
+#[derive(Debug, Clone)]
+pub(super) struct Counts(Arc<[Count]>);
 
 #[derive(Debug, Clone)]
-pub(super) struct Counts {
-    pub path: String,
-    pub weights: usize,
-    pub pruned: usize,
+struct Count {
+    path: String,
+    weights: usize,
+    pruned: usize,
 }
 
-impl Progress {
-    pub(super) fn set(&self, masks: &MaskSet) {
-        let counts = masks.iter().map(|(path, mask)| Counts {
+impl Counts {
+    /// What these masks prune of the parameters at these paths.
+    pub(super) fn of(masks: &MaskSet, selected: &HashSet<String>) -> Self {
+        let masks = masks.iter().filter(|(path, _)| selected.contains(*path));
+        let counts = masks.map(|(path, mask)| Count {
             path: path.to_string(),
             weights: mask.len(),
             pruned: mask.pruned(),
         });
-        *self.lock() = counts.collect();
+        Self(counts.collect())
     }
 
     /// Fraction of the weights that is pruned, of one parameter or of all.
     pub(super) fn sparsity(&self, path: Option<&str>) -> f64 {
-        let counts = self.lock();
-        let chosen = counts
+        let chosen = self
+            .0
             .iter()
             .filter(|one| path.is_none_or(|path| one.path == path));
         let (weights, pruned) = chosen.fold((0, 0), |(weights, pruned), one| {
@@ -39,11 +46,31 @@ impl Progress {
     }
 
     #[cfg(feature = "train")]
-    pub(super) fn paths(&self) -> Vec<String> {
-        self.lock().iter().map(|one| one.path.clone()).collect()
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|one| one.path.as_str())
+    }
+}
+
+/// The counts of the instance that trains, for those who watch.
+///
+/// `Learner` clones the model at every step, so its clones share this. An instance that does not
+/// train never writes to it.
+#[cfg(feature = "train")]
+#[derive(Debug, Clone)]
+pub(super) struct Watched(Arc<Mutex<Counts>>);
+
+#[cfg(feature = "train")]
+impl Watched {
+    pub(super) fn new(counts: Counts) -> Self {
+        Self(Arc::new(Mutex::new(counts)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Counts>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn set(&self, counts: Counts) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+    }
+
+    pub(super) fn get(&self) -> Counts {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.clone()
     }
 }

@@ -1,19 +1,26 @@
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-use burn::module::{Module, ModuleDisplay, ModuleVisitor, Param, ParamId};
-#[cfg(feature = "train")]
-use burn::optim::MultiGradientsParams;
+use burn::module::{Module, ModuleDisplay};
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::Tensor;
+use serde_json::Value;
 
-use super::clock::Clock;
-use super::progress::Progress;
-use crate::{
-    MaskMode, MaskSet, Prunable, PruneError, Pruner, Rejected, Schedule,
-    model::{check_trainable, prune, zero_after_optimizer, zero_pruned_gradients},
-};
+use super::clock::{Clock, Reading};
+use super::problem::Problem;
+use super::progress::Counts;
+#[cfg(feature = "train")]
+use super::progress::Watched;
+use super::scheduled::Scheduled;
+use crate::error::PruneError;
+use crate::identity::differences;
+use crate::mask::{MaskMode, MaskSet};
+use crate::model::{Inventory, check_trainable};
+use crate::prunable::Prunable;
+use crate::pruner::Pruner;
+use crate::rejected::Rejected;
+use crate::schedule::Schedule;
 
 /// A model whose masks move on a schedule while it trains: the callback for Burn's `Learner`.
 ///
@@ -25,7 +32,11 @@ use crate::{
 ///
 /// Its checkpoints hold masks, step and recipe, so a resumed training goes on where it was;
 /// [`check_checkpoint`](Self::check_checkpoint) tells beforehand whether one fits, as `Learner` can
-/// only panic. [`Prunable::load_checkpoint`] loads one into the bare model.
+/// only panic. [`resume_from`](Self::resume_from) loads one in a loop of your own, and
+/// [`Prunable::load_checkpoint`] loads one into the bare model.
+///
+/// An update that fails in training, because weights have become NaN for instance, leaves masks and
+/// weights as they are; [`problems`](Self::problems) has it afterwards.
 ///
 /// It works on a single device and on several with either placement of the optimizer. Under
 /// data-parallel training over processes (DDP) Burn makes the same call; that has not been run, as
@@ -74,30 +85,45 @@ use crate::{
 #[derive(Module, Debug)]
 pub struct Pruning<M: Module> {
     pub(super) model: M,
-    clock: Clock,
+    pub(super) clock: Clock,
     #[module(skip)]
-    plan: Plan,
+    pub(super) plan: Plan,
+    #[module(skip)]
+    pub(super) state: State,
 }
 
 /// What does not change in a training.
 #[derive(Debug, Clone)]
-struct Plan {
-    pruner: Arc<Pruner>,
-    schedule: Arc<dyn Schedule>,
-    /// Both as text.
-    recipe: Arc<str>,
-    gradients: GradientPass,
-    progress: Progress,
+pub(super) struct Plan {
+    pub scheduled: Arc<Scheduled>,
+    /// Both as data.
+    pub recipe: Arc<Value>,
+    /// The paths of the selected parameters.
+    pub selected: Arc<HashSet<String>>,
+    pub gradients: GradientPass,
+    #[cfg(feature = "train")]
+    pub watched: Watched,
+}
+
+/// What is known of this instance and not in its checkpoints.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    /// Of the masks, when no checkpoint has been loaded since.
+    pub counts: Counts,
+    pub problems: Arc<Vec<Problem>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum GradientPass {
+pub(super) enum GradientPass {
     Zeroed,
     Dense,
 }
 
 impl<M: Module + ModuleDisplay> Pruning<M> {
-    /// Wraps a model. The pruner needs no amount: the schedule gives it.
+    /// Wraps a model. The pruner needs no amount: the schedule gives it, and an amount for all
+    /// parameters that the pruner has is not used. Amounts
+    /// [by layer](crate::Allocation::per_layer) are final amounts, which are reached in proportion
+    /// to the last sparsity of the schedule.
     ///
     /// Every parameter that the pruner selects gets a mask now, if only one that keeps everything,
     /// so that all checkpoints have the same tensors. Where the schedule says so the model is pruned
@@ -105,49 +131,53 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     ///
     /// # Errors
     /// When nothing is selected, a selected parameter cannot carry a mask, another parameter has a
-    /// LoRA adapter, or the first update or the last one would fail.
+    /// LoRA adapter, places of one [`ParamId`](burn::module::ParamId) hold different weights that are
+    /// trained ([`PruneError::SharedId`]; Burn's optimizers would give the gradient of one to the
+    /// other), or any update of the schedule would fail; of a schedule of your own that goes
+    /// on for more than a million steps, any of its first million or its last. The model comes back
+    /// as it was.
     pub fn new(model: M, pruner: Pruner, schedule: Box<dyn Schedule>) -> Result<Self, Rejected<M>> {
-        let schedule: Arc<dyn Schedule> = schedule.into();
-        if let Err(error) = check_trainable(&model) {
-            return Err(Rejected::new(model, error));
-        }
-        // What cannot be done in the end is refused now, not logged then.
-        let last = schedule
-            .last_update()
-            .map(|step| schedule.sparsity_after(step));
-        if let Some(sparsity) = last
-            && let Err(error) = pruner.to_scheduled(sparsity).masks(&model)
-        {
-            return Err(Rejected::new(model, error));
-        }
-        let masks = match schedule.updates_after(0) {
-            true => pruner
-                .to_scheduled(schedule.sparsity_after(0))
-                .masks(&model),
-            false => pruner.selection(&model),
-        };
-        let masks = match masks {
-            Ok(masks) => masks,
+        let (scheduled, masks, recipe) = match Self::plan(&model, pruner, schedule.into()) {
+            Ok(planned) => planned,
             Err(error) => return Err(Rejected::new(model, error)),
         };
+        // Nothing has changed so far, and nothing from here on is refused.
         let model = model
             .with_masks(&masks)?
             .with_mask_mode(MaskMode::AfterStep)?;
-        let recipe: Arc<str> = format!("{pruner:?} {schedule:?}").into();
         let device = model.devices().into_iter().next().unwrap_or_default();
-        let plan = Plan {
-            pruner: Arc::new(pruner),
-            schedule,
-            recipe: Arc::clone(&recipe),
-            gradients: GradientPass::Zeroed,
-            progress: Progress::default(),
-        };
-        plan.progress.set(&model.masks());
+        let selected: HashSet<String> = masks.iter().map(|(path, _)| path.to_string()).collect();
+        let counts = Counts::of(&masks, &selected);
         Ok(Self {
             model,
             clock: Clock::new(&recipe, &device),
-            plan,
+            plan: Plan {
+                scheduled: Arc::new(scheduled),
+                recipe: Arc::new(recipe),
+                selected: Arc::new(selected),
+                gradients: GradientPass::Zeroed,
+                #[cfg(feature = "train")]
+                watched: Watched::new(counts.clone()),
+            },
+            state: State {
+                counts,
+                problems: Arc::default(),
+            },
         })
+    }
+
+    /// Everything that can be refused.
+    fn plan(
+        model: &M,
+        pruner: Pruner,
+        schedule: Arc<dyn Schedule>,
+    ) -> Result<(Scheduled, MaskSet, Value), PruneError> {
+        check_trainable(model)?;
+        let (scheduled, masks) = Scheduled::new(model, pruner, schedule)?;
+        // The mode of masks is changed by taking them off, which merges all reparameterizations.
+        Inventory::of(model).check_not_foreign()?;
+        let recipe = scheduled.identity(model)?;
+        Ok((scheduled, masks, recipe))
     }
 
     /// Leaves the gradients of pruned weights as they are, which saves a pass.
@@ -175,22 +205,39 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
         }
     }
 
-    /// Finished steps of the optimizer. Reads the device once after a checkpoint was loaded.
+    /// Finished steps of the optimizer; 0 when a checkpoint was loaded that cannot be read. Reads
+    /// the device after a checkpoint was loaded, until the first step.
     pub fn steps(&self) -> usize {
-        self.clock.steps().unwrap_or_else(|| self.clock.read().0)
+        self.clock
+            .steps()
+            .or_else(|| self.clock.read().ok().map(|reading| reading.steps))
+            .unwrap_or_default()
     }
 
-    /// Fraction of the selected weights that is pruned, in `[0, 1]`. Reads the device after a
-    /// checkpoint was loaded, until the first step.
+    /// Fraction of the selected weights that is pruned, in `[0, 1]`, in this instance: a clone has
+    /// its own. Reads the device after a checkpoint was loaded, until the first step.
     pub fn sparsity(&self) -> f64 {
-        self.take_in_checkpoint();
-        self.plan.progress.sparsity(None)
+        self.counts().sparsity(None)
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        match self.clock.steps() {
+            Some(_) => self.state.counts.clone(),
+            None => Counts::of(&self.masks(), &self.plan.selected),
+        }
+    }
+
+    /// What went wrong in the steps of this instance and could not be returned as an error: the
+    /// first hundred. Not in checkpoints.
+    pub fn problems(&self) -> &[Problem] {
+        &self.state.problems
     }
 
     /// Shows what a loaded checkpoint has brought to those who watch.
+    #[cfg(feature = "train")]
     pub(super) fn take_in_checkpoint(&self) {
         if self.clock.steps().is_none() {
-            self.plan.progress.set(&self.masks());
+            self.plan.watched.set(self.counts());
         }
     }
 
@@ -207,92 +254,48 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
         self.step_with(grads, |model, grads| optimizer.step(rate, model, grads))
     }
 
-    pub(super) fn step_with(
+    /// [`step`](Self::step), where a checkpoint of another training may have been loaded.
+    ///
+    /// # Errors
+    /// [`PruneError::OtherRecipe`] with what differs, or [`PruneError::CheckpointVersion`], before
+    /// the optimizer steps; everything is as it was. [`step`](Self::step) panics then, and so does
+    /// `Learner`.
+    pub fn try_step(
         self,
+        optimizer: &mut ModuleOptimizer,
+        rate: impl Into<ModuleLearningRate>,
         grads: GradientsParams,
-        optimize: impl FnOnce(M, GradientsParams) -> M,
-    ) -> Self {
-        let moved = WithGradient::of(&self.model, [&grads]);
-        let grads = self.masked(grads);
-        self.after_optimizing(&moved, |model| optimize(model, grads))
-    }
-
-    #[cfg(feature = "train")]
-    pub(super) fn step_multi_with(
-        self,
-        mut grads: MultiGradientsParams,
-        optimize: impl FnOnce(M, MultiGradientsParams) -> M,
-    ) -> Self {
-        let moved = WithGradient::of(&self.model, grads.grads.iter().map(|(grads, _)| grads));
-        for (grads, _) in &mut grads.grads {
-            *grads = self.masked(std::mem::take(grads));
-        }
-        self.after_optimizing(&moved, |model| optimize(model, grads))
-    }
-
-    fn masked(&self, grads: GradientsParams) -> GradientsParams {
-        match self.plan.gradients {
-            GradientPass::Zeroed => zero_pruned_gradients(&self.model, grads),
-            GradientPass::Dense => grads,
+    ) -> Result<Self, Rejected<Self>> {
+        match self.resumed_at() {
+            Ok(_) => Ok(self.step(optimizer, rate, grads)),
+            Err(error) => Err(Rejected::new(self, error)),
         }
     }
 
-    /// Parameters without a gradient stay as they are: `Learner` still holds their tensors.
-    fn after_optimizing(self, moved: &HashSet<ParamId>, optimize: impl FnOnce(M) -> M) -> Self {
-        let steps = self.resumed_at() + 1;
-        let Self { model, clock, plan } = self;
-        let model = zero_after_optimizer(optimize(model), moved);
-        let clock = clock.set(steps);
-        Self { model, clock, plan }.updated(steps)
-    }
-
-    /// Finished steps, after taking in a checkpoint that was loaded.
-    fn resumed_at(&self) -> usize {
+    /// Finished steps, of a checkpoint that was loaded too.
+    pub(super) fn resumed_at(&self) -> Result<usize, PruneError> {
         if let Some(steps) = self.clock.steps() {
-            return steps;
+            return Ok(steps);
         }
-        let (steps, recipe) = self.clock.read();
-        let own = self.recipe();
-        assert!(
-            recipe == own,
-            "the loaded checkpoint was made with another pruning recipe; use \
-             `Pruning::check_checkpoint` beforehand\n  there: {recipe}\n  here:  {own}"
-        );
-        self.plan.progress.set(&self.model.masks());
-        steps
+        let reading = self.clock.read()?;
+        self.check_recipe("the loaded checkpoint", &reading)?;
+        Ok(reading.steps)
     }
 
-    fn updated(self, steps: usize) -> Self {
-        let Self { model, clock, plan } = self;
-        if !plan.schedule.updates_after(steps) {
-            return Self { model, clock, plan };
+    /// Refuses what was made in another training.
+    pub(super) fn check_recipe(&self, file: &str, reading: &Reading) -> Result<(), PruneError> {
+        if reading.recipe == *self.plan.recipe {
+            return Ok(());
         }
-        let sparsity = plan.schedule.sparsity_after(steps);
-        // There is nobody to return an error to: a training whose weights have become NaN goes on
-        // with the masks that it has.
-        let failed = |error| log::error!("step {steps}: the masks stay as they are: {error}");
-        let model = match prune(model, &plan.pruner.to_scheduled(sparsity)) {
-            Ok((model, masks)) => {
-                log::info!("step {steps}: sparsity {:.4}", masks.sparsity());
-                plan.progress.set(&masks);
-                model
-            }
-            Err((model, error)) => {
-                failed(error);
-                model
-            }
-        };
-        Self { model, clock, plan }
+        Err(PruneError::OtherRecipe {
+            file: file.to_string(),
+            differences: differences(&reading.recipe, &self.plan.recipe),
+        })
     }
 
     #[cfg(feature = "train")]
-    pub(super) fn progress(&self) -> Progress {
-        self.plan.progress.clone()
-    }
-
-    /// What of the plan decides over the masks, as text.
-    pub(super) fn recipe(&self) -> &str {
-        &self.plan.recipe
+    pub(super) fn watched(&self) -> Watched {
+        self.plan.watched.clone()
     }
 
     /// The masks, under the paths of the model.
@@ -307,42 +310,46 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     /// # Errors
     /// When the file cannot be read, is of another model, or of another pruner or schedule
     /// ([`PruneError::OtherRecipe`]).
-    pub fn check_checkpoint(&self, path: impl AsRef<std::path::Path>) -> Result<(), PruneError> {
+    pub fn check_checkpoint(&self, path: impl AsRef<Path>) -> Result<(), PruneError> {
         super::checkpoint::check(self, path.as_ref())
     }
-}
 
-/// The parameters that have a gradient.
-struct WithGradient<'a> {
-    grads: Vec<&'a GradientsParams>,
-    ids: HashSet<ParamId>,
-}
-
-impl<'a> WithGradient<'a> {
-    fn of<M: Module>(
-        model: &M,
-        grads: impl IntoIterator<Item = &'a GradientsParams>,
-    ) -> HashSet<ParamId> {
-        let mut visitor = Self {
-            grads: grads.into_iter().collect(),
-            ids: HashSet::new(),
-        };
-        model.visit(&mut visitor);
-        visitor.ids
-    }
-}
-
-impl ModuleVisitor for WithGradient<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let mut grads = self.grads.iter();
-        if grads.any(|grads| grads.get::<D>(param.id).is_some()) {
-            self.ids.insert(param.id);
-        }
+    /// Goes on from a checkpoint: its weights, masks and step.
+    ///
+    /// # Errors
+    /// As [`check_checkpoint`](Self::check_checkpoint); everything is as it was then.
+    ///
+    /// ```
+    /// use burn::{module::Module, nn::LinearConfig, tensor::Device};
+    /// use burn_prune::{Magnitude, PruneError, Pruner, Pruning, Run, ScheduleConfig, Span};
+    ///
+    /// let run = Run { epochs: 1, steps_per_epoch: 10 };
+    /// let wrap = |target: f64| {
+    ///     let layer = LinearConfig::new(4, 4).init(&Device::flex().autodiff());
+    ///     let schedule = ScheduleConfig::cubic(target, Span::steps(0, 10, 5)).build(run)?;
+    ///     Ok::<_, PruneError>(Pruning::new(layer, Pruner::new(Magnitude::l1()), schedule)?)
+    /// };
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let file = folder.path().join("model-1.bpk");
+    /// let pruning = wrap(0.5)?;
+    /// pruning.clone().save_file(&file).unwrap();
+    ///
+    /// let resumed = wrap(0.5)?.resume_from(&file)?;
+    /// assert_eq!(resumed.masks(), pruning.masks());
+    ///
+    /// let other = wrap(0.9)?.resume_from(&file).unwrap_err();
+    /// let error = other.error().to_string();
+    /// assert!(error.contains(r#"`schedule.data.target` is "0.5" there and "0.9" here"#));
+    /// # Ok::<(), PruneError>(())
+    /// ```
+    pub fn resume_from(self, path: impl AsRef<Path>) -> Result<Self, Rejected<Self>> {
+        super::checkpoint::resume(self, path.as_ref())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::module::Param;
     use burn::nn::{Linear, LinearConfig};
     use burn::optim::SgdConfig;
     use burn::tensor::{DType, Device};

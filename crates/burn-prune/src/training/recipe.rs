@@ -47,7 +47,7 @@ pub struct Recipe {
     #[serde(default)]
     pub normalize: bool,
     /// The fraction of each parameter that is kept at least.
-    #[serde(default)]
+    #[serde(default, with = "crate::exact_float")]
     pub min_density: f64,
     /// The number of weights of each parameter that are kept at least.
     #[serde(default)]

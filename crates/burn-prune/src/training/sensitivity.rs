@@ -7,7 +7,7 @@ use burn::module::Module;
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use serde::{Deserialize, Serialize};
 
-use crate::{Prunable, PruneError, Pruner};
+use crate::{Prunable, PruneError, Pruner, Target, model::Inventory};
 
 /// The user's metric against the sparsity of one parameter at a time (Han et al. 2015).
 ///
@@ -67,10 +67,12 @@ impl SensitivityReport {
     /// Prunes each parameter that the pruner selects by itself, to each sparsity, and measures.
     ///
     /// The metric is given a pruned copy in evaluation mode; the model itself stays as it is. The
-    /// pruner needs no amount. `progress` is called after each evaluation.
+    /// pruner needs no amount, and how it shares one out does not matter: each parameter is pruned
+    /// alone. `progress` is called after each evaluation.
     ///
     /// # Errors
-    /// As [`Pruner::masks`].
+    /// As [`Pruner::masks`] for any of the parameters at any of the sparsities, before the first
+    /// evaluation.
     pub fn of<M: Module>(
         model: &M,
         pruner: &Pruner,
@@ -80,16 +82,20 @@ impl SensitivityReport {
     ) -> Result<Self, PruneError> {
         let start = Instant::now();
         let model = model.valid();
-        let paths: Vec<String> = {
-            let selected = pruner.selection(&model)?;
-            selected.iter().map(|(path, _)| path.to_string()).collect()
-        };
-        // Wrong sparsities are refused before the first evaluation.
-        let alone = |path: &str, sparsity| pruner.alone(path).to_scheduled(sparsity);
+        let selected = pruner.selection(&model)?;
+        let inventory = Inventory::of(&model);
+        let alone: Vec<(&str, Pruner)> = selected
+            .iter()
+            .filter_map(|(path, _)| Some((path, pruner.alone(inventory.find(path)?))))
+            .collect();
+        // What is wrong is refused before the first evaluation, which may take long.
         for sparsity in sparsities {
-            alone(&paths[0], *sparsity).masks(&model)?;
+            Target::Sparsity(*sparsity).validate()?;
+            for (_, pruner) in &alone {
+                pruner.to_scheduled(*sparsity).masks(&model)?;
+            }
         }
-        let total = 1 + paths.len() * sparsities.len();
+        let total = 1 + alone.len() * sparsities.len();
         let mut done = 0;
         let mut measure = |model: &M| {
             let value = metric(model);
@@ -104,14 +110,17 @@ impl SensitivityReport {
             value
         };
         let baseline = measure(&model);
-        let mut layers = Vec::with_capacity(paths.len());
-        for path in paths {
+        let mut layers = Vec::with_capacity(alone.len());
+        for (path, pruner) in &alone {
             let mut values = Vec::with_capacity(sparsities.len());
             for sparsity in sparsities {
-                let pruned = model.clone().prune(&alone(&path, *sparsity))?;
+                let pruned = model.clone().prune(&pruner.to_scheduled(*sparsity))?;
                 values.push(measure(&pruned));
             }
-            layers.push(LayerSensitivity { path, values });
+            layers.push(LayerSensitivity {
+                path: path.to_string(),
+                values,
+            });
         }
         Ok(Self {
             baseline,

@@ -1,0 +1,78 @@
+//! Where a schedule leads the parameters that have targets of their own.
+
+use std::collections::BTreeMap;
+
+use burn::module::ParamGroup;
+use serde_json::{Map, Value, json};
+
+use super::{Share, check_groups};
+use crate::amount::{Amount, Target};
+use crate::error::PruneError;
+
+/// How many units each parameter with a target of its own is to have lost in the end.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ends(BTreeMap<String, End>);
+
+#[derive(Debug, Clone, Copy)]
+struct End {
+    /// Units that were pruned before the training, for an amount, which counts the others.
+    start: usize,
+    /// Units that go on top of these; the share that a schedule has reached of them is rounded.
+    goes: f64,
+}
+
+impl Ends {
+    /// Of parameters as they are before the training; the first group that one is in counts.
+    pub(crate) fn of(
+        targets: &[(ParamGroup, Target)],
+        shares: &[Share<'_>],
+    ) -> Result<Self, PruneError> {
+        check_groups(targets, shares)?;
+        let mut ends = BTreeMap::new();
+        for share in shares {
+            let mut own = targets.iter();
+            let own = own.find(|(group, _)| share.parameter.matches(group));
+            let Some((_, target)) = own else {
+                continue;
+            };
+            let path = share.parameter.path();
+            // A number of units that it does not have is refused here.
+            target.count(path, share.remaining, share.total)?;
+            let start = share.total - share.remaining;
+            let end = match *target {
+                Target::Amount(Amount::Fraction(fraction)) => End {
+                    start,
+                    goes: fraction * share.remaining as f64,
+                },
+                Target::Amount(Amount::Count(count)) => End {
+                    start,
+                    goes: count as f64,
+                },
+                Target::Sparsity(sparsity) => End {
+                    start: 0,
+                    goes: sparsity * share.total as f64,
+                },
+            };
+            ends.insert(path.to_string(), end);
+        }
+        Ok(Self(ends))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many units each is to have lost at this share of the way, rounded half to even.
+    pub(crate) fn at(&self, share: f64) -> BTreeMap<String, usize> {
+        let lost = |end: &End| end.start + (share * end.goes).round_ties_even() as usize;
+        let ends = self.0.iter();
+        ends.map(|(path, end)| (path.clone(), lost(end))).collect()
+    }
+
+    /// What was pruned before the training, where it counts.
+    pub(crate) fn starts(&self) -> Value {
+        let ends = self.0.iter().filter(|(_, end)| end.start > 0);
+        let starts = ends.map(|(path, end)| (path.clone(), json!(end.start)));
+        Value::Object(starts.collect::<Map<_, _>>())
+    }
+}

@@ -1,0 +1,138 @@
+//! A pruner that a schedule leads to its end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use burn::module::Module;
+use serde_json::{Value, json};
+
+use crate::allocation::Ends;
+use crate::error::PruneError;
+use crate::identity::{VERSION, canonical, compact, fit, of_schedule, steps_of};
+use crate::mask::MaskSet;
+use crate::pruner::Pruner;
+use crate::schedule::Schedule;
+
+/// What a schedule takes at most of a recipe, in bytes of JSON.
+const LIMIT: usize = 700;
+
+/// A pruner on a schedule. Everything that an update would refuse has been refused when it was made.
+#[derive(Debug, Clone)]
+pub(super) struct Scheduled {
+    /// Without an amount: the schedule gives it.
+    pruner: Pruner,
+    schedule: Arc<dyn Schedule>,
+    /// Of the parameters that the allocation gives targets of their own.
+    ends: Ends,
+    /// The sparsity that the schedule ends with, where there are such parameters.
+    last_sparsity: f64,
+}
+
+impl Scheduled {
+    /// A schedule for this model, and the masks that it starts with. Nothing changes.
+    pub(super) fn new<M: Module>(
+        model: &M,
+        pruner: Pruner,
+        schedule: Arc<dyn Schedule>,
+    ) -> Result<(Self, MaskSet), PruneError> {
+        let densest = highest_update(schedule.as_ref())?;
+        let last = schedule.last_update();
+        let ends = pruner.ends(model)?;
+        let mut last_sparsity = 1.0;
+        if !ends.is_empty() {
+            let step = last.ok_or_else(|| PruneError::InvalidSchedule {
+                field: "last_update",
+                expected: "a step, where parameters have amounts of their own: these are reached \
+                           in proportion to the last sparsity"
+                    .to_string(),
+                found: "none".to_string(),
+            })?;
+            last_sparsity = schedule.sparsity_after(step);
+            if last_sparsity <= 0.0 {
+                return Err(PruneError::InvalidSchedule {
+                    field: "target",
+                    expected: "above 0, where parameters have amounts of their own: these are \
+                               reached in proportion to it"
+                        .to_string(),
+                    found: last_sparsity.to_string(),
+                });
+            }
+        }
+        let scheduled = Self {
+            pruner: pruner.without_amount(),
+            schedule,
+            ends,
+            last_sparsity,
+        };
+        // Counts grow with the sparsity, so the update that asks for the most would be the first to
+        // be refused.
+        let mut tried: Vec<usize> = densest.into_iter().chain(last).collect();
+        tried.dedup();
+        for step in tried {
+            scheduled.masks_after(step, model)?;
+        }
+        let masks = if scheduled.updates_after(0) {
+            scheduled.masks_after(0, model)?
+        } else {
+            scheduled.pruner.selection(model)?
+        };
+        Ok((scheduled, masks))
+    }
+
+    pub(super) fn updates_after(&self, step: usize) -> bool {
+        self.schedule.updates_after(step)
+    }
+
+    /// The masks that are due after this step.
+    pub(super) fn masks_after<M: Module>(
+        &self,
+        step: usize,
+        model: &M,
+    ) -> Result<MaskSet, PruneError> {
+        let sparsity = self.schedule.sparsity_after(step);
+        check_sparsity(step, sparsity)?;
+        let lost = if self.ends.is_empty() {
+            BTreeMap::new()
+        } else {
+            // A schedule of one's own may have been further before its end.
+            self.ends.at((sparsity / self.last_sparsity).min(1.0))
+        };
+        self.pruner.to_scheduled(sparsity).masks_with(&lost, model)
+    }
+
+    /// What decides over the masks, as data.
+    pub(super) fn identity<M: Module>(&self, model: &M) -> Result<Value, PruneError> {
+        let schedule = of_schedule(self.schedule.as_ref()).into_value();
+        Ok(fit(json!({
+            "version": VERSION,
+            "pruner": self.pruner.identity(model)?,
+            "schedule": compact(canonical(&schedule), LIMIT),
+            "pruned_at_start": compact(self.ends.starts(), LIMIT / 4),
+        })))
+    }
+}
+
+/// The update that asks for the most. Every sparsity is checked that the schedule is known to give.
+fn highest_update(schedule: &dyn Schedule) -> Result<Option<usize>, PruneError> {
+    let mut highest: Option<(usize, f64)> = None;
+    for step in steps_of(schedule).filter(|step| schedule.updates_after(*step)) {
+        let sparsity = schedule.sparsity_after(step);
+        check_sparsity(step, sparsity)?;
+        // Of equals the last.
+        if highest.is_none_or(|(_, known)| sparsity >= known) {
+            highest = Some((step, sparsity));
+        }
+    }
+    Ok(highest.map(|(step, _)| step))
+}
+
+fn check_sparsity(step: usize, sparsity: f64) -> Result<(), PruneError> {
+    if (0.0..=1.0).contains(&sparsity) {
+        return Ok(());
+    }
+    Err(PruneError::InvalidSchedule {
+        field: "sparsity_after",
+        expected: "between 0 and 1".to_string(),
+        found: format!("{sparsity} after step {step}"),
+    })
+}
