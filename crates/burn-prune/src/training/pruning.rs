@@ -14,6 +14,7 @@ use super::progress::Counts;
 use super::progress::Watched;
 use super::scheduled::Scheduled;
 use crate::error::PruneError;
+use crate::guard::MaskGuard;
 use crate::identity::differences;
 use crate::mask::{MaskMode, MaskSet};
 use crate::model::Inventory;
@@ -36,7 +37,8 @@ use crate::schedule::Schedule;
 /// [`Prunable::load_checkpoint`] loads one into the bare model.
 ///
 /// An update that fails in training, because weights have become NaN for instance, leaves masks and
-/// weights as they are; [`problems`](Self::problems) has it afterwards.
+/// weights as they are. Masks that the model drops in its own `optimize`, by a write to one field
+/// (see [`MaskGuard`]), are put back. [`problems`](Self::problems) has both afterwards.
 ///
 /// It works on a single device and on several with either placement of the optimizer. Under
 /// data-parallel training over processes (DDP) Burn makes the same call; that has not been run, as
@@ -111,6 +113,8 @@ pub(super) struct State {
     /// Of the masks, when no checkpoint has been loaded since.
     pub counts: Counts,
     pub problems: Arc<Vec<Problem>>,
+    /// The masks as they were last changed.
+    pub guard: Arc<MaskGuard>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,8 +164,10 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
             state: State {
                 counts,
                 problems: Arc::default(),
+                guard: Arc::default(),
             },
-        })
+        }
+        .guarded())
     }
 
     /// Everything that can be refused.
