@@ -18,6 +18,7 @@ mod mask_sequences;
 mod nets;
 mod number_types;
 mod optimizers;
+mod orders;
 mod patterns;
 mod properties;
 mod pytorch_masks;

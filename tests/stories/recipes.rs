@@ -622,3 +622,43 @@ fn a_damaged_clock_is_an_error() {
     });
     assert!(blank.contains("recipe is damaged"), "{blank}");
 }
+
+#[test]
+fn no_damage_to_what_a_checkpoint_says_of_itself_is_a_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("model-1.bpk");
+    let pruning = wrap(global());
+    pruning.clone().save_file(&file).unwrap();
+    let whole = std::fs::read(&file).unwrap();
+    let start = whole
+        .windows(10)
+        .position(|bytes| bytes == b"{\"pruned_a")
+        .unwrap();
+    let length = whole[start..]
+        .iter()
+        .position(|byte| *byte == b' ')
+        .unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(6);
+    let (mut refused, mut taken) = (0, 0);
+    for _ in 0..600 {
+        let mut bytes = whole.clone();
+        for _ in 0..=random.next_u64() % 3 {
+            let place = start + random.next_u64() as usize % length;
+            bytes[place] = match random.next_u64() % 3 {
+                0 => random.next_u64() as u8,
+                1 => b"{}[]\",:0 "[random.next_u64() as usize % 9],
+                _ => bytes[place] ^ (1 << (random.next_u64() % 8)),
+            };
+        }
+        if bytes == whole {
+            continue;
+        }
+        std::fs::write(&file, &bytes).unwrap();
+        match pruning.check_checkpoint(&file) {
+            Err(_) => refused += 1,
+            Ok(()) => taken += 1,
+        }
+    }
+    // Blanks between the parts of the JSON say the same.
+    assert!(refused > 500 && taken < 20, "{refused} {taken}");
+}

@@ -11,7 +11,6 @@ use burn::tensor::Tensor;
 
 use super::Pruning;
 use super::problem::Problem;
-use super::progress::Counts;
 use super::pruning::GradientPass;
 use crate::error::PruneError;
 use crate::model::{zero_after_optimizer, zero_pruned_gradients};
@@ -60,9 +59,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
         };
         let mut state = self.state;
         if self.clock.steps().is_none() {
-            state.counts = Counts::of(&self.model.masks(), &self.plan.selected);
-            #[cfg(feature = "train")]
-            self.plan.watched.set(state.counts.clone());
+            state.count(&self.model, &self.model.masks(), &self.plan);
         }
         let pruning = Self {
             model: zero_after_optimizer(optimize(self.model), moved),
@@ -85,9 +82,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
             Ok(model) => {
                 log::info!("step {step}: sparsity {:.4}", masks.sparsity());
                 self.model = model;
-                self.state.counts = Counts::of(&masks, &self.plan.selected);
-                #[cfg(feature = "train")]
-                self.plan.watched.set(self.state.counts.clone());
+                self.state.count(&self.model, &masks, &self.plan);
                 self
             }
             Err(rejected) => {
