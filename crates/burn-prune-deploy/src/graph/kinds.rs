@@ -118,8 +118,18 @@ pub enum Creation {
 }
 
 impl Creation {
+    /// The names of all of them.
+    pub const NAMES: [&'static str; 6] = [
+        Self::Empty.name(),
+        Self::Ones.name(),
+        Self::Zeros.name(),
+        Self::Full(Number(0.0)).name(),
+        Self::Random.name(),
+        Self::IntRandom.name(),
+    ];
+
     /// Its name, in lower case.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Empty => "empty",
             Self::Ones => "ones",

@@ -14,7 +14,7 @@ mod translate;
 
 pub use elementwise::Elementwise;
 pub use kinds::{Along, Creation, Padding, Reduction, Spatial};
-pub use operation::{Number, Operation, OperationKind, Role};
+pub use operation::{Number, Operation, OperationClass, OperationKind, Role};
 pub use tensors::GraphTensors;
 
 pub(crate) use display::dims;

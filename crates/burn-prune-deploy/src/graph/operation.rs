@@ -2,6 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::named::named;
 use super::{Along, Creation, Elementwise, Padding, Reduction, Spatial};
 
 /// One step of a forward pass.
@@ -147,6 +148,77 @@ pub enum OperationKind {
     },
 }
 
+named! {
+    /// The variants of [`OperationKind`].
+    OperationClass {
+        /// A convolution.
+        Convolution => "convolution",
+        /// A transposed convolution.
+        TransposedConvolution => "transposed convolution",
+        /// A matrix product.
+        MatMul => "matmul",
+        /// A linear layer that Burn has as one operation.
+        Linear => "linear",
+        /// A batch norm with running statistics.
+        BatchNorm => "batch norm",
+        /// A layer norm.
+        LayerNorm => "layer norm",
+        /// An embedding.
+        Embedding => "embedding",
+        /// Scaled dot-product attention.
+        Attention => "attention",
+        /// Pooling and up-sampling.
+        Spatial => "spatial",
+        /// Element by element.
+        Elementwise => "elementwise",
+        /// Along axes, to a size of 1.
+        Reduce => "reduce",
+        /// Along an axis, to the same size.
+        Along => "along",
+        /// Another shape.
+        Reshape => "reshape",
+        /// Axes in another order.
+        Permute => "permute",
+        /// A part of each axis.
+        Slice => "slice",
+        /// One after another.
+        Concatenate => "concatenate",
+        /// Axes of size 1 repeated.
+        Expand => "expand",
+        /// An axis several times.
+        Repeat => "repeat",
+        /// Axes backwards.
+        Flip => "flip",
+        /// Entries added around.
+        Pad => "pad",
+        /// Entries by their numbers.
+        Select => "select",
+        /// From nothing.
+        Create => "create",
+        /// Not understood.
+        Other => "other",
+    }
+}
+
+impl OperationClass {
+    /// The names of all operations that a graph can have, but for those that are not understood.
+    pub fn operations() -> Vec<&'static str> {
+        let mut names = Vec::new();
+        for class in Self::ALL {
+            match class {
+                Self::Spatial => names.extend(Spatial::ALL.iter().map(|one| one.name())),
+                Self::Elementwise => names.extend(Elementwise::ALL.iter().map(|one| one.name())),
+                Self::Reduce => names.extend(Reduction::ALL.iter().map(|one| one.name())),
+                Self::Along => names.extend(Along::ALL.iter().map(|one| one.name())),
+                Self::Create => names.extend(Creation::NAMES),
+                Self::Other => {}
+                simple => names.push(simple.name()),
+            }
+        }
+        names
+    }
+}
+
 /// A number in an operation. It is serialized as text, exactly, infinities included; numbers are
 /// equal when their bits are, and all that are NaN are equal.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -199,34 +271,47 @@ pub enum Role {
 }
 
 impl OperationKind {
+    /// Which variant it is.
+    pub fn class(&self) -> OperationClass {
+        match self {
+            Self::Convolution {
+                transposed: true, ..
+            } => OperationClass::TransposedConvolution,
+            Self::Convolution { .. } => OperationClass::Convolution,
+            Self::MatMul => OperationClass::MatMul,
+            Self::Linear => OperationClass::Linear,
+            Self::BatchNorm { .. } => OperationClass::BatchNorm,
+            Self::LayerNorm { .. } => OperationClass::LayerNorm,
+            Self::Embedding => OperationClass::Embedding,
+            Self::Attention { .. } => OperationClass::Attention,
+            Self::Spatial { .. } => OperationClass::Spatial,
+            Self::Elementwise { .. } => OperationClass::Elementwise,
+            Self::Reduce { .. } => OperationClass::Reduce,
+            Self::Along { .. } => OperationClass::Along,
+            Self::Reshape => OperationClass::Reshape,
+            Self::Permute { .. } => OperationClass::Permute,
+            Self::Slice { .. } => OperationClass::Slice,
+            Self::Concatenate { .. } => OperationClass::Concatenate,
+            Self::Expand => OperationClass::Expand,
+            Self::Repeat { .. } => OperationClass::Repeat,
+            Self::Flip { .. } => OperationClass::Flip,
+            Self::Pad { .. } => OperationClass::Pad,
+            Self::Select { .. } => OperationClass::Select,
+            Self::Create { .. } => OperationClass::Create,
+            Self::Other { .. } => OperationClass::Other,
+        }
+    }
+
     /// Its name, in lower case.
     pub fn name(&self) -> &str {
         match self {
-            Self::Convolution { transposed, .. } => match transposed {
-                true => "transposed convolution",
-                false => "convolution",
-            },
-            Self::MatMul => "matmul",
-            Self::Linear => "linear",
-            Self::BatchNorm { .. } => "batch norm",
-            Self::LayerNorm { .. } => "layer norm",
-            Self::Embedding => "embedding",
-            Self::Attention { .. } => "attention",
-            Self::Reshape => "reshape",
-            Self::Permute { .. } => "permute",
-            Self::Slice { .. } => "slice",
-            Self::Concatenate { .. } => "concatenate",
-            Self::Expand => "expand",
-            Self::Repeat { .. } => "repeat",
-            Self::Flip { .. } => "flip",
-            Self::Pad { .. } => "pad",
-            Self::Select { .. } => "select",
             Self::Spatial { operation, .. } => operation.name(),
             Self::Elementwise { operation, .. } => operation.name(),
             Self::Reduce { operation, .. } => operation.name(),
             Self::Along { operation, .. } => operation.name(),
             Self::Create { operation } => operation.name(),
             Self::Other { name } => name,
+            simple => simple.class().name(),
         }
     }
 

@@ -72,6 +72,7 @@ fn exact(
     let number = || precision.scalar(scalar(0)).untouched();
     match operation {
         E::Add => a.plus(b, precision),
+        E::Sub if same && a.is_finite() => Value::exactly(0.0),
         E::Sub => a.plus(b.negated(), precision),
         E::Mul if same => power(a, 2.0),
         E::Mul => a.times(b),
@@ -86,6 +87,9 @@ fn exact(
         E::GreaterEqual => is_lower(a, b).opposite(),
         E::Lower => is_lower(a, b),
         E::LowerEqual => is_lower(b, a).opposite(),
+        // Whether it is a number.
+        E::Equal if same && !a.nan => Value::exactly(1.0),
+        E::NotEqual if same && !a.nan => Value::exactly(0.0),
         E::Equal => is_equal(a, b),
         E::NotEqual => is_equal(a, b).opposite(),
         E::GreaterElem => is_lower(number(), a),

@@ -1,4 +1,4 @@
-//! The law on random small nets of all pieces.
+//! The law on random small convolutional nets, whose last layer reads every pixel.
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
