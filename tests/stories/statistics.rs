@@ -120,10 +120,12 @@ fn statistics_are_means_over_the_batches_in_every_float_type() {
         (DType::BF16, 4e-2),
         (DType::F64, 1e-4),
     ];
+    let mut tried = 0;
     for (dtype, tolerance) in types {
         if !Device::flex().supports_dtype(dtype) {
             continue;
         }
+        tried += 1;
         for case in 0..12 {
             let channels = [1, 2, 5, 40][case % 4];
             let momenta = [[0.1, 0.01, 0.5], [0.03, 1.0, 0.1], [0.25, 0.1, 0.9]][case % 3];
@@ -169,6 +171,7 @@ fn statistics_are_means_over_the_batches_in_every_float_type() {
             }
         }
     }
+    assert_eq!(tried, 4);
 }
 
 #[test]
