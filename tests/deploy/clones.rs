@@ -8,6 +8,7 @@ use burn_prune::Prunable;
 use burn_prune_deploy::{ChannelPruner, DeployError, Graph, Importance, Selection};
 use proptest::prelude::*;
 
+use crate::common::cases;
 use crate::random::{assert_close, example, randomised};
 
 /// Square layers in a row, all of them clones of the first.
@@ -51,7 +52,7 @@ fn fresh_ids(mut model: Chain) -> Chain {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(cases(32))]
 
     /// As if they had never been clones.
     #[test]

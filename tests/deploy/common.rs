@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use burn_prune_deploy::{ChannelPruner, Groups, Importance, ShrinkPlan};
+use proptest::prelude::ProptestConfig;
 
 use examples_shared::nets::convolutional::Vgg11;
 
@@ -19,4 +20,17 @@ pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 pub(crate) fn halved(groups: &Groups<'_>) -> ShrinkPlan {
     let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
     pruner.select(groups).unwrap().plan()
+}
+
+/// So many cases, or as many times more as `BURN_PRUNE_TEST_SCALE` says.
+pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    let scale = std::env::var("BURN_PRUNE_TEST_SCALE").ok();
+    let scale = scale.map_or(1, |scale| {
+        let scale = scale.parse::<u32>();
+        scale.expect("BURN_PRUNE_TEST_SCALE is a whole number")
+    });
+    ProptestConfig {
+        cases: cases * scale,
+        ..ProptestConfig::default()
+    }
 }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use examples_shared::nets::convolutional::Mlp;
 
+use crate::common::cases;
 use crate::random::{example, randomised};
 
 fn graph(width: usize) -> Graph {
@@ -24,7 +25,7 @@ fn number() -> impl Strategy<Value = usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn no_floor_or_multiple_is_too_large(

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, activation::relu};
 use burn_prune_deploy::{ChannelPruner, Graph, Importance};
 use proptest::prelude::*;
 
-use crate::common::values;
+use crate::common::{cases, values};
 use crate::random::{assert_close, example, randomised};
 
 #[derive(Module, Debug)]
@@ -42,7 +42,7 @@ fn weights(model: &Net) -> Vec<Vec<f32>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(cases(24))]
 
     #[test]
     fn the_weights_of_a_small_model_load_whatever_its_layout(

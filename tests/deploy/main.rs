@@ -1,6 +1,8 @@
 //! Stories of smaller models: what they cost, what is cut, what stays the same.
 
 mod bad_input;
+mod batch_views;
+mod batches;
 mod capture_devices;
 mod clones;
 mod common;
@@ -20,6 +22,7 @@ mod random;
 mod random_graphs;
 mod shared_parameters;
 mod shrinking;
+mod size_nets;
 mod sizes;
 mod unseen;
 mod zeros;

@@ -10,7 +10,9 @@ use burn_prune_deploy::{ChannelPruner, Graph, GraphTensors, Importance};
 use examples_shared::nets::others::Transformer;
 use proptest::prelude::*;
 
-use crate::random::{Outputs, assert_close, randomised};
+use crate::common::cases;
+use crate::random::{Outputs, assert_close, example, randomised};
+use crate::size_nets::{ConvNext, Heads, Perceiver, Rotary, Swin, WithClass};
 
 /// The groups of a model as text, and what is frozen.
 fn groups<M: Module, I: GraphTensors, O: GraphTensors>(
@@ -72,7 +74,7 @@ fn a_transformer_is_cut_at_every_batch_and_length() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn transformers_of_any_width_are_cut_at_every_batch_and_length(
@@ -99,5 +101,113 @@ proptest! {
         let expected = groups(&model, words(1, 3, &device), Transformer::forward);
         prop_assert_eq!(groups(&model, input.clone(), Transformer::forward), expected);
         halve(&model, input, Transformer::forward);
+    }
+}
+
+/// Four batches have the same groups, and none of them is fixed.
+fn same_groups<M: Module, I: GraphTensors, O: GraphTensors + Outputs>(
+    model: M,
+    seed: u64,
+    inputs: impl Fn(usize) -> I,
+    forward: impl Fn(&M, I) -> O + Copy,
+) -> usize {
+    let model = randomised(model, seed);
+    let mut expected = None;
+    let mut count = 0;
+    for batch in [1, 2, 3, 4, 5, 8] {
+        let graph = Graph::capture(&model, inputs(batch), forward).unwrap();
+        assert_eq!(graph.sizes().batch(), Some(batch), "{}", graph.sizes());
+        count = graph.groups().unwrap().groups().len();
+        let found = groups(&model, inputs(batch), forward);
+        assert_eq!(
+            &found,
+            expected.get_or_insert(found.clone()),
+            "batch {batch}"
+        );
+        halve(&model, inputs(batch), forward);
+    }
+    count
+}
+
+// With a single head, the field that holds its size would have to change.
+proptest! {
+    #![proptest_config(cases(12))]
+
+    #[test]
+    fn rotary_heads_have_the_same_groups_at_every_batch(
+        heads in 2usize..5,
+        half in 1usize..4,
+        inner in 2usize..12,
+        length in 1usize..7,
+        kind in any::<[bool; 2]>(),
+        seed in 0u64..100,
+    ) {
+        let device = Device::flex();
+        let size = heads * 2 * half;
+        let heads = Heads::new(heads, 2 * half, kind, &device);
+        let model = Rotary::new(heads, inner, &device);
+        let inputs = |batch| example([batch, length, size], &device);
+        same_groups(model, seed, inputs, Rotary::forward);
+    }
+
+    #[test]
+    fn a_conv_next_has_the_same_groups_at_every_batch(
+        width in 2usize..9,
+        inner in 2usize..20,
+        size in 1usize..5,
+        seed in 0u64..100,
+    ) {
+        let device = Device::flex();
+        let model = ConvNext::new(width, inner, &device);
+        let inputs = |batch| example([batch, 3, 2 * size, 2 * size], &device);
+        prop_assert_eq!(same_groups(model, seed, inputs, ConvNext::forward), 1);
+    }
+
+    #[test]
+    fn swin_windows_have_the_same_groups_at_every_batch(
+        heads in 2usize..4,
+        head_size in 1usize..4,
+        inner in 2usize..9,
+        window in 1usize..3,
+        rows in 1usize..4,
+        columns in 1usize..4,
+        seed in 0u64..100,
+    ) {
+        let device = Device::flex();
+        let model = Swin::new([heads, head_size, inner], 2 * window, &device);
+        let shape = |batch| [batch, 2 * window * rows, 2 * window * columns, 3];
+        let inputs = |batch| example(shape(batch), &device);
+        let count = same_groups(model, seed, inputs, Swin::forward);
+        prop_assert!(count >= 3);
+    }
+
+    #[test]
+    fn a_perceiver_has_the_same_groups_at_every_batch(
+        latents in 1usize..6,
+        heads in 2usize..5,
+        head_size in 1usize..5,
+        inner in 2usize..9,
+        length in 1usize..7,
+        kind in any::<[bool; 2]>(),
+        seed in 0u64..100,
+    ) {
+        let device = Device::flex();
+        let model = Perceiver::new([latents, heads, head_size, inner], kind, &device);
+        let inputs = |batch| example([batch, length, 5], &device);
+        same_groups(model, seed, inputs, Perceiver::forward);
+    }
+
+    #[test]
+    fn a_class_token_does_not_change_the_groups(
+        heads in 2usize..5,
+        head_size in 1usize..5,
+        inner in 2usize..9,
+        length in 1usize..7,
+        seed in 0u64..100,
+    ) {
+        let device = Device::flex();
+        let model = WithClass::new(heads, head_size, inner, &device);
+        let inputs = |batch| example([batch, length, 5], &device);
+        same_groups(model, seed, inputs, WithClass::forward);
     }
 }

@@ -66,8 +66,9 @@ mod shrink;
 pub use cost::{Cost, LayerCost};
 pub use error::DeployError;
 pub use graph::{
-    Along, Creation, Elementwise, Graph, GraphTensors, Number, Operation, OperationClass,
-    OperationKind, Padding, Parameter, Reduction, Role, Spatial, TensorInfo, TensorKind,
+    Along, AxisSize, Batch, Creation, Elementwise, Graph, GraphTensors, Number, Operation,
+    OperationClass, OperationKind, Padding, Parameter, Reduction, Role, Sizes, Spatial, TensorInfo,
+    TensorKind,
 };
 pub use groups::{Frozen, GradientHazard, Group, Groups, Member, Unit};
 pub use layers::DepthwiseConv2d;

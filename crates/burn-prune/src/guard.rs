@@ -41,7 +41,7 @@ use crate::rejected::Rejected;
 /// assert_eq!(layer.sparsity_report().zeros(), 16);
 /// # Ok::<(), PruneError>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct MaskGuard {
     /// The masks by the path of their weight, in the order of the model.
     masks: Vec<Guarded>,
@@ -114,6 +114,14 @@ impl MaskGuard {
         }))
     }
 
+    /// Whether as many places have masks, which takes one look at each.
+    #[cfg(feature = "optim")]
+    pub(crate) fn has_all<M: Module>(&self, model: &M) -> bool {
+        let mut count = Count(0);
+        model.visit(&mut count);
+        count.0 == self.masks.len()
+    }
+
     fn lost<M: Module>(&self, model: &M) -> impl Iterator<Item = &Guarded> {
         let there: HashSet<String> = Self::of(model)
             .masks
@@ -156,6 +164,19 @@ impl Guarded {
             bits
         };
         WeightMask::from_bits(bits, self.id, self.mode)
+    }
+}
+
+/// Counts the places of a model that have a mask.
+#[cfg(feature = "optim")]
+struct Count(usize);
+
+#[cfg(feature = "optim")]
+impl ModuleVisitor for Count {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        if container == REPARAMETERIZATION && name == WeightMask::NAME {
+            self.0 += 1;
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use burn_prune::{Magnitude, Prunable, Pruner, Pruning, Run, ScheduleConfig, Span};
 
 use super::{File, Small, content, damaged, other_bytes, plain, refused};
-use crate::chance::{Chance, for_seeds};
+use crate::chance::for_seeds;
 
 #[test]
 fn no_byte_of_a_masked_file_changes_unnoticed() {
@@ -19,7 +19,7 @@ fn no_byte_of_a_masked_file_changes_unnoticed() {
 
     let target = Small::new(2);
     let before = content(&target);
-    other_bytes(&bytes, &mut Chance::new(0), |place, damaged| {
+    other_bytes(&bytes, |place, damaged| {
         let loaded = target.valid().load_masked(file.write(damaged));
         let rejected = loaded.err().unwrap_or_else(|| panic!("byte {place}"));
         refused(rejected, &before, &file.path);
@@ -132,7 +132,7 @@ fn no_byte_of_a_plain_record_makes_a_panic() {
     });
     let target = Small::new(2);
     let mut loaded = 0;
-    other_bytes(&bytes, &mut Chance::new(0), |_, damaged| {
+    other_bytes(&bytes, |_, damaged| {
         loaded += usize::from(usable_or_refused(&file, damaged, &target));
     });
     assert!(loaded > 0, "nothing was tried to the end");
@@ -195,7 +195,7 @@ fn no_damage_to_a_checkpoint_makes_a_panic() {
             assert!(resumed.sparsity() <= 1.0);
         }
     };
-    other_bytes(&bytes, &mut Chance::new(0), |_, damaged| attack(damaged));
+    other_bytes(&bytes, |_, damaged| attack(damaged));
     for_seeds(500, |_, chance| attack(&damaged(&bytes, chance)));
     assert!(accepted > 0, "nothing was tried to the end");
 }

@@ -8,7 +8,7 @@ use burn_prune::lottery::Ticket;
 use burn_prune::{MaskSet, Prunable, Recipe, Run, ScheduleConfig, Span};
 
 use super::{File, Small, content, damaged, other_bytes};
-use crate::chance::{Chance, for_seeds};
+use crate::chance::for_seeds;
 use crate::torch_file::TorchFile;
 
 /// The same with the CRC-32 that mask files and tickets end in.
@@ -40,7 +40,7 @@ fn no_damage_to_a_mask_file_makes_a_panic() {
             Err(rejected) => assert!(content(&rejected.into_model()) == before),
         }
     };
-    other_bytes(&bytes, &mut Chance::new(0), |_, damaged| {
+    other_bytes(&bytes, |_, damaged| {
         attack(&with_checksum(damaged));
         if damaged != bytes {
             MaskSet::load(file.write(damaged)).unwrap_err();
@@ -74,7 +74,7 @@ fn no_damage_to_a_ticket_makes_a_panic() {
             Err(rejected) => assert!(content(&rejected.into_model()) == before),
         }
     };
-    other_bytes(&bytes, &mut Chance::new(0), |_, damaged| {
+    other_bytes(&bytes, |_, damaged| {
         attack(&with_checksum(damaged));
         if damaged != bytes {
             Ticket::load(file.write(damaged)).unwrap_err();
@@ -110,7 +110,7 @@ fn no_damage_to_a_state_dict_makes_a_panic() {
     let whole = state_dict();
     let bytes = whole.to_bytes();
     attack(&bytes);
-    other_bytes(&bytes, &mut Chance::new(0), |_, damaged| attack(damaged));
+    other_bytes(&bytes, |_, damaged| attack(damaged));
     // Damaged inside an archive that is whole.
     for_seeds(500, |_, chance| {
         attack(&damaged(&bytes, chance));
@@ -148,7 +148,7 @@ fn no_damage_to_a_recipe_makes_a_panic() {
         }
     };
     attack(&json);
-    other_bytes(&json, &mut Chance::new(0), |_, damaged| attack(damaged));
+    other_bytes(&json, |_, damaged| attack(damaged));
     for_seeds(500, |_, chance| {
         attack(&damaged(&json, chance));
         // Other digits leave a recipe that can be read.

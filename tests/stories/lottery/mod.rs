@@ -1,8 +1,10 @@
 //! Lottery tickets: what is rewound, what is pruned, what is compared, and what survives.
 
 mod controls;
+mod kills;
 mod learner;
 mod lineage;
+mod mixing;
 mod paper;
 mod refusals;
 mod rehearsal;

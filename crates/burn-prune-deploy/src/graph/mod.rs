@@ -1,24 +1,32 @@
 //! The forward pass of a model as operations on tensors.
 
+mod batch;
+mod build;
 mod capture;
 mod device;
 mod display;
 mod elementwise;
+mod form;
 mod kinds;
-mod linear;
 mod named;
 mod operation;
+mod pairing;
 mod parameters;
+mod sizes;
 mod tensors;
 mod translate;
 
+pub use batch::Batch;
 pub use elementwise::Elementwise;
 pub use kinds::{Along, Creation, Padding, Reduction, Spatial};
 pub use operation::{Number, Operation, OperationClass, OperationKind, Role};
+pub use sizes::{AxisSize, Sizes};
 pub use tensors::GraphTensors;
 
+pub(crate) use capture::capture_once;
 pub(crate) use display::dims;
-pub(crate) use linear::LinearForm;
+pub(crate) use form::Form;
+pub(crate) use sizes::{Reshape, WithoutBatch};
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -41,6 +49,9 @@ pub struct Graph {
     pub outputs: Vec<usize>,
     /// Float parameters in module order, those that no operation reads included.
     pub parameters: Vec<Parameter>,
+    /// Which sizes follow the batch.
+    #[serde(default)]
+    pub(crate) sizes: Sizes,
 }
 
 /// A tensor of a graph.

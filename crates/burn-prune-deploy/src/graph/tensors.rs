@@ -1,5 +1,5 @@
 use burn::backend::capture::{CaptureBackend, TensorId};
-use burn::tensor::{Bool, Device, Int, Tensor};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 /// What a forward pass takes and returns: a tensor of any kind, or a tuple or `Vec` of them.
 pub trait GraphTensors: Clone {
@@ -9,6 +9,20 @@ pub trait GraphTensors: Clone {
 
     /// The numbers that the capture device gave to the tensors; `None` when one is elsewhere.
     fn captured_ids(&self) -> Option<Vec<TensorId>>;
+
+    /// The shapes of the tensors, in the same order. Without them, as by default, the batch of a
+    /// graph is fixed.
+    fn shapes(&self) -> Vec<Vec<usize>> {
+        Vec::new()
+    }
+
+    /// The same with `size` entries along an axis of each tensor, or of those that have one:
+    /// `axes` gives one after the other. Entries are repeated from the first on.
+    #[must_use]
+    fn with_batch(self, axes: &mut dyn Iterator<Item = Option<usize>>, size: usize) -> Self {
+        let _ = (axes, size);
+        self
+    }
 }
 
 macro_rules! tensor {
@@ -21,6 +35,26 @@ macro_rules! tensor {
             fn captured_ids(&self) -> Option<Vec<TensorId>> {
                 let captured = self.clone().try_into_primitive::<CaptureBackend>().ok()?;
                 Some(vec![captured.id()])
+            }
+
+            fn shapes(&self) -> Vec<Vec<usize>> {
+                vec![self.dims().to_vec()]
+            }
+
+            fn with_batch(
+                self,
+                axes: &mut dyn Iterator<Item = Option<usize>>,
+                size: usize,
+            ) -> Self {
+                let Some(axis) = axes.next().flatten() else {
+                    return self;
+                };
+                let tensor = self.without_autodiff();
+                let entries = tensor.dims()[axis].max(1);
+                let entries: Vec<i64> = (0..size).map(|entry| (entry % entries) as i64).collect();
+                let entries = TensorData::new(entries, [size]);
+                let entries = Tensor::<1, Int>::from_data(entries, &tensor.device());
+                tensor.select(axis, entries)
             }
         }
     };
@@ -40,6 +74,17 @@ impl<T: GraphTensors> GraphTensors for Vec<T> {
         let ids: Option<Vec<_>> = self.iter().map(T::captured_ids).collect();
         Some(ids?.concat())
     }
+
+    fn shapes(&self) -> Vec<Vec<usize>> {
+        self.iter().flat_map(T::shapes).collect()
+    }
+
+    fn with_batch(self, axes: &mut dyn Iterator<Item = Option<usize>>, size: usize) -> Self {
+        let tensors = self.into_iter();
+        tensors
+            .map(|tensor| tensor.with_batch(axes, size))
+            .collect()
+    }
 }
 
 macro_rules! tuple {
@@ -51,6 +96,18 @@ macro_rules! tuple {
 
             fn captured_ids(&self) -> Option<Vec<TensorId>> {
                 Some([$(self.$place.captured_ids()?),+].concat())
+            }
+
+            fn shapes(&self) -> Vec<Vec<usize>> {
+                [$(self.$place.shapes()),+].concat()
+            }
+
+            fn with_batch(
+                self,
+                axes: &mut dyn Iterator<Item = Option<usize>>,
+                size: usize,
+            ) -> Self {
+                ($(self.$place.with_batch(axes, size),)+)
             }
         }
     };

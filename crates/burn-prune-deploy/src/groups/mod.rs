@@ -17,7 +17,7 @@ use entries::{Axis, Entries};
 use rules::Rules;
 
 use crate::DeployError;
-use crate::graph::{Graph, OperationKind};
+use crate::graph::{AxisSize, Graph, OperationKind};
 
 /// The coupled channels of a model (Fang et al. 2023, "DepGraph: Towards Any Structural Pruning").
 ///
@@ -58,12 +58,14 @@ type Places = Vec<(usize, usize, usize)>;
 
 impl<'a> Groups<'a> {
     fn of(graph: &'a Graph) -> Result<Self, DeployError> {
+        // The batch is never cut, and so nothing may depend on its size.
+        let without_batch = graph.without_batch();
         let Rules {
             mut entries,
             reasons,
             hazards,
             ..
-        } = Rules::of(graph);
+        } = Rules::of(&without_batch);
         check_operations(graph, &mut entries)?;
         let used: BTreeSet<usize> = graph
             .operations
@@ -101,14 +103,21 @@ impl<'a> Groups<'a> {
         let frozen = group::frozen(graph, frozen);
         let (groups, units) = group::groups(graph, free);
         let mut places = Vec::new();
-        for (tensor, info) in graph.tensors.iter().enumerate() {
-            let axes = info.shape.iter().enumerate();
+        for tensor in 0..graph.tensors.len() {
+            let axes = graph.axis_sizes(tensor).into_iter().enumerate();
             let axes = axes.map(|(axis, size)| {
-                let entries = (0..*size).map(|index| {
+                let units = (0..size.times()).map(|index| {
                     let set = entries.set(Axis { tensor, axis }, index);
                     units.get(&set).copied()
                 });
-                entries.collect()
+                let units: Vec<Place> = units.collect();
+                let all = graph.shape(tensor)[axis];
+                match size {
+                    AxisSize::Fixed(_) => units,
+                    // Once for each entry of the batch.
+                    AxisSize::Batch { .. } => units.into_iter().cycle().take(all).collect(),
+                    AxisSize::Other => vec![None; all],
+                }
             });
             places.push(axes.collect());
         }

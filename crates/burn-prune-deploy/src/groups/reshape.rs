@@ -2,43 +2,78 @@
 
 use std::ops::Range;
 
+use crate::graph::AxisSize;
+
 /// Axes before and after that hold the same elements, and cannot be taken apart further. Axes of
 /// size 1 are in no block.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Block {
     pub before: Vec<usize>,
     pub after: Vec<usize>,
 }
 
-/// The blocks of a reshape, from the first axis on.
-pub(super) fn blocks(before: &[usize], after: &[usize]) -> Vec<Block> {
-    let axes = |shape: &[usize]| -> Vec<(usize, usize)> {
-        let axes = shape.iter().copied().enumerate();
-        axes.filter(|(_, size)| *size != 1).collect()
-    };
-    let (mut left, mut right) = (axes(before).into_iter(), axes(after).into_iter());
-    let mut blocks = Vec::new();
-    while let (Some(a), Some(b)) = (left.next(), right.next()) {
-        let (mut block_a, mut block_b) = (vec![a.0], vec![b.0]);
-        let (mut size_a, mut size_b) = (a.1, b.1);
-        while size_a != size_b {
-            let (axes, block, size) = match size_a < size_b {
-                true => (&mut left, &mut block_a, &mut size_a),
-                false => (&mut right, &mut block_b, &mut size_b),
-            };
-            let Some((axis, more)) = axes.next() else {
-                // Only with an axis of size 0.
-                return blocks;
-            };
-            block.push(axis);
-            *size *= more;
+/// A factor of the size of an axis: the batch, which is outermost where it is one of several, or the
+/// rest. Sizes are compared as `times * batch^power`, so that nothing depends on what the batch is.
+#[derive(Debug, Clone, Copy)]
+struct Factor {
+    axis: usize,
+    times: usize,
+    power: u32,
+}
+
+/// The factors of a shape that are not 1; `None` when a size depends on the batch in another way, or
+/// there are no elements.
+fn factors(shape: &[AxisSize]) -> Option<Vec<Factor>> {
+    let mut factors = Vec::new();
+    for (axis, size) in shape.iter().enumerate() {
+        let (times, power) = match *size {
+            AxisSize::Other | AxisSize::Fixed(0) | AxisSize::Batch { times: 0, .. } => return None,
+            AxisSize::Fixed(times) => (times, 0),
+            AxisSize::Batch { times, power } => (times, power),
+        };
+        let batch = (1, power);
+        let rest = (times, 0);
+        for (times, power) in [batch, rest] {
+            if (times, power) != (1, 0) {
+                factors.push(Factor { axis, times, power });
+            }
         }
-        blocks.push(Block {
-            before: block_a,
-            after: block_b,
-        });
     }
-    blocks
+    Some(factors)
+}
+
+/// The blocks of a reshape, from the first axis on. Those that mix the batch with something else are
+/// left out, and so are those of the batch alone.
+pub(super) fn blocks(before: &[AxisSize], after: &[AxisSize]) -> Vec<Block> {
+    let (Some(before), Some(after)) = (factors(before), factors(after)) else {
+        return Vec::new();
+    };
+    let (mut left, mut right) = (before.into_iter(), after.into_iter());
+    // Products of the factors taken from either side.
+    let (mut a, mut b) = ((1, 0), (1, 0));
+    let (mut block, mut has_batch) = (Block::default(), false);
+    let mut blocks = Vec::new();
+    loop {
+        let (side, product, axes) = match a <= b {
+            true => (left.next(), &mut a, &mut block.before),
+            false => (right.next(), &mut b, &mut block.after),
+        };
+        let Some(factor) = side else {
+            return blocks;
+        };
+        *product = (product.0 * factor.times, product.1 + factor.power);
+        match factor.power {
+            0 => axes.push(factor.axis),
+            _ => has_batch = true,
+        }
+        if a == b {
+            let found = std::mem::take(&mut block);
+            if !has_batch {
+                blocks.push(found);
+            }
+            has_batch = false;
+        }
+    }
 }
 
 /// How the first axes of a block belong together: entry `i` of the one with fewer entries holds
@@ -53,6 +88,14 @@ pub(super) fn entries(fewer: usize, more: usize, index: usize) -> Option<Range<u
 mod tests {
     use super::*;
 
+    fn fixed(shape: &[usize]) -> Vec<AxisSize> {
+        shape.iter().copied().map(AxisSize::Fixed).collect()
+    }
+
+    fn batch(times: usize) -> AxisSize {
+        AxisSize::Batch { times, power: 1 }
+    }
+
     fn block(before: &[usize], after: &[usize]) -> Block {
         Block {
             before: before.to_vec(),
@@ -62,20 +105,42 @@ mod tests {
 
     #[test]
     fn flattening_keeps_the_batch_and_merges_the_rest() {
-        let found = blocks(&[2, 16, 4, 4], &[2, 256]);
+        let found = blocks(&fixed(&[2, 16, 4, 4]), &fixed(&[2, 256]));
         assert_eq!(found, [block(&[0], &[0]), block(&[1, 2, 3], &[1])]);
     }
 
     #[test]
     fn axes_of_size_1_come_and_go() {
-        let found = blocks(&[1, 16, 1, 1], &[1, 16]);
+        let found = blocks(&fixed(&[1, 16, 1, 1]), &fixed(&[1, 16]));
         assert_eq!(found, [block(&[1], &[1])]);
-        assert_eq!(blocks(&[16], &[1, 16, 1, 1]), [block(&[0], &[1])]);
+        let found = blocks(&fixed(&[16]), &fixed(&[1, 16, 1, 1]));
+        assert_eq!(found, [block(&[0], &[1])]);
     }
 
     #[test]
     fn what_is_not_aligned_is_one_block() {
-        assert_eq!(blocks(&[2, 3], &[3, 2]), [block(&[0, 1], &[0, 1])]);
+        let found = blocks(&fixed(&[2, 3]), &fixed(&[3, 2]));
+        assert_eq!(found, [block(&[0, 1], &[0, 1])]);
+    }
+
+    #[test]
+    fn the_batch_is_taken_out_of_an_axis() {
+        let heads = [batch(1), AxisSize::Fixed(4), AxisSize::Fixed(5)];
+        let merged = [batch(4), AxisSize::Fixed(5)];
+        let expected = [block(&[1], &[0]), block(&[2], &[1])];
+        assert_eq!(blocks(&heads, &merged), expected);
+        let expected = [block(&[0], &[1]), block(&[1], &[2])];
+        assert_eq!(blocks(&merged, &heads), expected);
+    }
+
+    #[test]
+    fn what_is_mixed_with_the_batch_is_left_out() {
+        let inside = [AxisSize::Fixed(4), batch(1), AxisSize::Fixed(5)];
+        let merged = [batch(4), AxisSize::Fixed(5)];
+        assert_eq!(blocks(&inside, &merged), [block(&[2], &[1])]);
+        let other = [AxisSize::Other, AxisSize::Fixed(5)];
+        assert_eq!(blocks(&other, &other), []);
+        assert_eq!(blocks(&fixed(&[0, 5]), &fixed(&[5, 0])), []);
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::graph::{Graph, LinearForm, Operation};
+use crate::graph::{Form, Graph, Operation};
 
-/// The first difference between a graph and what it should be. Linear layers may have either of the
-/// forms that Burn gives them: which one depends on sizes that were cut.
+/// The first difference between a graph and what it should be. Layers may have either of the forms
+/// that Burn gives them: which one depends on sizes that were cut.
 pub(super) fn difference(expected: &Graph, found: &Graph) -> Option<String> {
     for (expected_parameter, found_parameter) in expected.parameters.iter().zip(&found.parameters) {
         if !expected_parameter.paths().eq(found_parameter.paths()) {
@@ -25,17 +25,15 @@ pub(super) fn difference(expected: &Graph, found: &Graph) -> Option<String> {
     while let ([a, ..], [b, ..]) = (left, right) {
         let index = found.operations.len() - right.len();
         let forms = (
-            LinearForm::at(&expected.tensors, left),
-            LinearForm::at(&found.tensors, right),
+            Form::at(&expected.tensors, left),
+            Form::at(&found.tensors, right),
         );
         let (skip_left, skip_right) = match forms {
-            (Some(a), Some(b)) if a.is_merged != b.is_merged => {
-                let tensors = a.tensors().zip(b.tensors());
-                if a.bias.is_some() != b.bias.is_some() {
-                    return Some(format!("operation {index} has another bias"));
-                }
+            (Some(a), Some(b)) if a.is_other_form_of(&b) => {
+                let tensors = |form: &Form| [&form.reads[..], &[form.out]].concat();
+                let tensors = tensors(&a).into_iter().zip(tensors(&b));
                 if let Some(difference) = pairs.tensors(tensors) {
-                    return Some(format!("operation {index}, `linear`, {difference}"));
+                    return Some(format!("the layer of operation {index} {difference}"));
                 }
                 (a.operations, b.operations)
             }

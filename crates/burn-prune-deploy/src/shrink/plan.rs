@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::difference::difference;
 use super::{FieldEdit, cut, edits};
-use crate::graph::{Graph, GraphTensors, dims};
+use crate::graph::{Graph, GraphTensors, capture_once, dims};
 use crate::{DeployError, Selection};
 
 /// What has to be cut from a model, and what it must be afterwards.
@@ -124,7 +124,8 @@ impl ShrinkPlan {
     {
         let small = edit(self.apply(model)?, &self.edits);
         let edits = || self.edits.iter().map(FieldEdit::to_string).collect();
-        let difference = match Graph::capture(&small, example, forward) {
+        let reason = "the plan is for the sizes of its example".to_string();
+        let difference = match capture_once(&small, example, reason, forward) {
             Ok(graph) => difference(&self.graph, &graph),
             Err(DeployError::Forward { message }) => Some(format!("it fails: {message}")),
             Err(error) => return Err(error),

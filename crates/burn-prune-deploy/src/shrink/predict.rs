@@ -16,6 +16,7 @@ pub(crate) fn graph(groups: &Groups<'_>, kept: &[Vec<bool>]) -> Graph {
         inputs: before.inputs.clone(),
         outputs: before.outputs.clone(),
         parameters: Vec::new(),
+        sizes: before.sizes.clone(),
     };
     for parameter in &before.parameters {
         after.parameters.push(crate::Parameter {

@@ -84,10 +84,10 @@ pub(super) fn number(value: f64, axis: &Range<f64>, decimals: usize) -> String {
         return text.trim_end_matches('0').trim_end_matches('.').to_string();
     }
     // What is left of a sum that is zero.
-    match value.abs() < LEAST_WIDTH * (axis.end - axis.start) {
-        true => "0".to_string(),
-        false => format!("{value:.2e}"),
+    if value.abs() < LEAST_WIDTH * (axis.end - axis.start) {
+        return "0".to_string();
     }
+    format!("{value:.2e}")
 }
 
 #[cfg(test)]

@@ -61,9 +61,11 @@ fn with_digest(record: ModuleRecord) -> Result<Vec<u8>, String> {
 /// Where the digits are: after their name and the CBOR of a text of their length.
 fn place_of_digest(bytes: &[u8]) -> Option<Range<usize>> {
     let before = [DIGEST.as_bytes(), &[0x78, DIGITS as u8]].concat();
-    // Metadata comes after the names of the tensors.
-    let mut places = bytes.windows(before.len() + DIGITS);
-    let start = places.rposition(|window| window.starts_with(&before))? + before.len();
+    let metadata = header::place(bytes)?;
+    let mut places = bytes[metadata.clone()].windows(before.len() + DIGITS);
+    // The names of the tensors come first.
+    let found = places.rposition(|window| window.starts_with(&before))?;
+    let start = metadata.start + found + before.len();
     Some(start..start + DIGITS)
 }
 

@@ -3,20 +3,25 @@
 //! A file starts with 4 bytes of magic, a version as u16, and the size of the metadata as u32, which
 //! is CBOR (RFC 8949) as ciborium writes it: maps of text, with their lengths ahead.
 
+use std::ops::Range;
+
 /// Where the metadata starts.
 const START: usize = 10;
 /// How deep values may lie in each other; Burn's lie three deep.
 const DEPTH: usize = 16;
 
+/// Where the metadata is in a file.
+pub(super) fn place(file: &[u8]) -> Option<Range<usize>> {
+    let [.., a, b, c, d] = *file.first_chunk::<START>()?;
+    let size = usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?;
+    let end = START.checked_add(size)?;
+    (end <= file.len()).then_some(START..end)
+}
+
 /// Whether the metadata has the fields of Burn's container and nothing else, each once, to its last
 /// byte. Otherwise something in it may have been passed over.
 pub(super) fn is_whole(file: &[u8]) -> bool {
-    let Some((header, rest)) = file.split_first_chunk::<START>() else {
-        return false;
-    };
-    let [.., a, b, c, d] = *header;
-    let size = usize::try_from(u32::from_le_bytes([a, b, c, d])).ok();
-    let metadata = size.and_then(|size| rest.get(..size));
+    let metadata = place(file).map(|place| &file[place]);
     metadata.and_then(fields_of_container).is_some()
 }
 

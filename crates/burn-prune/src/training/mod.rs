@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod clock;
+mod dropped;
 #[cfg(feature = "train")]
 mod learner;
 #[cfg(feature = "train")]

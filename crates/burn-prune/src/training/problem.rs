@@ -21,12 +21,22 @@ pub enum Problem {
         /// Why.
         error: PruneError,
     },
-    /// Parameters had lost their masks. They have been put back.
+    /// The model dropped masks in this step, by a write to one field (see
+    /// [`MaskGuard`](crate::MaskGuard)). They have been put back.
     MasksDropped {
         /// Finished steps of the optimizer.
         step: usize,
         /// The paths of the parameters.
         paths: Vec<String>,
+    },
+    /// The model dropped masks in this step, and they could not be put back.
+    MasksLost {
+        /// Finished steps of the optimizer.
+        step: usize,
+        /// The paths of the parameters.
+        paths: Vec<String>,
+        /// Why not.
+        error: PruneError,
     },
 }
 
@@ -38,7 +48,12 @@ impl fmt::Display for Problem {
             }
             Self::MasksDropped { step, paths } => write!(
                 f,
-                "before step {step} the masks of {} were dropped, and have been put back",
+                "in step {step} the masks of {} were dropped, and have been put back",
+                paths.join(", ")
+            ),
+            Self::MasksLost { step, paths, error } => write!(
+                f,
+                "in step {step} the masks of {} were dropped, and cannot be put back: {error}",
                 paths.join(", ")
             ),
         }

@@ -37,14 +37,15 @@ use crate::schedule::Schedule;
 /// [`Prunable::load_checkpoint`] loads one into the bare model.
 ///
 /// An update that fails in training, because weights have become NaN for instance, leaves masks and
-/// weights as they are; [`problems`](Self::problems) has it afterwards.
+/// weights as they are. Masks that the model drops in its own `optimize`, by a write to one field
+/// (see [`MaskGuard`]), are put back. [`problems`](Self::problems) has both afterwards.
 ///
 /// It works on a single device and on several with either placement of the optimizer. Under
 /// data-parallel training over processes (DDP) Burn makes the same call; that has not been run, as
 /// only CUDA has the collective operations for it.
 ///
 /// ```no_run
-/// use burn::module::{Module, ModuleDisplay, ParamId};
+/// use burn::module::{Module, ModuleDisplay};
 /// use burn::tensor::{Device, distributed::DistributedConfig};
 /// use burn::train::{ExecutionStrategy, InferenceStep, Learner, SupervisedTraining, TrainStep};
 /// use burn_prune::Pruning;
@@ -113,6 +114,8 @@ pub(super) struct State {
     pub counts: Counts,
     pub masks: Arc<[ParamId]>,
     pub problems: Arc<Vec<Problem>>,
+    /// The masks as they were last changed.
+    pub guard: Arc<MaskGuard>,
 }
 
 impl State {
@@ -174,8 +177,10 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
                 counts,
                 masks,
                 problems: Arc::default(),
+                guard: Arc::default(),
             },
-        })
+        }
+        .guarded())
     }
 
     /// Everything that can be refused.

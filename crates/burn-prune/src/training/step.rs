@@ -13,7 +13,10 @@ use super::Pruning;
 use super::problem::Problem;
 use super::pruning::GradientPass;
 use crate::error::PruneError;
-use crate::model::{zero_after_optimizer, zero_pruned_gradients};
+use crate::mask::{Trust, WeightMask};
+use crate::model::{
+    REPARAMETERIZATION, zero_after_optimizer, zero_after_step, zero_pruned_gradients,
+};
 use crate::prunable::Prunable;
 
 /// So many problems are kept; all of them are logged.
@@ -25,9 +28,9 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
         grads: GradientsParams,
         optimize: impl FnOnce(M, GradientsParams) -> M,
     ) -> Self {
-        let moved = WithGradient::of(&self.model, [&grads]);
+        let before = Before::of(&self.model, [&grads]);
         let grads = self.masked(grads);
-        self.after_optimizing(&moved, |model| optimize(model, grads))
+        self.after_optimizing(before, |model| optimize(model, grads))
     }
 
     #[cfg(feature = "train")]
@@ -36,11 +39,11 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
         mut grads: MultiGradientsParams,
         optimize: impl FnOnce(M, MultiGradientsParams) -> M,
     ) -> Self {
-        let moved = WithGradient::of(&self.model, grads.grads.iter().map(|(grads, _)| grads));
+        let before = Before::of(&self.model, grads.grads.iter().map(|(grads, _)| grads));
         for (grads, _) in &mut grads.grads {
             *grads = self.masked(std::mem::take(grads));
         }
-        self.after_optimizing(&moved, |model| optimize(model, grads))
+        self.after_optimizing(before, |model| optimize(model, grads))
     }
 
     fn masked(&self, grads: GradientsParams) -> GradientsParams {
@@ -51,22 +54,29 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     }
 
     /// Parameters without a gradient stay as they are: `Learner` still holds their tensors.
-    fn after_optimizing(self, moved: &HashSet<ParamId>, optimize: impl FnOnce(M) -> M) -> Self {
+    fn after_optimizing(mut self, before: Before, optimize: impl FnOnce(M) -> M) -> Self {
         let steps = match self.resumed_at() {
             Ok(steps) => steps + 1,
             // `Learner` takes no error.
             Err(error) => panic!("{error}"),
         };
-        let mut state = self.state;
         if self.clock.steps().is_none() {
-            state.count(&self.model, &self.model.masks(), &self.plan);
+            let masks = self.model.masks();
+            self.state.count(&self.model, &masks, &self.plan);
+            self = self.guarded();
+        }
+        if !before.zeroed {
+            // A checkpoint was loaded, or something else was done to the model: the optimizer is to
+            // see zeros, and the pass after it to know what it starts from.
+            self.model = zero_after_step(self.model);
         }
         let pruning = Self {
-            model: zero_after_optimizer(optimize(self.model), moved),
+            model: zero_after_optimizer(optimize(self.model), &before.with_gradient),
             clock: self.clock.set(steps),
             plan: self.plan,
-            state,
+            state: self.state,
         };
+        let pruning = pruning.with_dropped_masks(steps);
         if pruning.plan.scheduled.updates_after(steps) {
             return pruning.updated(steps);
         }
@@ -83,7 +93,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
                 log::info!("step {step}: sparsity {:.4}", masks.sparsity());
                 self.model = model;
                 self.state.count(&self.model, &masks, &self.plan);
-                self
+                self.guarded()
             }
             Err(rejected) => {
                 let (model, error) = rejected.into_parts();
@@ -95,8 +105,11 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
 
     /// There is nobody to return an error to: a training whose weights have become NaN goes on with
     /// the masks that it has.
-    fn not_updated(mut self, step: usize, error: PruneError) -> Self {
-        let problem = Problem::UpdateFailed { step, error };
+    fn not_updated(self, step: usize, error: PruneError) -> Self {
+        self.with_problem(Problem::UpdateFailed { step, error })
+    }
+
+    pub(super) fn with_problem(mut self, problem: Problem) -> Self {
         log::error!("{problem}");
         if self.state.problems.len() < PROBLEMS {
             Arc::make_mut(&mut self.state.problems).push(problem);
@@ -105,31 +118,51 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     }
 }
 
-/// The parameters that have a gradient.
-struct WithGradient<'a> {
-    grads: Vec<&'a GradientsParams>,
-    ids: HashSet<ParamId>,
+/// What there is before the optimizer steps.
+struct Before {
+    /// The parameters that have a gradient.
+    with_gradient: HashSet<ParamId>,
+    /// Whether all stored weights that are to be 0 where they are pruned are known to be so.
+    zeroed: bool,
 }
 
-impl<'a> WithGradient<'a> {
-    fn of<M: Module>(
-        model: &M,
-        grads: impl IntoIterator<Item = &'a GradientsParams>,
-    ) -> HashSet<ParamId> {
-        let mut visitor = Self {
+impl Before {
+    fn of<'a, M: Module>(model: &M, grads: impl IntoIterator<Item = &'a GradientsParams>) -> Self {
+        let mut visitor = Look {
             grads: grads.into_iter().collect(),
-            ids: HashSet::new(),
+            found: Self {
+                with_gradient: HashSet::new(),
+                zeroed: true,
+            },
+            after_step: false,
         };
         model.visit(&mut visitor);
-        visitor.ids
+        visitor.found
     }
 }
 
-impl ModuleVisitor for WithGradient<'_> {
+struct Look<'a> {
+    grads: Vec<&'a GradientsParams>,
+    found: Before,
+    /// Whether the mask that is being visited is kept after the step.
+    after_step: bool,
+}
+
+impl ModuleVisitor for Look<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        if container == REPARAMETERIZATION {
+            self.after_step = false;
+        } else if (container, name) == WeightMask::AFTER_STEP {
+            self.after_step = true;
+        } else if let Some(trust) = Trust::shown(name, container) {
+            self.found.zeroed &= trust == Trust::Zeroed || !self.after_step;
+        }
+    }
+
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let mut grads = self.grads.iter();
         if grads.any(|grads| grads.get::<D>(param.id).is_some()) {
-            self.ids.insert(param.id);
+            self.found.with_gradient.insert(param.id);
         }
     }
 }

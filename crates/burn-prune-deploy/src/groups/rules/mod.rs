@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::entries::{Axis, Entries};
 use super::zeros::{self, Hazard};
-use crate::graph::{Graph, Operation, OperationKind as Kind, TensorKind};
+use crate::graph::{Graph, Operation, OperationKind as Kind, Reshape, TensorKind, WithoutBatch};
 use views::Parts;
 
 /// Burn's layers that fail with fewer heads or units, even when their fields are changed.
@@ -32,6 +32,8 @@ pub(in crate::groups) const KERNEL: &str = "an axis of a kernel";
 /// Ties of a whole graph.
 pub(super) struct Rules<'a> {
     pub graph: &'a Graph,
+    /// The sizes of reshapes, as far as they follow the batch.
+    reshapes: &'a [Option<Reshape>],
     pub entries: Entries,
     /// Why something is frozen.
     pub reasons: Vec<String>,
@@ -44,9 +46,11 @@ pub(super) struct Rules<'a> {
 }
 
 impl<'a> Rules<'a> {
-    pub(super) fn of(graph: &'a Graph) -> Self {
+    pub(super) fn of(without_batch: &'a WithoutBatch<'_>) -> Self {
+        let graph = &*without_batch.graph;
         let mut rules = Self {
             graph,
+            reshapes: &without_batch.reshapes,
             entries: Entries::of(graph),
             reasons: Vec::new(),
             spoken: HashSet::new(),
@@ -159,7 +163,7 @@ impl<'a> Rules<'a> {
                 }
             }
             Kind::Along { axis, .. } => self.tie_all_but(inputs[0], out, &[*axis]),
-            Kind::Reshape => self.reshape(inputs[0], out),
+            Kind::Reshape => self.reshape(index, inputs[0], out),
             Kind::Permute { axes } => {
                 for (to, from) in axes.iter().enumerate() {
                     self.tie(of(inputs[0], *from), of(out, to));

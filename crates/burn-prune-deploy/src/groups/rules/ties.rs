@@ -98,11 +98,13 @@ impl Rules<'_> {
                 tensor: to,
                 axis: to_axes - back,
             };
-            match (self.entries.size(a), self.entries.size(b)) {
-                (a_size, b_size) if a_size == b_size => self.tie(a, b),
-                _ => {
-                    self.spoken.insert(a);
-                }
+            // A single entry is repeated for each of the batch.
+            let is_of_batch = |axis: Axis| self.graph.follows_batch(axis.tensor, axis.axis);
+            let is_repeated = is_of_batch(a) != is_of_batch(b);
+            if self.entries.size(a) == self.entries.size(b) && !is_repeated {
+                self.tie(a, b);
+            } else {
+                self.spoken.insert(a);
             }
         }
     }

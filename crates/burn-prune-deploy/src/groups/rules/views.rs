@@ -15,15 +15,17 @@ fn of(tensor: usize, axis: usize) -> Axis {
 }
 
 impl Rules<'_> {
-    pub(super) fn reshape(&mut self, from: usize, to: usize) {
+    pub(super) fn reshape(&mut self, index: usize, from: usize, to: usize) {
         let (before, after) = (self.graph.shape(from), self.graph.shape(to));
+        let sizes = self.reshapes[index].as_ref();
+        let sizes = sizes.expect("it is there for every reshape");
         let one = |shape: &[usize], tensor: usize| -> Vec<Axis> {
             let axes = shape.iter().enumerate().filter(|(_, size)| **size == 1);
             axes.map(|(axis, _)| Axis { tensor, axis }).collect()
         };
         let ones = [one(before, from), one(after, to)].concat();
         self.spoken.extend(ones);
-        for block in reshape::blocks(before, after) {
+        for block in reshape::blocks(&sizes.before, &sizes.after) {
             let a = Axis {
                 tensor: from,
                 axis: block.before[0],
@@ -74,8 +76,14 @@ impl Rules<'_> {
     }
     pub(super) fn concatenate(&mut self, inputs: &[usize], out: usize, axis: usize) {
         let mut offset = 0;
+        let mut tensors = inputs.iter().chain([&out]);
+        let is_of_batch = tensors.any(|tensor| self.graph.follows_batch(*tensor, axis));
         for input in inputs {
             self.tie_all_but(*input, out, &[axis]);
+            // Parts of the batch, which is never cut.
+            if is_of_batch {
+                continue;
+            }
             let (from, to) = (of(*input, axis), of(out, axis));
             for index in 0..self.entries.size(from) {
                 self.entries.tie((from, index), (to, offset + index));

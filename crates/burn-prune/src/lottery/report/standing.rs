@@ -14,12 +14,14 @@ pub(super) fn expected(study: &Study) -> Vec<CellId> {
     for &seed in &study.seeds {
         expected.push(CellId::dense(seed));
         for method in &study.methods {
-            let rounds = 1..=study.rounds;
-            expected.extend(rounds.map(|round| CellId::new(seed, &method.name, round)));
+            for round in 1..=study.rounds {
+                expected.push(CellId::new(seed, &method.name, round));
+            }
             for (control, rounds) in &method.controls {
                 let name = control_name(&method.name, *control);
-                let rounds = rounds.iter();
-                expected.extend(rounds.map(|round| CellId::new(seed, &name, *round)));
+                for round in rounds {
+                    expected.push(CellId::new(seed, &name, *round));
+                }
             }
         }
     }

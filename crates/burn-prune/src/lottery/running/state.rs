@@ -86,15 +86,24 @@ impl Running<'_> {
         &self,
         cell: &CellId,
     ) -> Result<Option<Arc<Outcome>>, LotteryError> {
-        let (aside, reason) = match self.state(cell, &mut Known::new())? {
+        match self.state(cell, &mut Known::new())? {
             State::Finished(outcome) => return Ok(Some(outcome)),
-            State::Unfit(aside, reason) => (aside, reason),
-            State::Missing | State::Open => return Ok(None),
+            // Another shard's is for that shard to see to.
+            State::Unfit(..) if self.is_own(cell) => {}
+            State::Unfit(..) | State::Missing | State::Open => return Ok(None),
+        }
+        // Once more under the lock: another process may have made it anew in the meantime.
+        let locked = self.search.directory.lock()?;
+        let moved = match self.state(cell, &mut Known::new())? {
+            State::Finished(outcome) => return Ok(Some(outcome)),
+            State::Missing | State::Open => None,
+            State::Unfit(aside, reason) => {
+                let moved_to = self.search.directory.set_aside(cell, aside)?;
+                Some((aside, reason, moved_to))
+            }
         };
-        // Another shard's is for that shard to see to.
-        if self.is_own(cell) {
-            let moved_to = &self.search.directory.set_aside(cell, aside)?;
-            let reason = &reason;
+        drop(locked);
+        if let Some((aside, reason, moved_to)) = &moved {
             (self.search.on_event)(&match aside {
                 Aside::Damaged => Event::Damaged {
                     cell,

@@ -67,15 +67,26 @@ use crate::Pruner;
 /// the dense cells the weights that methods go back to; in the cells of methods that keep their
 /// weights, the trained ones.
 ///
+/// Weights and masks are known by SHA-256, and so are the files that say what came out. Each cell
+/// says what it was made from, and that is compared right before the training and whenever the cell
+/// is found: when a round comes out otherwise than before, those after it are moved away, nothing is
+/// deleted, and they are made anew. A file that is damaged or that of another cell is an error
+/// before anything is trained on it.
+///
+/// # What is tried first
+/// The pruners, on the initial weights of each seed and through all rounds: nothing is trained that
+/// could not be finished. A study with nothing left to do is only read, and may be on a disk that
+/// cannot be written.
+///
 /// A cell waits for the device once: weights and masks are read together, to prune and to see that
 /// the masks are still there. Once more, where masks are cut before the end of the training. And
 /// weights that are kept are read by Burn, tensor by tensor.
 ///
 /// # What has to be the same
 /// Initial weights and everything else that decides over a training. What the search knows it
-/// checks itself: steps, pruners, switches, the shapes of the model. The rest is in the closures;
-/// say it with [`describe`](Self::describe), and a cell that was made with another learning rate
-/// is refused.
+/// checks itself: steps, pruners, switches, the shapes of the model. Of other initial weights it
+/// tells in [`Event::OtherStart`]. The rest is in the closures; say it with
+/// [`describe`](Self::describe), and a cell that was made with another learning rate is refused.
 pub struct LotteryTicketSearch<'a> {
     pub(super) directory: Directory,
     pub(super) steps: usize,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::LotteryTicketSearch;
 use crate::PruneError;
 use crate::lottery::running::{Known, Running, State};
-use crate::lottery::store::{Study, VERSION};
+use crate::lottery::store::Study;
 use crate::lottery::{Cell, CellId, Event, LotteryError, StudyReport, Trained, settings};
 
 impl LotteryTicketSearch<'_> {
@@ -34,13 +34,7 @@ impl LotteryTicketSearch<'_> {
         let shapes = settings::shapes(&first);
         let common = self.common(&first, &shapes)?;
         let run = Running::new(self, common.clone(), shapes);
-        let study = Study {
-            version: VERSION,
-            seeds: self.seeds.clone(),
-            rounds: self.rounds,
-            methods: self.methods.clone(),
-            settings: common,
-        };
+        let study = Study::new(&self.seeds, self.rounds, &self.methods, common);
         let is_joined = self.directory.has(&study)?;
         let mut known = Known::new();
         let first_rounds = run.owners.iter().map(|(cell, _)| cell);
@@ -73,9 +67,10 @@ impl LotteryTicketSearch<'_> {
         }
         let seeds: BTreeSet<u64> = unfinished.iter().map(|cell| cell.seed).collect();
         for seed in seeds {
-            match seed == self.seeds[0] {
-                true => run.rehearse(seed, &first, &mut known)?,
-                false => run.rehearse(seed, &model(seed), &mut known)?,
+            if seed == self.seeds[0] {
+                run.rehearse(seed, &first, &mut known)?;
+            } else {
+                run.rehearse(seed, &model(seed), &mut known)?;
             }
         }
         drop(first);

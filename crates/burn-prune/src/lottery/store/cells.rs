@@ -79,7 +79,7 @@ impl Directory {
         Ok(Found::Whole(Box::new(outcome)))
     }
 
-    /// Moves a cell out of the way; nothing is deleted.
+    /// Moves a cell out of the way; nothing is deleted. To be called under the lock of the study.
     pub(in crate::lottery) fn set_aside(
         &self,
         cell: &CellId,
@@ -133,14 +133,14 @@ impl Directory {
         };
         let path = self.folder(&outcome.cell).join(name);
         let bytes = fs::read(&path).map_err(|error| file_error(&path, error))?;
-        match stored.is_of(&bytes) {
-            true => Ok((path, bytes)),
-            false => Err(file_error(
-                &path,
-                "the file is damaged, or that of another cell; move its folder away to have the \
-                 cell made anew",
-            )),
+        if stored.is_of(&bytes) {
+            return Ok((path, bytes));
         }
+        Err(file_error(
+            &path,
+            "the file is damaged, or that of another cell; move its folder away to have the cell \
+             made anew",
+        ))
     }
 
     /// Writes a cell, whole or not at all.
@@ -185,13 +185,28 @@ impl Directory {
         }
         sealed::write(&cell.join(CELL), &outcome)?;
         sync_folder(&cell);
-        match fs::rename(&cell, &folder) {
-            Ok(()) => sync_folder(parent),
+        let locked = self.lock()?;
+        let placed = self.place(&cell, &outcome);
+        drop(locked);
+        placed
+    }
+
+    /// Moves a cell that has been written to its place. To be called under the lock of the study.
+    fn place(&self, cell: &Path, outcome: &Outcome) -> Result<(), LotteryError> {
+        let folder = self.folder(&outcome.cell);
+        match self.find(&outcome.cell)? {
             // Another process was faster, with the same cell.
-            Err(_) if matches!(self.find(&outcome.cell), Ok(Found::Whole(_))) => {}
-            Err(error) => return Err(file_error(&folder, error)),
+            Found::Whole(there) if there.made_from == outcome.made_from => Ok(()),
+            Found::Whole(_) | Found::Damaged(_) => Err(file_error(
+                &folder,
+                "another process has written this cell in the meantime, and from something else",
+            )),
+            Found::Nothing => {
+                fs::rename(cell, &folder).map_err(|error| file_error(&folder, error))?;
+                sync_folder(folder.parent().expect("a cell lies in a folder"));
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// Removes what killed processes have left of these cells, which are this shard's, and of the

@@ -16,12 +16,12 @@ pub(in crate::lottery) fn of_masks(masks: &MaskSet) -> Digest {
     for (path, mask) in masks {
         text(&mut hasher, path);
         numbers(&mut hasher, mask.shape());
-        let words = mask.words().iter();
-        hasher.update(
-            words
-                .flat_map(|word| word.to_le_bytes())
-                .collect::<Vec<u8>>(),
-        );
+        let bits: Vec<u8> = mask
+            .words()
+            .iter()
+            .flat_map(|word| word.to_le_bytes())
+            .collect();
+        hasher.update(bits);
     }
     hasher.finish()
 }

@@ -122,7 +122,7 @@ impl Directory {
     }
 
     /// Held while something is looked at and changed, as several shards may run at once.
-    fn lock(&self) -> Result<File, LotteryError> {
+    pub(super) fn lock(&self) -> Result<File, LotteryError> {
         let lock = self.root.join(LOCK);
         let locked = File::create(&lock).and_then(|file| file.lock().map(|()| file));
         locked.map_err(|error| file_error(&lock, error))

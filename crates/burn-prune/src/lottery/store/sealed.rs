@@ -52,7 +52,10 @@ fn seal(content: &impl Serialize) -> serde_json::Result<String> {
 }
 
 /// Whether the text is the one that was written.
+///
+/// Line ends do not count, which version control changes on some systems.
 fn is_intact(text: &str, digest: &str) -> bool {
+    let text = text.replace("\r\n", "\n");
     match text.rfind(digest) {
         Some(at) if digest.len() == blank().len() => {
             let (before, after) = (&text[..at], &text[at + digest.len()..]);
@@ -157,6 +160,8 @@ mod tests {
                 }
             }
         }
+        let windows = text.replace('\n', "\r\n");
+        assert!(matches!(read_text(&windows), Ok(Opened::Intact(_))));
         let older = text.replace("\"version\": 2", "\"version\": 1");
         assert!(matches!(read_text(&older), Ok(Opened::Damaged(_))));
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::VERSION;
 use crate::lottery::Method;
 use crate::lottery::settings::differences;
 
@@ -19,6 +20,34 @@ pub(in crate::lottery) struct Study {
 }
 
 impl Study {
+    /// A study of this release.
+    pub(in crate::lottery) fn new(
+        seeds: &[u64],
+        rounds: usize,
+        methods: &[Method],
+        settings: Value,
+    ) -> Self {
+        let mut study = Self {
+            version: VERSION,
+            seeds: seeds.to_vec(),
+            rounds,
+            methods: methods.to_vec(),
+            settings,
+        };
+        study.sort();
+        study
+    }
+
+    /// Into the order in which a study that was joined is.
+    fn sort(&mut self) {
+        sort(&mut self.seeds);
+        let controls = self
+            .methods
+            .iter_mut()
+            .flat_map(|method| &mut method.controls);
+        controls.for_each(|(_, rounds)| sort(rounds));
+    }
+
     /// This study with what another one adds to it, or how they differ.
     pub(super) fn joined(self, here: Self) -> Result<Self, Vec<String>> {
         let mut found = differences(&self.settings, &here.settings);
@@ -36,27 +65,28 @@ impl Study {
         if !found.is_empty() {
             return Err(found);
         }
-        let mut seeds = [self.seeds, here.seeds].concat();
-        seeds.sort_unstable();
-        seeds.dedup();
-        Ok(Self {
-            seeds,
+        let mut joined = Self {
+            seeds: [self.seeds, here.seeds].concat(),
             rounds: self.rounds.max(here.rounds),
             methods,
             version: self.version,
             settings: self.settings,
-        })
+        };
+        joined.sort();
+        Ok(joined)
     }
+}
+
+/// And drops what is there twice.
+fn sort<T: Ord>(values: &mut Vec<T>) {
+    values.sort_unstable();
+    values.dedup();
 }
 
 fn add_controls(known: &mut Method, method: Method) {
     for (control, rounds) in method.controls {
         match known.controls.iter_mut().find(|(of, _)| *of == control) {
-            Some((_, known)) => {
-                known.extend(rounds);
-                known.sort_unstable();
-                known.dedup();
-            }
+            Some((_, known)) => known.extend(rounds),
             None => known.controls.push((control, rounds)),
         }
     }

@@ -1,0 +1,59 @@
+//! Random models and random pruners, one after the other, against masks that are made by sorting.
+
+mod models;
+mod reference;
+mod settings;
+
+use burn::tensor::Device;
+use burn_prune::{MaskMode, Prunable};
+
+use crate::chance::for_seeds;
+use reference::{Masks, as_plain, masks, places};
+use settings::Settings;
+
+#[test]
+fn masks_are_those_of_the_reference() {
+    let (mut pruned, mut refused) = (0, 0);
+    for_seeds(300, |_, chance| {
+        let device = match chance.once_in(2) {
+            true => Device::flex(),
+            false => Device::flex().autodiff(),
+        };
+        let mut model = models::model(chance, &device);
+        // Reading the places initializes them, so at first only their paths are known.
+        let mut paths = places(&model.clone());
+        let mut before = Masks::new();
+        for _ in 0..chance.between(1, 4) {
+            let settings = Settings::random(chance, &paths);
+            let found = settings.pruner().masks(&model);
+            // Now everything that is selected is initialized, in the model itself.
+            paths = places(&model);
+            let expected = masks(&paths, &before, &settings);
+            let (Ok(found), Some(expected)) = (&found, &expected) else {
+                let (found, expected) = (found.is_ok(), expected.is_some());
+                assert_eq!(found, expected, "{settings:?}");
+                refused += 1;
+                continue;
+            };
+            let plain = as_plain(found);
+            let paths_of = |masks: &Masks| masks.keys().cloned().collect::<Vec<_>>();
+            assert_eq!(paths_of(&plain), paths_of(expected), "{settings:?}");
+            for (path, mask) in &plain {
+                assert_eq!(mask, &expected[path], "{path} by {settings:?}");
+            }
+            pruned += 1;
+            model = model.with_masks(found).unwrap();
+            before.extend(plain);
+            assert_eq!(as_plain(&model.masks()), before, "{settings:?}");
+            if chance.once_in(3) {
+                let mode = *chance.pick(&[MaskMode::OnRead, MaskMode::AfterStep]);
+                model = model.with_mask_mode(mode).unwrap();
+                paths = places(&model);
+            }
+        }
+    });
+    assert!(
+        pruned > 300 && refused > 30,
+        "{pruned} pruned, {refused} refused"
+    );
+}
