@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use burn::module::{Module, ParamGroup, ParamId};
+use burn::module::{Module, ParamGroup};
 use burn::tensor::Tensor;
 
 #[cfg(feature = "optim")]
@@ -14,7 +14,7 @@ use crate::allocation::Ends;
 use crate::{
     Allocation, Amount, Criterion, MaskSet, Pattern, PruneError, Target, WeightAxes,
     allocation::Floor,
-    model::{Inventory, Parameter, ReadBack, Values},
+    model::{Inventory, Parameter, Place, ReadBack, Sharing, Values},
     ranking::{Ranking, importance_of},
     target::Targets,
 };
@@ -73,9 +73,9 @@ pub(crate) struct Importance {
 
 /// The parameters that a pruner looks at.
 pub(crate) struct Wanted {
-    pub selected: HashSet<ParamId>,
+    pub selected: HashSet<Place>,
     /// Those of them that are ranked by their weights.
-    pub weights: HashSet<ParamId>,
+    pub weights: HashSet<Place>,
 }
 
 /// Shape and CRC-32, by which a recipe tells scores apart, wherever they are stored.
@@ -290,8 +290,12 @@ impl Pruner {
     ///
     /// The model does not change. Weights, and the masks that are there, are read back from the
     /// device together, once; on flex `f32` weights are looked at where they are. A parameter that was not initialized
-    /// yet is. A shared parameter counts once, under its
-    /// first path.
+    /// yet is.
+    ///
+    /// A parameter that is shared between several places counts once, under its first path: places
+    /// of one [`ParamId`](burn::module::ParamId) whose weights are equal to the last bit when they
+    /// first get a mask, and which have had one mask since. Equal ids alone do not make it: models
+    /// that are clones of each other or come from one file are pruned each by its own weights.
     ///
     /// # Errors
     /// A bad amount, a group that matches nothing, an axis that a parameter does not have, a
@@ -307,11 +311,20 @@ impl Pruner {
         lost: &BTreeMap<String, usize>,
         model: &M,
     ) -> Result<MaskSet, PruneError> {
+        Ok(self.choose(lost, model)?.1)
+    }
+
+    /// [`masks_with`](Self::masks_with), and the parameters that they are for.
+    pub(crate) fn choose<M: Module>(
+        &self,
+        lost: &BTreeMap<String, usize>,
+        model: &M,
+    ) -> Result<(Inventory, MaskSet), PruneError> {
         let mut inventory = Inventory::of(model);
         let wanted = self.wanted(&inventory)?;
-        inventory.initialize(model, &wanted.selected);
-        let read = ReadBack::of(model, &inventory, wanted.weights, &wanted.selected);
-        self.masks_with_of(lost, &inventory, &read)
+        let read = inventory.read(model, wanted.weights, &wanted.selected, Sharing::OneMask);
+        let masks = self.masks_with_of(lost, &inventory, &read)?;
+        Ok((inventory, masks))
     }
 
     /// What this pruner is for this model, as JSON data: the same for the same masks, whatever
@@ -357,9 +370,9 @@ impl Pruner {
             weights: selected
                 .iter()
                 .filter(by_weight)
-                .map(|known| known.id)
+                .map(|known| known.place())
                 .collect(),
-            selected: selected.iter().map(|known| known.id).collect(),
+            selected: selected.iter().map(|known| known.place()).collect(),
         })
     }
 
@@ -418,9 +431,10 @@ impl Pruner {
     ) -> Result<T, PruneError> {
         let mut inventory = Inventory::of(model);
         let selected = self.targets.select(&inventory)?.into_iter();
-        let selected = selected.map(|selected| selected.parameter.id).collect();
-        inventory.initialize(model, &selected);
-        let read = ReadBack::of(model, &inventory, HashSet::new(), &selected);
+        let selected = selected
+            .map(|selected| selected.parameter.place())
+            .collect();
+        let read = inventory.read(model, HashSet::new(), &selected, Sharing::OneMask);
         let selected = self.targets.select(&inventory)?;
         let ranking = Ranking::new(self.pattern, selected, &read)?;
         ranking.check_importance(&self.importance)?;
