@@ -39,6 +39,7 @@ mod rewinding;
 mod schedules;
 mod semantics;
 mod sensitivity;
+mod shared_ids;
 mod statistics;
 mod threads;
 mod torch;

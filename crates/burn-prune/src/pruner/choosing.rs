@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use burn::module::{Module, ParamId};
+use burn::module::Module;
 
 use super::Pruner;
 use crate::allocation::Allocation;
@@ -10,15 +10,15 @@ use crate::allocation::Allocation;
 use crate::allocation::Ends;
 use crate::error::PruneError;
 use crate::mask::MaskSet;
-use crate::model::{Inventory, Parameter, ReadBack};
+use crate::model::{Inventory, Parameter, Place, ReadBack, Sharing};
 use crate::pattern::Pattern;
 use crate::ranking::{Ranking, importance_of};
 
 /// The parameters that a pruner looks at.
 pub(crate) struct Wanted {
-    pub selected: HashSet<ParamId>,
+    pub selected: HashSet<Place>,
     /// Those of them that are ranked by their weights.
-    pub weights: HashSet<ParamId>,
+    pub weights: HashSet<Place>,
 }
 
 impl Pruner {
@@ -29,11 +29,20 @@ impl Pruner {
         lost: &BTreeMap<String, usize>,
         model: &M,
     ) -> Result<MaskSet, PruneError> {
+        Ok(self.choose(lost, model)?.1)
+    }
+
+    /// [`masks_with`](Self::masks_with), and the parameters that they are for.
+    pub(crate) fn choose<M: Module>(
+        &self,
+        lost: &BTreeMap<String, usize>,
+        model: &M,
+    ) -> Result<(Inventory, MaskSet), PruneError> {
         let mut inventory = Inventory::of(model);
         let wanted = self.wanted(&inventory)?;
-        inventory.initialize(model, &wanted.selected);
-        let read = ReadBack::of(model, &inventory, wanted.weights, &wanted.selected);
-        self.masks_with_of(lost, &inventory, &read)
+        let read = inventory.read(model, wanted.weights, &wanted.selected, Sharing::OneMask);
+        let masks = self.masks_with_of(lost, &inventory, &read)?;
+        Ok((inventory, masks))
     }
 
     /// What has to be initialized and read before [`masks_of`](Self::masks_of).
@@ -46,9 +55,9 @@ impl Pruner {
             weights: selected
                 .iter()
                 .filter(by_weight)
-                .map(|known| known.id)
+                .map(|known| known.place())
                 .collect(),
-            selected: selected.iter().map(|known| known.id).collect(),
+            selected: selected.iter().map(|known| known.place()).collect(),
         })
     }
 
@@ -107,9 +116,10 @@ impl Pruner {
     ) -> Result<T, PruneError> {
         let mut inventory = Inventory::of(model);
         let selected = self.targets.select(&inventory)?.into_iter();
-        let selected = selected.map(|selected| selected.parameter.id).collect();
-        inventory.initialize(model, &selected);
-        let read = ReadBack::of(model, &inventory, HashSet::new(), &selected);
+        let selected = selected
+            .map(|selected| selected.parameter.place())
+            .collect();
+        let read = inventory.read(model, HashSet::new(), &selected, Sharing::OneMask);
         let selected = self.targets.select(&inventory)?;
         let ranking = Ranking::new(self.pattern, selected, &read)?;
         ranking.check_importance(&self.importance)?;

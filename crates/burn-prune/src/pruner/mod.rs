@@ -285,8 +285,12 @@ impl Pruner {
     ///
     /// The model does not change. Weights, and the masks that are there, are read back from the
     /// device together, once; on flex `f32` weights are looked at where they are. A parameter that was not initialized
-    /// yet is. A shared parameter counts once, under its
-    /// first path.
+    /// yet is.
+    ///
+    /// A parameter that is shared between several places counts once, under its first path: places
+    /// of one [`ParamId`](burn::module::ParamId) whose weights are equal to the last bit when they
+    /// first get a mask, and which have had one mask since. Equal ids alone do not make it: models
+    /// that are clones of each other or come from one file are pruned each by its own weights.
     ///
     /// # Errors
     /// A bad amount, a group that matches nothing, an axis that a parameter does not have, a
