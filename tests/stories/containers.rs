@@ -4,7 +4,7 @@ use burn::module::{Module, Param, ParamGroup};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig, LinearLayout, Lstm, LstmConfig};
 use burn::tensor::{Device, Tensor};
-use burn_prune::{Axis, Magnitude, Mask, MaskSet, Prunable, Pruner};
+use burn_prune::{Axis, Magnitude, Mask, MaskSet, Prunable, PruneError, Pruner};
 
 use crate::nets::{kept, linear, values};
 
@@ -142,8 +142,13 @@ fn either_path_of_a_shared_parameter_names_it() {
     for layer in [&model.first, &model.second] {
         assert_eq!(values(layer.weight.val()), [0.0, 0.0, 3.0, 4.0]);
     }
-    let excluded = Pruner::new(Magnitude::l1()).exclude(ParamGroup::from_path("second.weight"));
-    let masks = excluded.amount(1).masks(&shared()).unwrap();
+    // Leaving out one of them is refused: nobody can tell which of the two is meant.
+    let first = Pruner::new(Magnitude::l1()).amount(1);
+    let one = ParamGroup::from_path("second.weight");
+    let refused = first.clone().exclude(one).masks(&shared()).unwrap_err();
+    assert!(matches!(refused, PruneError::PartOfShared { .. }));
+    let both = ParamGroup::from_paths(vec!["first.weight", "second.weight"]);
+    let masks = first.exclude(both).masks(&shared()).unwrap();
     assert_eq!(
         masks.iter().map(|(path, _)| path).collect::<Vec<_>>(),
         ["own.weight"]

@@ -395,6 +395,32 @@ pub enum PruneError {
         /// Another one.
         other: String,
     },
+    /// A selection that has one place of a shared parameter and not another.
+    #[error(
+        "`{method}` names `{path}` and not `{other}`, but they are one shared parameter, with one id \
+         and equal weights: name both, or, where they belong to two models that are to be pruned \
+         apart, give one of the models ids of its own with `Prunable::with_fresh_ids`"
+    )]
+    PartOfShared {
+        /// The method of the pruner that received the selection.
+        method: &'static str,
+        /// A path that it has.
+        path: String,
+        /// A path that it does not have.
+        other: String,
+    },
+    /// Parameters of one id that Burn's optimizers would mistake for each other.
+    #[error(
+        "`{path}` and `{other}` have one id but are not one shared parameter: Burn's optimizers \
+         would give the gradient of `{other}` to `{path}`; give one of the two models ids of its own \
+         with `Prunable::with_fresh_ids` before they are put together"
+    )]
+    SharedId {
+        /// The path that is first in the model.
+        path: String,
+        /// The path whose gradient it would get.
+        other: String,
+    },
 }
 
 impl PruneError {

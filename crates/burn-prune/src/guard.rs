@@ -65,6 +65,12 @@ impl MaskGuard {
         Self { masks: masks.found }
     }
 
+    /// The ids of the masks: masks with other bits have other ids.
+    #[cfg(feature = "optim")]
+    pub(crate) fn ids(&self) -> impl Iterator<Item = ParamId> {
+        self.masks.iter().map(|mask| mask.id)
+    }
+
     /// Refuses a model that has lost a mask, naming the paths.
     ///
     /// Looks at no tensor: cheap enough to be called after each step.

@@ -1,10 +1,6 @@
 //! The trait that puts pruning onto every Burn module.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, HashSet},
-    path::Path,
-};
+use std::path::Path;
 
 #[cfg(feature = "optim")]
 use burn::module::ModuleDisplay;
@@ -13,9 +9,9 @@ use burn::optim::GradientsParams;
 use burn::{module::Module, store::ModuleRecord};
 
 use crate::{
-    Allocation, Amount, Axis, Criterion, Magnitude, Mask, MaskMode, MaskSet, Pattern, PruneError,
-    Pruner, Random, Rejected, SparsityReport,
-    model::{self, Inventory, Parameter, ReadBack, attach},
+    Allocation, Amount, Axis, Criterion, Magnitude, MaskMode, MaskSet, Pattern, PruneError, Pruner,
+    Random, Rejected, SparsityReport,
+    model::{self, Attachment, Fitting, Inventory, ReadBack},
     record::{self, RecordFile},
 };
 
@@ -43,18 +39,16 @@ pub trait Prunable: Module {
     /// # Errors
     /// As [`Pruner::masks`].
     fn prune(self, pruner: &Pruner) -> Result<Self, Rejected<Self>> {
-        match pruner.masks(&self) {
-            Ok(masks) => self.with_masks(&masks),
-            Err(error) => Err(Rejected::new(self, error)),
-        }
+        model::prune(self, pruner)
     }
 
     /// Attaches masks: those a [`Pruner`] chose, or your own.
     ///
     /// Each is intersected with the mask that is there. A mask that keeps everything changes no
     /// weight, but marks its parameter as pruned. The stored weights and the parameter ids stay as
-    /// they are; a lazy parameter is initialized. Shared parameters get the mask at each of their
-    /// places.
+    /// they are; a lazy parameter is initialized. A shared parameter gets the mask at each of its
+    /// places, under whichever path it is given: see [`Pruner::masks`]. Masks that are there are not
+    /// read back, and weights only where one parameter id is at several places.
     ///
     /// # Errors
     /// An empty set, a path that no parameter has, another shape, or a parameter that cannot carry
@@ -73,30 +67,8 @@ pub trait Prunable: Module {
     /// # Ok::<(), burn_prune::PruneError>(())
     /// ```
     fn with_masks(self, masks: &MaskSet) -> Result<Self, Rejected<Self>> {
-        let mut inventory = Inventory::of(&self);
-        let named = masks.iter().filter_map(|(path, _)| inventory.find(path));
-        let named = named.map(|parameter| parameter.id).collect();
-        inventory.initialize(&self, &named);
-        let mut combined: HashMap<_, Cow<'_, Mask>> = HashMap::new();
-        let mut combine = || {
-            for (path, mask) in masks.iter() {
-                let parameter = fitting(&inventory, path, mask.shape())?;
-                let before = combined.remove(&parameter.id);
-                let before = before.or_else(|| parameter.mask().map(Cow::Owned));
-                let after = match before {
-                    Some(before) => Cow::Owned(before.into_owned().intersect(mask)?),
-                    None => Cow::Borrowed(mask),
-                };
-                combined.insert(parameter.id, after);
-            }
-            if combined.is_empty() {
-                Err(PruneError::NoMasks)
-            } else {
-                Ok(())
-            }
-        };
-        match combine() {
-            Ok(()) => Ok(attach(self, &combined, inventory.mask_mode())),
+        match Fitting::of(&self, masks, Attachment::Intersect) {
+            Ok(masks) => Ok(masks.attach(self)),
             Err(error) => Err(Rejected::new(self, error)),
         }
     }
@@ -161,6 +133,10 @@ pub trait Prunable: Module {
     /// Writes zero into the gradients of pruned weights, in place: the call before a step that
     /// clips by norm, or whose optimizer mixes the entries of a tensor, in [`MaskMode::AfterStep`].
     ///
+    /// Gradients have the id of their parameter and no path. Where several places of one id are
+    /// trained, a gradient becomes zero where all of them are pruned, so that no weight that is kept
+    /// anywhere loses its gradient; [`with_fresh_ids`](Self::with_fresh_ids) makes it exact.
+    ///
     /// ```
     /// use burn::{nn::LinearConfig, optim::GradientsParams, tensor::{Device, Tensor}};
     /// use burn_prune::{MaskMode, Prunable};
@@ -205,31 +181,10 @@ pub trait Prunable: Module {
     /// # Ok::<(), burn_prune::PruneError>(())
     /// ```
     fn replace_masks(self, masks: &MaskSet) -> Result<Self, Rejected<Self>> {
-        let mut inventory = Inventory::of(&self);
-        let named = masks.iter().filter_map(|(path, _)| inventory.find(path));
-        let named = named.map(|parameter| parameter.id).collect();
-        inventory.initialize(&self, &named);
-        let mut named = HashMap::new();
-        let replaced = masks.iter().map(|(path, mask)| {
-            let parameter = fitting(&inventory, path, mask.shape())?;
-            match named.insert(parameter.id, (path, mask)) {
-                Some((other, known)) if known != mask => Err(PruneError::MasksDiffer {
-                    path: path.to_string(),
-                    other: other.to_string(),
-                }),
-                _ => Ok((parameter.id, mask.clone())),
-            }
-        });
-        let replaced = replaced.collect::<Result<HashMap<_, _>, PruneError>>();
-        let replaced = match replaced {
-            Ok(replaced) if replaced.is_empty() => Err(PruneError::NoMasks),
-            other => other,
-        };
-        match replaced {
-            Ok(replaced) => {
-                let changed = replaced.keys().copied().collect();
-                let model = model::zero_pruned_of(self, &changed);
-                Ok(attach(model, &replaced, inventory.mask_mode()))
+        match Fitting::of(&self, masks, Attachment::Replace) {
+            Ok(masks) => {
+                let model = masks.zero_pruned(self);
+                Ok(masks.attach(model))
             }
             Err(error) => Err(Rejected::new(self, error)),
         }
@@ -238,8 +193,7 @@ pub trait Prunable: Module {
     /// The masks that are attached, in module order. Reads them back from the device, once.
     fn masks(&self) -> MaskSet {
         let inventory = Inventory::of(self);
-        let all = inventory.parameters.iter().map(|known| known.id).collect();
-        ReadBack::of(self, &inventory, HashSet::new(), &all).masks(&inventory)
+        ReadBack::of_masks(&inventory).masks(&inventory)
     }
 
     /// Whether a mask is attached anywhere below, also one that keeps everything.
@@ -263,6 +217,31 @@ pub trait Prunable: Module {
             Ok(()) => Ok(model::zero_after_step(self).materialize()),
             Err(error) => Err(Rejected::new(self, error)),
         }
+    }
+
+    /// Gives every parameter a new id, and leaves everything else as it is, masks too.
+    ///
+    /// Burn knows parameters by their id: optimizers keep their state and hand out gradients by it.
+    /// Models that are clones of each other, or have been loaded from one file, have the same ids.
+    /// Where they are trained as parts of one module, one place gets the gradient of the other. So
+    /// give one of them ids of its own before they are put together.
+    ///
+    /// A parameter that is shared between several places of this module (the same id and equal
+    /// weights, or one mask) has one new id at all of them. The state of an optimizer, and gradients
+    /// that have been computed, do not fit any more. Running statistics keep their ids.
+    ///
+    /// ```
+    /// use burn::{nn::{Linear, LinearConfig}, tensor::Device};
+    /// use burn_prune::Prunable;
+    ///
+    /// let teacher: Linear = LinearConfig::new(8, 4).init(&Device::flex());
+    /// let student = teacher.clone().with_fresh_ids();
+    /// assert_ne!(student.weight.id, teacher.weight.id);
+    /// assert_eq!(student.weight.val().into_data(), teacher.weight.val().into_data());
+    /// ```
+    #[must_use]
+    fn with_fresh_ids(self) -> Self {
+        model::with_fresh_ids(self)
     }
 
     /// Takes the masks off without writing their zeros: the weights are then what was stored under
@@ -506,26 +485,3 @@ pub trait Prunable: Module {
 }
 
 impl<M: Module> Prunable for M {}
-
-/// The parameter at this path, when a mask of this shape can be attached to it.
-fn fitting<'a>(
-    inventory: &'a Inventory,
-    path: &str,
-    shape: &[usize],
-) -> Result<&'a Parameter, PruneError> {
-    let parameter = inventory
-        .find(path)
-        .ok_or_else(|| PruneError::MaskFitsNothing {
-            path: path.to_string(),
-            found: inventory.paths(),
-        })?;
-    parameter.check_maskable()?;
-    if parameter.shape != shape {
-        return Err(PruneError::MaskShape {
-            path: path.to_string(),
-            expected: parameter.shape.clone(),
-            found: shape.to_vec(),
-        });
-    }
-    Ok(parameter)
-}

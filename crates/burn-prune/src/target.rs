@@ -30,21 +30,18 @@ impl Targets {
         inventory: &'a Inventory,
     ) -> Result<Vec<Selected<'a>>, PruneError> {
         self.check_groups(inventory)?;
-        let chosen = inventory
-            .parameters
-            .iter()
-            .filter(|known| self.chooses(known));
-        let selected: Vec<Selected> = chosen
-            .map(|parameter| Selected {
-                parameter,
-                axes: self.axes(parameter),
-            })
-            .collect();
+        let mut selected = Vec::new();
+        for parameter in &inventory.parameters {
+            if self.chooses(parameter)? {
+                let axes = self.axes(parameter);
+                selected.push(Selected { parameter, axes });
+            }
+        }
         if selected.is_empty() {
-            let wanted = inventory
-                .parameters
-                .iter()
-                .filter(|known| self.wants(known));
+            let wanted = inventory.parameters.iter().filter(|known| {
+                let mut places = 0..known.paths.len();
+                places.any(|place| self.wants(known, place))
+            });
             let excluded = wanted.map(Parameter::path).collect::<Vec<_>>();
             return Err(match excluded.is_empty() {
                 true => PruneError::NothingToPrune {
@@ -83,18 +80,41 @@ impl Targets {
         Ok(())
     }
 
-    fn chooses(&self, parameter: &Parameter) -> bool {
-        self.wants(parameter) && !in_any(&self.exclude, parameter)
+    /// Whether all places of the parameter are chosen, or none.
+    ///
+    /// # Errors
+    /// When some of them are: either all are meant, or they are not shared by intention.
+    fn chooses(&self, parameter: &Parameter) -> Result<bool, PruneError> {
+        let excludes = |place: usize| in_any(&self.exclude, parameter, place);
+        let places = || 0..parameter.paths.len();
+        let chooses = |place: &usize| self.wants(parameter, *place) && !excludes(*place);
+        let Some(chosen) = places().find(chooses) else {
+            return Ok(false);
+        };
+        let Some(left) = places().find(|place| !chooses(place)) else {
+            return Ok(true);
+        };
+        let (method, named, other) = match &self.only {
+            _ if excludes(left) => ("exclude", left, chosen),
+            Some(_) => ("only", chosen, left),
+            None => ("include", chosen, left),
+        };
+        Err(PruneError::PartOfShared {
+            method,
+            path: parameter.paths[named].clone(),
+            other: parameter.paths[other].clone(),
+        })
     }
 
-    /// Whether this would be chosen if nothing were excluded.
-    fn wants(&self, parameter: &Parameter) -> bool {
+    /// Whether this place would be chosen if nothing were excluded.
+    fn wants(&self, parameter: &Parameter, place: usize) -> bool {
         let by_default = match &self.only {
-            Some(group) => parameter.matches(group),
+            Some(group) => group.matches(&parameter.id, Some(&parameter.paths[place])),
+            // A shared parameter is what it is where it is first.
             None => default_axes(parameter).is_some(),
         };
         // Groups are often drawn wide; statistics are never meant.
-        (by_default || in_any(&self.include, parameter)) && !parameter.is_statistic()
+        (by_default || in_any(&self.include, parameter, place)) && !parameter.is_statistic()
     }
 
     fn axes(&self, parameter: &Parameter) -> Option<WeightAxes> {
@@ -106,8 +126,10 @@ impl Targets {
     }
 }
 
-fn in_any(groups: &[ParamGroup], parameter: &Parameter) -> bool {
-    groups.iter().any(|group| parameter.matches(group))
+fn in_any(groups: &[ParamGroup], parameter: &Parameter, place: usize) -> bool {
+    let path = Some(parameter.paths[place].as_str());
+    let mut groups = groups.iter();
+    groups.any(|group| group.matches(&parameter.id, path))
 }
 
 /// The axes of a weight that is pruned by default; `None` for any other parameter.

@@ -24,7 +24,7 @@ pub(crate) fn of_pruner<M: Module>(pruner: &Pruner, model: &M) -> Result<Value, 
         Some(identity) => identity,
         None => {
             let selected = pruner.targets.select(&inventory)?;
-            let ids: HashSet<_> = selected.iter().map(|one| one.parameter.id).collect();
+            let ids: HashSet<_> = selected.iter().map(|one| one.parameter.place()).collect();
             inventory.initialize(model, &ids);
             of_criterion(
                 pruner.criterion.as_ref(),
@@ -33,7 +33,12 @@ pub(crate) fn of_pruner<M: Module>(pruner: &Pruner, model: &M) -> Result<Value, 
         }
     };
     let selected = pruner.targets.select(&inventory)?;
-    let parameters: Vec<&str> = selected.iter().map(|one| one.parameter.path()).collect();
+    // All paths: what is shared may not have been found out yet.
+    let parameters: Vec<&str> = selected
+        .iter()
+        .flat_map(|one| &one.parameter.paths)
+        .map(String::as_str)
+        .collect();
     let importance = pruner.importance.iter();
     let importance: Map<String, Value> = importance
         .map(|(path, importance)| (path.clone(), of_importance(importance)))

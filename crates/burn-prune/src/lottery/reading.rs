@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use burn::module::Module;
 
-use crate::model::{Inventory, Parameter, ReadBack};
+use crate::model::{Inventory, Parameter, ReadBack, Sharing};
 use crate::pruner::Wanted;
 use crate::{MaskSet, PruneError, Pruner};
 
@@ -42,9 +42,10 @@ impl Masks {
             selected.extend(wanted.selected);
             weights.extend(wanted.weights);
         }
-        inventory.initialize(model, &selected);
-        let all = inventory.parameters.iter().map(|known| known.id).collect();
-        let read = ReadBack::of(model, &inventory, weights, &all);
+        let masked = inventory.parameters.iter();
+        let masked = masked.filter(|known| known.is_masked());
+        selected.extend(masked.map(Parameter::place));
+        let read = inventory.read(model, weights, &selected, Sharing::OneMask);
         (inventory, read, refused)
     }
 }

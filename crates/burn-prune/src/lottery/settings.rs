@@ -1,6 +1,6 @@
 //! What has to be the same for a cell to count, and how two of them differ.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use burn::module::Module;
 use serde_json::{Map, Value, json};
@@ -10,9 +10,13 @@ use crate::model::Inventory;
 /// Float parameters and their shapes, in module order.
 pub(super) fn shapes<M: Module>(model: &M) -> Value {
     let mut inventory = Inventory::of(model);
-    let all = inventory.parameters.iter().map(|known| known.id).collect();
+    let all = inventory.parameters.iter();
+    let all = all.map(|known| known.place()).collect();
     inventory.initialize(model, &all);
+    // One of each id, as studies have been kept from the beginning.
+    let mut ids = HashSet::new();
     let shapes = inventory.parameters.iter();
+    let shapes = shapes.filter(|known| ids.insert(known.id));
     let shapes = shapes.map(|known| (known.path().to_string(), json!(known.shape)));
     Value::Object(shapes.collect::<Map<_, _>>())
 }

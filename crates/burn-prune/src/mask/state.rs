@@ -1,5 +1,5 @@
 use burn::module::{Module, Param, ParamId, Reparameterization};
-use burn::tensor::{Device, Int, Tensor, Transaction};
+use burn::tensor::{DType, Device, Int, Tensor, Transaction};
 
 use super::kernel;
 use super::packed::Mask;
@@ -107,6 +107,22 @@ impl WeightMask {
     /// What is known of the weight under it.
     pub(crate) fn trust(&self) -> Trust {
         self.trust
+    }
+
+    /// The mask that keeps what either of them keeps; `None` for weights of different sizes.
+    #[cfg(feature = "optim")]
+    pub(crate) fn union(self, other: &Self) -> Option<Self> {
+        if self.kept.id == other.kept.id {
+            return Some(self);
+        }
+        let [kept, others] = [&self, other].map(|mask| mask.kept.val().without_autodiff());
+        if kept.dims() != others.dims() {
+            return None;
+        }
+        let [kept, others] = [kept, others].map(|bits| bits.cast(DType::I32));
+        let device = kept.device();
+        let both = kept.bitwise_or(others.to_device(&device));
+        Some(Self::from_bits(both, ParamId::new(), self.mode()))
     }
 
     /// [`zero_pruned`](Self::zero_pruned) for a tensor that may be on another device.

@@ -1,166 +1,92 @@
 //! The float parameters of a model, without reading them.
 
 use std::any::Any;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
-use burn::module::{
-    Module, ModuleVisitor, Param, ParamGroup, ParamId, Reparameterization, Reparameterizer,
-};
-use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{DType, Int, Tensor};
 
+use super::parameter::Parameter;
+use super::place::{Place, Places};
+use super::shared::is_of_shared;
+use super::statistics::statistics;
 use crate::PruneError;
-use crate::mask::{Mask, MaskMode, Trust, WeightMask, is_read_as_stored};
+use crate::mask::{MaskMode, WeightMask};
 
-/// The container type under which Burn presents the state of a reparameterization.
-pub(crate) const REPARAMETERIZATION: &str = "Reparameterization";
-
-/// One float parameter, wherever it is used in the model.
-#[derive(Debug)]
-pub(crate) struct Parameter {
-    /// Dotted paths; more than one when it is shared. The first names it.
-    pub paths: Vec<String>,
-    /// The same without the names of enum variants, which other frameworks do not have.
-    pub plain_paths: Vec<String>,
-    pub id: ParamId,
-    pub shape: Vec<usize>,
-    /// Type name of the struct that holds it, `Linear` for instance.
-    layer: Option<String>,
-    /// Name of the reparameterization it carries, ours or another one.
-    reparameterization: Option<String>,
-    /// The packed mask it carries, and its id.
-    bits: Option<(ParamId, Tensor<1, Int>)>,
-    /// When the zeros of that mask are put in.
-    mode: MaskMode,
-    /// What is known of the weight under that mask.
-    trust: Trust,
-    /// Data type, when it is quantized.
-    quantized: Option<DType>,
-    /// Running statistics are presented as parameters, but cannot carry a mask.
-    statistic: bool,
-}
-
-impl Parameter {
-    pub(crate) fn path(&self) -> &str {
-        &self.paths[0]
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Type name of the layer whose `weight` this is.
-    pub(crate) fn weight_of(&self) -> Option<&str> {
-        let name = self.path().rsplit('.').next();
-        self.layer.as_deref().filter(|_| name == Some("weight"))
-    }
-
-    pub(crate) fn matches(&self, group: &ParamGroup) -> bool {
-        let mut paths = self.paths.iter();
-        paths.any(|path| group.matches(&self.id, Some(path)))
-    }
-
-    pub(crate) fn is_masked(&self) -> bool {
-        self.bits.is_some()
-    }
-
-    /// Whether reading it masks it: what is stored may be something else.
-    pub(crate) fn is_masked_on_read(&self) -> bool {
-        self.is_masked() && !is_read_as_stored(self.mode, self.trust)
-    }
-
-    /// The packed mask it carries.
-    pub(super) fn bits(&self) -> Option<Tensor<1, Int>> {
-        self.bits.as_ref().map(|(_, bits)| bits.clone())
-    }
-
-    /// The mask it carries, of what has been read of the packed one.
-    pub(super) fn mask_of(&self, bits: &TensorData) -> Mask {
-        let mask = Mask::from_data(self.shape.clone(), bits);
-        mask.expect("an attached mask has the shape of its parameter")
-    }
-
-    /// The mask it carries. Reads it back from the device.
-    pub(crate) fn mask(&self) -> Option<Mask> {
-        let (id, bits) = self.bits.clone()?;
-        let mask = WeightMask::from_bits(bits, id, self.mode).to_mask(self.shape.clone());
-        Some(mask.expect("an attached mask has the shape of its parameter"))
-    }
-
-    /// Takes in another place where this parameter is used.
-    fn merge(&mut self, mut place: Self) {
-        self.paths.append(&mut place.paths);
-        self.plain_paths.append(&mut place.plain_paths);
-        if self.reparameterization.is_none() {
-            self.reparameterization = place.reparameterization;
-            self.bits = place.bits;
-            self.mode = place.mode;
-            self.trust = place.trust;
-        }
-    }
-
-    /// Refuses a parameter that no mask can be attached to.
-    pub(crate) fn check_maskable(&self) -> Result<(), PruneError> {
-        let path = self.path().to_string();
-        if let (Some(name), None) = (&self.reparameterization, &self.bits) {
-            let name = name.clone();
-            return Err(PruneError::Reparameterized { path, name });
-        }
-        if let Some(dtype) = &self.quantized {
-            let dtype = format!("{dtype:?}");
-            return Err(PruneError::Quantized { path, dtype });
-        }
-        if self.statistic {
-            return Err(PruneError::RunningStatistic { path });
-        }
-        Ok(())
-    }
-
-    fn foreign_reparameterization(&self) -> Option<&str> {
-        let name = self.reparameterization.as_deref();
-        name.filter(|_| self.bits.is_none())
-    }
-
-    pub(crate) fn is_statistic(&self) -> bool {
-        self.statistic
-    }
-}
-
-/// The float parameters of a model in module order, shared ones once.
+/// The float parameters of a model in module order.
+///
+/// Places are one shared parameter when they have one id and one mask that was given to them
+/// together. Whether places of one id without such a mask are shared takes their values to decide:
+/// until it is [read](Self::read) each is a parameter of its own.
 #[derive(Debug)]
 pub(crate) struct Inventory {
     pub parameters: Vec<Parameter>,
+    /// The index of the parameter that is at a path.
+    by_path: HashMap<String, usize>,
 }
 
 impl Inventory {
     pub(crate) fn of<M: Module>(model: &M) -> Self {
-        let statistics = running_statistics(model);
-        let mut parameters: Vec<Parameter> = Vec::new();
-        let mut by_id: HashMap<ParamId, usize> = HashMap::new();
-        for mut parameter in collect(model) {
-            parameter.statistic = statistics.contains(parameter.path());
-            match by_id.get(&parameter.id) {
-                Some(&known) => parameters[known].merge(parameter),
+        let mut parameters = collect(model);
+        let statistics = statistics(model);
+        for (parameter, statistic) in parameters.iter_mut().zip(statistics) {
+            parameter.statistic = statistic;
+        }
+        let mut inventory = Self {
+            parameters,
+            by_path: HashMap::new(),
+        };
+        let mut by_mask = HashMap::new();
+        inventory.merge(|parameter| {
+            let mask = parameter.mask_id().filter(is_of_shared)?;
+            let first = by_mask.entry((parameter.id, mask));
+            Some(*first.or_insert(parameter.place()))
+        });
+        inventory
+    }
+
+    /// Makes one parameter of those for which this gives the place of the same first one.
+    pub(super) fn merge(&mut self, mut first: impl FnMut(&Parameter) -> Option<Place>) {
+        let mut merged: Vec<Parameter> = Vec::with_capacity(self.parameters.len());
+        let mut by_place = HashMap::new();
+        for parameter in std::mem::take(&mut self.parameters) {
+            let place = first(&parameter).unwrap_or(parameter.place());
+            match by_place.get(&place) {
+                Some(&index) => Parameter::merge(&mut merged[index], parameter),
                 None => {
-                    by_id.insert(parameter.id, parameters.len());
-                    parameters.push(parameter);
+                    by_place.insert(place, merged.len());
+                    merged.push(parameter);
                 }
             }
         }
-        Self { parameters }
+        self.parameters = merged;
+        self.by_path.clear();
+        for (index, parameter) in self.parameters.iter().enumerate() {
+            for path in &parameter.paths {
+                // Should a module call two parameters the same, the first is meant.
+                self.by_path.entry(path.clone()).or_insert(index);
+            }
+        }
     }
 
     /// Initializes these parameters of the model, and learns their shapes.
     ///
     /// A lazy parameter tells the shape that it is initialized with, which for a `Linear` in column
     /// layout is not the shape that it has.
-    pub(crate) fn initialize<M: Module>(&mut self, model: &M, ids: &HashSet<ParamId>) {
+    pub(crate) fn initialize<M: Module>(&mut self, model: &M, parameters: &HashSet<Place>) {
         let mut shapes = Shapes {
-            ids,
-            shapes: HashMap::new(),
+            of: HashMap::new(),
+            places: Places::default(),
         };
+        for parameter in &self.parameters {
+            if parameters.contains(&parameter.place()) {
+                let places = parameter.places.iter();
+                shapes.of.extend(places.map(|place| (*place, Vec::new())));
+            }
+        }
         model.visit(&mut shapes);
         for parameter in &mut self.parameters {
-            if let Some(shape) = shapes.shapes.remove(&parameter.id) {
+            if let Some(shape) = shapes.of.remove(&parameter.place()) {
                 parameter.shape = shape;
             }
         }
@@ -168,8 +94,8 @@ impl Inventory {
 
     /// The parameter at this path, by whichever of its paths.
     pub(crate) fn find(&self, path: &str) -> Option<&Parameter> {
-        let mut parameters = self.parameters.iter();
-        parameters.find(|parameter| parameter.paths.iter().any(|known| known == path))
+        let index = self.by_path.get(path)?;
+        self.parameters.get(*index)
     }
 
     pub(crate) fn is_masked(&self) -> bool {
@@ -206,7 +132,11 @@ impl Inventory {
     /// The paths of all weights, for messages.
     pub(crate) fn paths(&self) -> String {
         let weights = self.parameters.iter().filter(|known| !known.statistic);
-        weights.map(Parameter::path).collect::<Vec<_>>().join(", ")
+        let paths: Vec<&str> = weights
+            .flat_map(|known| &known.paths)
+            .map(String::as_str)
+            .collect();
+        paths.join(", ")
     }
 }
 
@@ -216,61 +146,25 @@ fn collect<M: Module>(model: &M) -> Vec<Parameter> {
     collector.parameters
 }
 
-/// Dotted paths of the running statistics of a model, as the mean and variance of a BatchNorm, which
-/// cannot be masked. Burn presents them as parameters that look like any other.
-///
-/// ```
-/// use burn::{nn::BatchNormConfig, tensor::Device};
-/// use burn_prune::running_statistics;
-///
-/// let norm = BatchNormConfig::new(4).init(&Device::flex());
-/// assert!(running_statistics(&norm).into_iter().eq(["running_mean", "running_var"]));
-/// ```
-pub fn running_statistics<M: Module>(model: &M) -> BTreeSet<String> {
-    // A marker is attached to all float parameters of a clone, which leaves their values alone;
-    // those that come out without one are none.
-    let marked = collect(&model.clone().apply_reparameterization(Mark));
-    let unmarked = marked
-        .into_iter()
-        .filter(|known| known.reparameterization.is_none());
-    unmarked.flat_map(|known| known.paths).collect()
+struct Shapes {
+    of: HashMap<Place, Vec<usize>>,
+    places: Places,
 }
 
-struct Shapes<'a> {
-    ids: &'a HashSet<ParamId>,
-    shapes: HashMap<ParamId, Vec<usize>>,
-}
+impl ModuleVisitor for Shapes {
+    fn enter_module(&mut self, _name: &str, container: &str) {
+        self.places.enter(container);
+    }
 
-impl ModuleVisitor for Shapes<'_> {
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.places.exit(container);
+    }
+
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if self.ids.contains(&param.id) {
-            self.shapes.insert(param.id, param.base().dims().to_vec());
+        let place = self.places.visit();
+        if let Some(shape) = place.and_then(|place| self.of.get_mut(&place)) {
+            *shape = param.base().dims().to_vec();
         }
-    }
-}
-
-#[derive(Module, Debug)]
-struct Marker {}
-
-impl Reparameterization for Marker {
-    const NAME: &'static str = "marker";
-
-    fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
-        base
-    }
-}
-
-struct Mark;
-
-impl Reparameterizer for Mark {
-    type Reparam = Marker;
-
-    fn reparameterize<const D: usize>(
-        &mut self,
-        _path: &str,
-        param: Param<Tensor<D>>,
-    ) -> (Param<Tensor<D>>, Option<Marker>) {
-        (param, Some(Marker {}))
     }
 }
 
@@ -278,44 +172,30 @@ impl Reparameterizer for Mark {
 struct Collector {
     path: Vec<String>,
     containers: Vec<String>,
-    /// Above 0 inside the state of a reparameterization, whose floats are not weights.
-    nested: usize,
+    places: Places,
     parameters: Vec<Parameter>,
 }
 
 impl ModuleVisitor for Collector {
     fn enter_module(&mut self, name: &str, container: &str) {
-        if container == REPARAMETERIZATION {
-            if let (0, Some(parameter)) = (self.nested, self.parameters.last_mut()) {
-                parameter.reparameterization = Some(name.to_string());
-            }
-            self.nested += 1;
-        } else if (self.nested, container, name)
-            == (1, WeightMask::AFTER_STEP.0, WeightMask::AFTER_STEP.1)
-            && let Some(parameter) = self.parameters.last_mut()
-        {
-            parameter.mode = MaskMode::AfterStep;
-        } else if let (1, Some(trust)) = (self.nested, Trust::shown(name, container))
-            && let Some(parameter) = self.parameters.last_mut()
-        {
-            parameter.trust = trust;
+        if let Some(parameter) = self.parameters.last_mut() {
+            parameter.enter(self.places.nested(), name, container);
         }
+        self.places.enter(container);
         self.path.push(name.to_string());
         self.containers.push(container.to_string());
     }
 
     fn exit_module(&mut self, _name: &str, container: &str) {
-        if container == REPARAMETERIZATION {
-            self.nested -= 1;
-        }
+        self.places.exit(container);
         self.path.pop();
         self.containers.pop();
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if self.nested > 0 {
+        let Some(place) = self.places.visit() else {
             return;
-        }
+        };
         let container = self.containers.last();
         let layer = container.and_then(|container| container.strip_prefix("Struct:"));
         // Asking a lazy parameter for its type would initialize it.
@@ -323,33 +203,21 @@ impl ModuleVisitor for Collector {
         let names = self.path.iter().zip(&self.containers);
         let plain = names.filter(|(_, container)| !container.starts_with("Enum:"));
         let plain: Vec<&str> = plain.map(|(name, _)| name.as_str()).collect();
-        self.parameters.push(Parameter {
-            paths: vec![self.path.join(".")],
-            plain_paths: vec![plain.join(".")],
-            id: param.id,
-            shape: param.lazy_shape().to_vec(),
-            layer: layer.map(str::to_string),
-            reparameterization: None,
-            bits: None,
-            mode: MaskMode::default(),
-            trust: Trust::Unknown,
-            quantized: dtype.filter(|dtype| matches!(dtype, DType::QFloat(_))),
-            statistic: false,
-        });
+        let (path, plain) = (self.path.join("."), plain.join("."));
+        let mut parameter = Parameter::new(place, path, plain, param.id, &param.lazy_shape());
+        parameter.layer = layer.map(str::to_string);
+        parameter.quantized = dtype.filter(|dtype| matches!(dtype, DType::QFloat(_)));
+        self.parameters.push(parameter);
     }
 
     fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
-        let is_bits = self
-            .path
-            .last()
-            .is_some_and(|name| name == WeightMask::BITS);
-        let Some(parameter) = self.parameters.last_mut().filter(|_| self.nested == 1) else {
-            return;
-        };
         // Bits are of rank 1. A reshape would be an operation on the device.
         let bits = (param as &dyn Any).downcast_ref::<Param<Tensor<1, Int>>>();
-        if is_bits && parameter.reparameterization.as_deref() == Some(WeightMask::NAME) {
-            parameter.bits = bits.map(|bits| (bits.id, bits.val()));
+        let name = self.path.last().map(String::as_str);
+        if let (1, Some(bits), Some(WeightMask::BITS)) = (self.places.nested(), bits, name)
+            && let Some(parameter) = self.parameters.last_mut()
+        {
+            parameter.take_bits(bits);
         }
     }
 }

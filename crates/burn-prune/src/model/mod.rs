@@ -2,22 +2,41 @@
 
 mod attach;
 mod detach;
+mod fitting;
+#[cfg(feature = "optim")]
+mod gradients;
 mod inventory;
+mod parameter;
+mod place;
 mod readback;
+mod shared;
+mod statistics;
 mod step;
 mod update;
 mod weights;
 
-pub(crate) use attach::{attach, attach_at, attach_bits, set_mode};
+pub(crate) use attach::{attach_at, attach_bits, set_mode};
 pub(crate) use detach::detach;
-pub use inventory::running_statistics;
-pub(crate) use inventory::{Inventory, Parameter, REPARAMETERIZATION};
+pub(crate) use fitting::{Attachment, Fitting, prune};
+#[cfg(feature = "optim")]
+pub(crate) use gradients::zero_pruned_gradients;
+pub(crate) use inventory::Inventory;
+pub(crate) use parameter::Parameter;
+#[cfg(feature = "optim")]
+pub(crate) use place::Places;
+pub(crate) use place::{Place, REPARAMETERIZATION};
 #[cfg(test)]
 pub(crate) use readback::count;
 pub(crate) use readback::{ReadBack, read_back};
 #[cfg(feature = "optim")]
-pub(crate) use step::{zero_after_optimizer, zero_pruned_gradients};
-pub(crate) use step::{zero_after_step, zero_pruned, zero_pruned_of};
+pub(crate) use shared::check_trainable;
+pub(crate) use shared::{Sharing, with_fresh_ids};
+pub use statistics::running_statistics;
+#[cfg(feature = "optim")]
+pub(crate) use step::zero_after_optimizer;
+pub(crate) use step::{zero_after_step, zero_pruned};
 #[cfg(feature = "pytorch")]
 pub(crate) use update::update;
-pub(crate) use weights::{Values, visit_weights};
+pub(crate) use weights::Values;
+#[cfg(feature = "optim")]
+pub(crate) use weights::visit_weights;

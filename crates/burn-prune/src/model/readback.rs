@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData, Transaction, kind};
 
+use super::place::{Place, Places};
 use super::{Inventory, Parameter, Values};
 use crate::{Mask, MaskSet};
 
@@ -18,8 +19,14 @@ pub(crate) fn read_back(transaction: Transaction) -> Vec<TensorData> {
 
 /// Weights and masks of a model at one moment.
 pub(crate) struct ReadBack {
-    weights: HashMap<ParamId, Values>,
-    masks: HashMap<ParamId, Arc<Mask>>,
+    weights: HashMap<Place, Weight>,
+    masks: HashMap<Place, Arc<Mask>>,
+}
+
+/// A weight as it is stored.
+struct Weight {
+    dtype: DType,
+    values: Values,
 }
 
 impl ReadBack {
@@ -27,36 +34,49 @@ impl ReadBack {
     /// for each device, when the model is on several. The parameters have to be initialized.
     ///
     /// On flex `f32` weights are borrowed.
-    pub(crate) fn of<M: Module>(
+    pub(super) fn of<M: Module>(
         model: &M,
         inventory: &Inventory,
-        weights: HashSet<ParamId>,
-        masks: &HashSet<ParamId>,
+        weights: HashSet<Place>,
+        masks: &HashSet<Place>,
     ) -> Self {
         let mut collector = Collector {
             wanted: weights,
+            places: Places::default(),
             borrowed: HashMap::new(),
             queues: Queues::default(),
         };
         model.visit(&mut collector);
-        let Collector {
-            borrowed: mut weights,
-            mut queues,
-            ..
-        } = collector;
         let masked = inventory.parameters.iter();
-        let masked = masked.filter(|parameter| masks.contains(&parameter.id));
+        let masked = masked.filter(|parameter| masks.contains(&parameter.place()));
+        Self::finish(collector.borrowed, collector.queues, masked)
+    }
+
+    /// Reads all masks.
+    pub(crate) fn of_masks(inventory: &Inventory) -> Self {
+        let masked = inventory.parameters.iter();
+        Self::finish(HashMap::new(), Queues::default(), masked)
+    }
+
+    fn finish<'a>(
+        mut weights: HashMap<Place, Weight>,
+        mut queues: Queues<'a>,
+        masked: impl Iterator<Item = &'a Parameter>,
+    ) -> Self {
         for parameter in masked {
             if let Some(bits) = parameter.bits() {
-                queues.add(Place::Mask(parameter), bits.without_autodiff());
+                queues.add(Source::Mask(parameter), bits.without_autodiff());
             }
         }
         let mut masks = HashMap::new();
-        for (place, data) in queues.read() {
-            match place {
-                Place::Weight(id) => drop(weights.insert(id, Values::from_data(&data))),
-                Place::Mask(parameter) => {
-                    masks.insert(parameter.id, Arc::new(parameter.mask_of(&data)));
+        for (source, data) in queues.read() {
+            match source {
+                Source::Weight(place, dtype) => {
+                    let values = Values::from_data(&data);
+                    weights.insert(place, Weight { dtype, values });
+                }
+                Source::Mask(parameter) => {
+                    masks.insert(parameter.masked_at(), Arc::new(parameter.mask_of(&data)));
                 }
             }
         }
@@ -65,13 +85,22 @@ impl ReadBack {
 
     /// The weight of this parameter, also what is under its mask.
     pub(crate) fn weight(&self, parameter: &Parameter) -> Values {
-        let weight = self.weights.get(&parameter.id);
-        weight.expect("this weight has been read").clone()
+        let weight = self.weights.get(&parameter.place());
+        weight.expect("this weight has been read").values.clone()
     }
 
     /// The mask of this parameter, if it has one.
     pub(crate) fn mask(&self, parameter: &Parameter) -> Option<Arc<Mask>> {
-        self.masks.get(&parameter.id).cloned()
+        self.masks.get(&parameter.masked_at()).cloned()
+    }
+
+    /// Whether the weights of these parameters have been read and are the same to the last bit.
+    pub(super) fn are_equal(&self, one: &Parameter, other: &Parameter) -> bool {
+        let weights = [one, other].map(|known| self.weights.get(&known.place()));
+        let [Some(a), Some(b)] = weights else {
+            return false;
+        };
+        one.shape == other.shape && a.dtype == b.dtype && a.values.has_bits_of(&b.values)
     }
 
     /// Takes these masks for those that have been read.
@@ -79,7 +108,8 @@ impl ReadBack {
     pub(crate) fn put_masks(&mut self, inventory: &Inventory, masks: &MaskSet) {
         for parameter in &inventory.parameters {
             if let Some(mask) = masks.get(parameter.path()) {
-                self.masks.insert(parameter.id, Arc::new(mask.clone()));
+                let mask = Arc::new(mask.clone());
+                self.masks.insert(parameter.masked_at(), mask);
             }
         }
     }
@@ -87,7 +117,7 @@ impl ReadBack {
     /// The masks in the order of the model.
     pub(crate) fn masks(&self, inventory: &Inventory) -> MaskSet {
         let masks = inventory.parameters.iter().filter_map(|parameter| {
-            let mask = self.masks.get(&parameter.id)?;
+            let mask = self.masks.get(&parameter.masked_at())?;
             Some((parameter.path().to_string(), Mask::clone(mask)))
         });
         masks.collect()
@@ -95,8 +125,8 @@ impl ReadBack {
 }
 
 /// Where what is read goes.
-enum Place<'a> {
-    Weight(ParamId),
+enum Source<'a> {
+    Weight(Place, DType),
     Mask(&'a Parameter),
 }
 
@@ -106,14 +136,14 @@ struct Queues<'a>(Vec<Queue<'a>>);
 
 struct Queue<'a> {
     device: Device,
-    places: Vec<Place<'a>>,
+    sources: Vec<Source<'a>>,
     transaction: Transaction,
 }
 
 impl<'a> Queues<'a> {
     fn add<const D: usize, K: kind::Transaction>(
         &mut self,
-        place: Place<'a>,
+        source: Source<'a>,
         tensor: Tensor<D, K>,
     ) {
         let device = tensor.device();
@@ -121,42 +151,55 @@ impl<'a> Queues<'a> {
         let index = known.unwrap_or_else(|| {
             self.0.push(Queue {
                 device,
-                places: Vec::new(),
+                sources: Vec::new(),
                 transaction: Transaction::default(),
             });
             self.0.len() - 1
         });
         let queue = &mut self.0[index];
-        queue.places.push(place);
+        queue.sources.push(source);
         queue.transaction = std::mem::take(&mut queue.transaction).register(tensor);
     }
 
-    fn read(self) -> impl Iterator<Item = (Place<'a>, TensorData)> {
+    fn read(self) -> impl Iterator<Item = (Source<'a>, TensorData)> {
         let queues = self.0.into_iter();
-        queues.flat_map(|queue| queue.places.into_iter().zip(read_back(queue.transaction)))
+        queues.flat_map(|queue| queue.sources.into_iter().zip(read_back(queue.transaction)))
     }
 }
 
 struct Collector<'a> {
-    wanted: HashSet<ParamId>,
-    borrowed: HashMap<ParamId, Values>,
+    wanted: HashSet<Place>,
+    places: Places,
+    borrowed: HashMap<Place, Weight>,
     queues: Queues<'a>,
 }
 
 impl ModuleVisitor for Collector<'_> {
+    fn enter_module(&mut self, _name: &str, container: &str) {
+        self.places.enter(container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.places.exit(container);
+    }
+
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if !self.wanted.remove(&param.id) {
+        let place = self.places.visit();
+        let Some(place) = place.filter(|place| self.wanted.contains(place)) else {
             return;
-        }
+        };
         let tensor = param.base().without_autodiff();
-        let tensor = match tensor.dtype() {
+        let dtype = tensor.dtype();
+        let tensor = match dtype {
             // Burn does not read these together with others.
             DType::QFloat(_) => tensor.dequantize(),
             _ => tensor,
         };
         match Values::borrow(&tensor) {
-            Some(values) => drop(self.borrowed.insert(param.id, values)),
-            None => self.queues.add(Place::Weight(param.id), tensor),
+            Some(values) => {
+                self.borrowed.insert(place, Weight { dtype, values });
+            }
+            None => self.queues.add(Source::Weight(place, dtype), tensor),
         }
     }
 }

@@ -4,13 +4,29 @@ use std::any::Any;
 use std::collections::{HashMap, HashSet};
 
 use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId, Reparameterization};
-#[cfg(feature = "optim")]
-use burn::optim::GradientsParams;
 use burn::tensor::{Int, Tensor};
 
-use super::inventory::REPARAMETERIZATION;
+use super::place::{Place, Places, REPARAMETERIZATION};
 use super::update::update;
 use crate::mask::{Answer, MaskMode, Trust, WeightMask};
+
+/// A mask on a model.
+pub(super) struct Attached {
+    pub(super) place: Place,
+    /// The id of the weight.
+    weight: ParamId,
+    mask: WeightMask,
+}
+
+impl Attached {
+    pub(super) fn into_mask(self) -> WeightMask {
+        self.mask
+    }
+
+    fn is_after_step(&self) -> bool {
+        self.mask.mode() == MaskMode::AfterStep
+    }
+}
 
 /// Writes 0 into the stored weights that are pruned, in place where nothing else holds them.
 ///
@@ -20,17 +36,17 @@ pub(crate) fn zero_pruned<M: Module>(model: M) -> M {
     zero(model, masks)
 }
 
-/// [`zero_pruned`] for these weights alone.
-pub(crate) fn zero_pruned_of<M: Module>(model: M, weights: &HashSet<ParamId>) -> M {
+/// [`zero_pruned`] for the weights at these places alone.
+pub(super) fn zero_pruned_of<M: Module>(model: M, weights: &HashSet<Place>) -> M {
     let mut masks = masks(&model);
-    masks.retain(|weight, _| weights.contains(weight));
+    masks.retain(|mask| weights.contains(&mask.place));
     zero(model, masks)
 }
 
 /// [`zero_pruned`] for those masks that are kept after the step.
 pub(crate) fn zero_after_step<M: Module>(model: M) -> M {
     let mut masks = masks(&model);
-    masks.retain(|_, mask| mask.mode() == MaskMode::AfterStep);
+    masks.retain(Attached::is_after_step);
     zero(model, masks)
 }
 
@@ -38,10 +54,10 @@ pub(crate) fn zero_after_step<M: Module>(model: M) -> M {
 /// zeroed, and the others are as they were. Masks on read are left alone.
 ///
 /// A weight that anything else may have changed is zeroed as well.
-pub(crate) fn zero_after_walk<M: Module>(model: M, changed: impl Fn(ParamId) -> bool) -> M {
+pub(super) fn zero_after_walk<M: Module>(model: M, changed: impl Fn(Place) -> bool) -> M {
     let mut masks = masks(&model);
-    masks.retain(|_, mask| mask.mode() == MaskMode::AfterStep);
-    settle(model, masks, changed)
+    masks.retain(Attached::is_after_step);
+    settle(model, masks, |mask| changed(mask.place))
 }
 
 /// [`zero_after_walk`] for a step of an optimizer, which has moved these weights. Those of them
@@ -49,56 +65,38 @@ pub(crate) fn zero_after_walk<M: Module>(model: M, changed: impl Fn(ParamId) -> 
 #[cfg(feature = "optim")]
 pub(crate) fn zero_after_optimizer<M: Module>(model: M, moved: &HashSet<ParamId>) -> M {
     let mut masks = masks(&model);
-    masks.retain(|weight, mask| mask.mode() == MaskMode::AfterStep || moved.contains(weight));
-    settle(model, masks, |weight| moved.contains(&weight))
+    masks.retain(|mask| mask.is_after_step() || moved.contains(&mask.weight));
+    settle(model, masks, |mask| moved.contains(&mask.weight))
 }
 
-fn settle<M: Module>(
-    model: M,
-    masks: HashMap<ParamId, WeightMask>,
-    changed: impl Fn(ParamId) -> bool,
-) -> M {
-    let untouched = masks.iter().filter(|(weight, mask)| {
-        !changed(**weight) && matches!(mask.trust(), Trust::Zeroed | Trust::WalkedOnce)
+fn settle<M: Module>(model: M, masks: Vec<Attached>, changed: impl Fn(&Attached) -> bool) -> M {
+    let untouched = masks.iter().filter(|attached| {
+        !changed(attached) && matches!(attached.mask.trust(), Trust::Zeroed | Trust::WalkedOnce)
     });
-    let untouched = untouched.map(|(weight, _)| *weight).collect();
+    let untouched = untouched.map(|attached| attached.place).collect();
     map_zero(model, masks, untouched)
 }
 
-/// [`zero_pruned`] with these masks, by the id of their weight.
-fn zero<M: Module>(model: M, masks: HashMap<ParamId, WeightMask>) -> M {
+/// [`zero_pruned`] with these masks.
+fn zero<M: Module>(model: M, masks: Vec<Attached>) -> M {
     map_zero(model, masks, HashSet::new())
 }
 
-fn map_zero<M: Module>(
-    model: M,
-    masks: HashMap<ParamId, WeightMask>,
-    untouched: HashSet<ParamId>,
-) -> M {
+fn map_zero<M: Module>(model: M, masks: Vec<Attached>, untouched: HashSet<Place>) -> M {
     if masks.is_empty() {
         return model;
     }
+    let masks = masks.into_iter();
     model.map(&mut ZeroPruned {
-        masks,
+        masks: masks.map(|mask| (mask.place, mask.mask)).collect(),
         untouched,
+        places: Places::default(),
         answer: Answer::Unchanged,
     })
 }
 
-/// Writes 0 into the gradients of pruned weights, in place where nothing else holds them.
-#[cfg(feature = "optim")]
-pub(crate) fn zero_pruned_gradients<M: Module>(
-    model: &M,
-    grads: GradientsParams,
-) -> GradientsParams {
-    let masks = masks(model);
-    let mut pass = ZeroGradients { masks, grads };
-    model.visit(&mut pass);
-    pass.grads
-}
-
-/// The masks of a model by the id of their weight, on their device. Reads nothing back.
-pub(crate) fn masks<M: Module>(model: &M) -> HashMap<ParamId, WeightMask> {
+/// The masks of a model in its order, on their device. Reads nothing back.
+pub(super) fn masks<M: Module>(model: &M) -> Vec<Attached> {
     let mut masks = Masks::default();
     model.visit(&mut masks);
     masks.masks
@@ -106,8 +104,9 @@ pub(crate) fn masks<M: Module>(model: &M) -> HashMap<ParamId, WeightMask> {
 
 #[derive(Default)]
 struct Masks {
-    masks: HashMap<ParamId, WeightMask>,
-    weight: Option<ParamId>,
+    masks: Vec<Attached>,
+    places: Places,
+    weight: Option<(Place, ParamId)>,
     in_mask: bool,
     bits: Option<(ParamId, Tensor<1, Int>)>,
     mode: MaskMode,
@@ -124,23 +123,29 @@ impl ModuleVisitor for Masks {
         } else if self.in_mask {
             self.trust = Trust::shown(name, container).or(self.trust);
         }
+        self.places.enter(container);
     }
 
     fn exit_module(&mut self, _name: &str, container: &str) {
+        self.places.exit(container);
         if container != REPARAMETERIZATION {
             return;
         }
         self.in_mask = false;
-        if let (Some(weight), Some((id, bits))) = (self.weight, self.bits.take()) {
+        if let (Some((place, weight)), Some((id, bits))) = (self.weight, self.bits.take()) {
             let trust = self.trust.take().unwrap_or(Trust::Unknown);
             let mask = WeightMask::from_bits(bits, id, self.mode).with_trust(trust);
-            self.masks.insert(weight, mask);
+            self.masks.push(Attached {
+                place,
+                weight,
+                mask,
+            });
         }
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if !self.in_mask {
-            self.weight = Some(param.id);
+        if let Some(place) = self.places.visit() {
+            self.weight = Some((place, param.id));
         }
     }
 
@@ -154,21 +159,33 @@ impl ModuleVisitor for Masks {
 }
 
 struct ZeroPruned {
-    masks: HashMap<ParamId, WeightMask>,
+    masks: HashMap<Place, WeightMask>,
     /// Those of them whose weight is zero already.
-    untouched: HashSet<ParamId>,
+    untouched: HashSet<Place>,
+    places: Places,
     /// What is said about the last weight.
     answer: Answer,
 }
 
 impl ModuleMapper for ZeroPruned {
+    fn enter_module(&mut self, _name: &str, container: &str) {
+        self.places.enter(container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.places.exit(container);
+    }
+
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(mask) = self.masks.get(&param.id) else {
+        let Some(place) = self.places.visit() else {
+            return param;
+        };
+        let Some(mask) = self.masks.get(&place) else {
             self.answer = Answer::Unchanged;
             return param;
         };
         self.answer = Answer::Zeroed;
-        if self.untouched.contains(&param.id) {
+        if self.untouched.contains(&place) {
             return param;
         }
         update(param, |weight| mask.zero_pruned(weight))
@@ -176,25 +193,5 @@ impl ModuleMapper for ZeroPruned {
 
     fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
         Trust::answer(flag, self.answer)
-    }
-}
-
-#[cfg(feature = "optim")]
-struct ZeroGradients {
-    masks: HashMap<ParamId, WeightMask>,
-    grads: GradientsParams,
-}
-
-#[cfg(feature = "optim")]
-impl ModuleVisitor for ZeroGradients {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(mask) = self.masks.get(&param.id) else {
-            return;
-        };
-        if let Some(gradient) = self.grads.remove::<D>(param.id) {
-            // With sharded optimizers gradients are where their part of the optimizer is.
-            let gradient = mask.zero_pruned_on_its_device(gradient);
-            self.grads.register::<D>(param.id, gradient);
-        }
     }
 }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 #[cfg(feature = "flex")]
 use burn::backend::{BackendTensor, DispatchTensorKind};
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor, TensorData, Transaction};
 #[cfg(feature = "flex")]
 use burn_flex::FlexTensor;
+use rayon::prelude::*;
 
+use super::place::{Place, Places};
 use super::read_back;
 use crate::Mask;
 
@@ -98,6 +100,26 @@ impl Values {
     /// Whether an f32 holds every value exactly.
     pub(crate) fn are_f32(&self) -> bool {
         !matches!(self.stored, Stored::F64(_))
+    }
+
+    /// Whether the stored values are the same to the last bit, also under the masks.
+    pub(super) fn has_bits_of(&self, other: &Self) -> bool {
+        const CHUNK: usize = 1 << 16;
+        if let (Stored::F64(one), Stored::F64(other)) = (&self.stored, &other.stored) {
+            let mut pairs = one.iter().zip(other.iter());
+            return one.len() == other.len() && pairs.all(|(a, b)| a.to_bits() == b.to_bits());
+        }
+        if self.len() != other.len() || !self.are_f32() || !other.are_f32() {
+            return false;
+        }
+        let chunks = self.len().div_ceil(CHUNK);
+        (0..chunks).into_par_iter().all(|chunk| {
+            let range = chunk * CHUNK..self.len().min((chunk + 1) * CHUNK);
+            let (mut gathered, mut others) = (Vec::new(), Vec::new());
+            let one = self.stored_f32(range.clone(), &mut gathered).iter();
+            let mut pairs = one.zip(other.stored_f32(range, &mut others));
+            pairs.all(|(a, b)| a.to_bits() == b.to_bits())
+        })
     }
 
     pub(crate) fn get(&self, index: usize) -> f64 {
@@ -196,25 +218,39 @@ fn gather(tensor: &FlexTensor, range: Range<usize>, gathered: &mut Vec<f32>) {
     }
 }
 
-/// Calls `read` with the stored weight of each of these parameters, once a parameter.
+/// Calls `read` with the stored weight at each of these places.
 pub(crate) fn visit_weights<M: Module>(
     model: &M,
-    ids: impl IntoIterator<Item = ParamId>,
-    read: impl FnMut(ParamId, Values),
+    wanted: HashSet<Place>,
+    read: impl FnMut(Place, Values),
 ) {
-    let wanted = ids.into_iter().collect();
-    model.visit(&mut WeightVisitor { wanted, read });
+    let places = Places::default();
+    model.visit(&mut WeightVisitor {
+        wanted,
+        places,
+        read,
+    });
 }
 
 struct WeightVisitor<F> {
-    wanted: HashSet<ParamId>,
+    wanted: HashSet<Place>,
+    places: Places,
     read: F,
 }
 
-impl<F: FnMut(ParamId, Values)> ModuleVisitor for WeightVisitor<F> {
+impl<F: FnMut(Place, Values)> ModuleVisitor for WeightVisitor<F> {
+    fn enter_module(&mut self, _name: &str, container: &str) {
+        self.places.enter(container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.places.exit(container);
+    }
+
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if self.wanted.remove(&param.id) {
-            (self.read)(param.id, Values::read(param.base()));
+        let place = self.places.visit();
+        if let Some(place) = place.filter(|place| self.wanted.contains(place)) {
+            (self.read)(place, Values::read(param.base()));
         }
     }
 }

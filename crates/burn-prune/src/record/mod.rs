@@ -82,20 +82,17 @@ pub(crate) fn load<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejec
     };
     let mode = inventory.mask_mode();
     let mut masks = HashMap::new();
-    for parameter in inventory
+    let bare = inventory
         .parameters
         .iter()
-        .filter(|known| !known.is_masked())
-    {
-        for path in &parameter.paths {
-            if let Some(bits) = taken.take::<Param<Tensor<1, Int>>>(&mask_path(path)) {
-                let id = bits.id;
-                let bits = bits.into_value();
-                masks.insert(parameter.id, WeightMask::from_bits(bits, id, mode));
-            }
+        .filter(|known| !known.is_masked());
+    for path in bare.flat_map(|known| &known.paths) {
+        if let Some(bits) = taken.take::<Param<Tensor<1, Int>>>(&mask_path(path)) {
+            let id = bits.id;
+            let bits = bits.into_value();
+            masks.insert(path.clone(), WeightMask::from_bits(bits, id, mode));
         }
     }
-    // Weights are known by their ids, which change while loading.
     let model = attach_bits(model, &masks);
     Ok(put(model, taken, Ids::OfRecord))
 }

@@ -206,8 +206,9 @@ fn read<M: Module>(model: &M, path: &Path) -> Result<(M, MaskSet), PruneError> {
         message: format!("{}: {message}", path.display()),
     };
     let mut inventory = Inventory::of(model);
-    let ids = inventory.parameters.iter().map(|known| known.id).collect();
-    inventory.initialize(model, &ids);
+    let all = inventory.parameters.iter();
+    let all = all.map(|known| known.place()).collect();
+    inventory.initialize(model, &all);
     if inventory.is_masked() {
         return Err(failed(
             "the model has masks already, load into one without".to_string(),

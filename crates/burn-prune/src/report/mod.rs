@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Axis, Pattern, Units, WeightAxes,
-    model::{Inventory, Parameter, ReadBack, Values},
+    model::{Inventory, Parameter, Sharing, Values},
     target::default_axes,
 };
 
@@ -78,19 +78,21 @@ impl SparsityReport {
         let mut inventory = Inventory::of(model);
         let weight = |known: &&Parameter| !known.is_statistic();
         let prunable = |known: &&Parameter| known.is_masked() || default_axes(known).is_some();
-        let rows = inventory.parameters.iter().filter(weight).filter(prunable);
-        let ids: HashSet<_> = rows.map(|known| known.id).collect();
-        inventory.initialize(model, &ids);
+        let weights = || inventory.parameters.iter().filter(weight);
+        let places = weights().filter(prunable).map(Parameter::place);
+        let mut read: HashSet<_> = places.collect();
+        let masks = weights().filter(|known| known.is_masked_on_read());
+        let masks = masks.map(Parameter::place).collect();
+        // Also what is not prunable counts once where it is shared.
+        let repeated = inventory.repeated();
+        read.extend(repeated.into_values().flatten());
+        let read = inventory.read(model, read, &masks, Sharing::SameMask);
 
         let weights = || inventory.parameters.iter().filter(weight);
-        let rows = || weights().filter(prunable);
-        // What is read as it is stored is counted as it is stored.
-        let masks = rows().filter(|known| known.is_masked_on_read());
-        let masks = masks.map(|known| known.id).collect();
-        let read = ReadBack::of(model, &inventory, ids, &masks);
-        let parameters = rows().map(|known| {
+        let parameters = weights().filter(prunable).map(|known| {
             let values = read.weight(known);
-            let values = match read.mask(known) {
+            // What is read as it is stored is counted as it is stored.
+            let values = match read.mask(known).filter(|_| known.is_masked_on_read()) {
                 Some(mask) => values.masked(mask),
                 None => values,
             };

@@ -1,11 +1,13 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use burn::module::{Module, ParamId};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{DType, TensorData};
 
 use super::map_optimizer_state;
-use crate::{Mask, MaskSet, PruneError, model::Inventory};
+use crate::model::{Inventory, ReadBack};
+use crate::{Mask, MaskSet, PruneError};
 
 /// Forgets what an optimizer knows of weights that have come back: their momentum and moments
 /// become 0, those of all other weights stay.
@@ -54,22 +56,29 @@ pub fn reset_moments<M: Module>(
 /// Masks that prune what has come back, by the id of their parameter.
 fn came_back<M: Module>(model: &M, before: &MaskSet) -> Result<HashMap<ParamId, Mask>, PruneError> {
     let inventory = Inventory::of(model);
-    let mut came_back = HashMap::new();
+    let read = ReadBack::of_masks(&inventory);
+    let mut came_back: HashMap<ParamId, Mask> = HashMap::new();
     for (path, before) in before.iter() {
         let parameter = inventory.find(path);
         let parameter = parameter.ok_or_else(|| PruneError::MaskFitsNothing {
             path: path.to_string(),
             found: inventory.paths(),
         })?;
-        let now = parameter.mask();
-        let now = now.unwrap_or_else(|| Mask::all_kept(parameter.shape.clone()));
+        let now = read.mask(parameter);
+        let now = now.unwrap_or_else(|| Arc::new(Mask::all_kept(parameter.shape.clone())));
         now.check_shape(before).map_err(|error| error.at(path))?;
         let kept: Vec<bool> = before
             .iter()
             .zip(now.iter())
             .map(|(was, is)| was || !is)
             .collect();
-        came_back.insert(parameter.id, Mask::from_kept(now.shape(), &kept)?);
+        let mask = Mask::from_kept(now.shape(), &kept)?;
+        // Places of one id share the state of the optimizer.
+        let mask = match came_back.remove(&parameter.id) {
+            Some(other) => mask.intersect(&other).map_err(|error| error.at(path))?,
+            None => mask,
+        };
+        came_back.insert(parameter.id, mask);
     }
     Ok(came_back)
 }

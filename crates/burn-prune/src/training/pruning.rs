@@ -3,7 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-use burn::module::{Module, ModuleDisplay};
+use burn::module::{Module, ModuleDisplay, ParamId};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ use crate::error::PruneError;
 use crate::guard::MaskGuard;
 use crate::identity::differences;
 use crate::mask::{MaskMode, MaskSet};
-use crate::model::Inventory;
+use crate::model::{Inventory, check_trainable};
 use crate::prunable::Prunable;
 use crate::pruner::Pruner;
 use crate::rejected::Rejected;
@@ -110,11 +110,22 @@ pub(super) struct Plan {
 /// What is known of this instance and not in its checkpoints.
 #[derive(Debug, Clone)]
 pub(super) struct State {
-    /// Of the masks, when no checkpoint has been loaded since.
+    /// Of the masks with these ids.
     pub counts: Counts,
+    pub masks: Arc<[ParamId]>,
     pub problems: Arc<Vec<Problem>>,
     /// The masks as they were last changed.
     pub guard: Arc<MaskGuard>,
+}
+
+impl State {
+    /// Counts the masks that a model has.
+    pub(super) fn count<M: Module>(&mut self, model: &M, masks: &MaskSet, plan: &Plan) {
+        self.counts = Counts::of(masks, &plan.selected);
+        self.masks = MaskGuard::of(model).ids().collect();
+        #[cfg(feature = "train")]
+        plan.watched.set(self.counts.clone());
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,7 +146,9 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     ///
     /// # Errors
     /// When nothing is selected, a selected parameter cannot carry a mask, another parameter has a
-    /// LoRA adapter, or any update of the schedule would fail; of a schedule of your own that goes
+    /// LoRA adapter, places of one [`ParamId`](burn::module::ParamId) hold different weights that are
+    /// trained ([`PruneError::SharedId`]; Burn's optimizers would give the gradient of one to the
+    /// other), or any update of the schedule would fail; of a schedule of your own that goes
     /// on for more than a million steps, any of its first million or its last. The model comes back
     /// as it was.
     pub fn new(model: M, pruner: Pruner, schedule: Box<dyn Schedule>) -> Result<Self, Rejected<M>> {
@@ -150,6 +163,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
         let device = model.devices().into_iter().next().unwrap_or_default();
         let selected: HashSet<String> = masks.iter().map(|(path, _)| path.to_string()).collect();
         let counts = Counts::of(&masks, &selected);
+        let masks = MaskGuard::of(&model).ids().collect();
         Ok(Self {
             model,
             clock: Clock::new(&recipe, &device),
@@ -163,6 +177,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
             },
             state: State {
                 counts,
+                masks,
                 problems: Arc::default(),
                 guard: Arc::default(),
             },
@@ -176,6 +191,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
         pruner: Pruner,
         schedule: Arc<dyn Schedule>,
     ) -> Result<(Scheduled, MaskSet, Value), PruneError> {
+        check_trainable(model)?;
         let (scheduled, masks) = Scheduled::new(model, pruner, schedule)?;
         // The mode of masks is changed by taking them off, which merges all reparameterizations.
         Inventory::of(model).check_not_foreign()?;
@@ -218,16 +234,20 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     }
 
     /// Fraction of the selected weights that is pruned, in `[0, 1]`, in this instance: a clone has
-    /// its own. Reads the device after a checkpoint was loaded, until the first step.
+    /// its own. Reads the device where masks have come otherwise than by a step, from a checkpoint
+    /// for instance, until the next step.
     pub fn sparsity(&self) -> f64 {
         self.counts().sparsity(None)
     }
 
     pub(super) fn counts(&self) -> Counts {
-        match self.clock.steps() {
-            Some(_) => self.state.counts.clone(),
-            None => Counts::of(&self.masks(), &self.plan.selected),
+        if MaskGuard::of(&self.model)
+            .ids()
+            .eq(self.state.masks.iter().copied())
+        {
+            return self.state.counts.clone();
         }
+        Counts::of(&self.masks(), &self.plan.selected)
     }
 
     /// What went wrong in the steps of this instance and could not be returned as an error: the
@@ -347,5 +367,46 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     /// ```
     pub fn resume_from(self, path: impl AsRef<Path>) -> Result<Self, Rejected<Self>> {
         super::checkpoint::resume(self, path.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Param;
+    use burn::nn::{Linear, LinearConfig};
+    use burn::optim::SgdConfig;
+    use burn::tensor::{DType, Device};
+
+    use super::*;
+    use crate::model::count;
+    use crate::{Magnitude, Run, ScheduleConfig, Span};
+
+    #[test]
+    fn a_scheduled_update_waits_for_the_device_once() {
+        let device = Device::flex().autodiff();
+        let layer = |_| -> Linear {
+            let mut layer = LinearConfig::new(4, 4).init(&device);
+            // f32 weights of flex would be borrowed, not read.
+            layer.weight = Param::from_tensor(layer.weight.val().cast(DType::F64).detach());
+            layer
+        };
+        let layers: Vec<Linear> = (0..5).map(layer).collect();
+        let run = Run {
+            epochs: 1,
+            steps_per_epoch: 4,
+        };
+        let schedule = ScheduleConfig::linear(0.5, Span::steps(0, 4, 2));
+        let schedule = schedule.build(run).unwrap();
+        let pruner = Pruner::new(Magnitude::l1());
+        let mut pruning = Pruning::new(layers, pruner, schedule).unwrap();
+        let mut optimizer = SgdConfig::new().init();
+        let mut reads = Vec::new();
+        for _ in 0..4 {
+            count::take();
+            pruning = pruning.step(&mut optimizer, 0.1, GradientsParams::new());
+            reads.push(count::take());
+        }
+        assert_eq!(reads.iter().sum::<usize>(), 2, "{reads:?}");
+        assert_eq!(pruning.sparsity(), 0.5);
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 
 use super::momentum::{self, Range};
-use crate::model::{Inventory, visit_weights};
+use crate::model::{Inventory, Place, Places, visit_weights};
 
 /// Recomputes the running statistics of norms: the mean over these batches of what each batch gives.
 ///
@@ -62,7 +62,7 @@ pub fn reestimate_statistics<M: Module, B: Clone>(
         write(&model, &small);
         forward(&model, batch.clone());
         let from_small = known.read(&model);
-        let ran: Vec<ParamId> = known
+        let ran: Vec<Place> = known
             .ranges
             .keys()
             .copied()
@@ -93,13 +93,13 @@ pub fn reestimate_statistics<M: Module, B: Clone>(
     model
 }
 
-/// The values of statistics by their id.
-type Statistics = HashMap<ParamId, Vec<f64>>;
+/// The values of statistics by their place.
+type Statistics = HashMap<Place, Vec<f64>>;
 
 /// The statistics of a model.
 struct Known {
-    ranges: HashMap<ParamId, Range>,
-    lengths: HashMap<ParamId, usize>,
+    ranges: HashMap<Place, Range>,
+    lengths: HashMap<Place, usize>,
 }
 
 impl Known {
@@ -109,7 +109,8 @@ impl Known {
         let statistics = Inventory::of(model).parameters.into_iter();
         let statistics = statistics.filter(|known| known.is_statistic());
         let mut types = Types {
-            wanted: statistics.map(|known| known.id).collect(),
+            wanted: statistics.map(|known| known.place()).collect(),
+            places: Places::default(),
             known: Self {
                 ranges: HashMap::new(),
                 lengths: HashMap::new(),
@@ -122,7 +123,7 @@ impl Known {
     fn read<M: Module>(&self, model: &M) -> Statistics {
         drop(model.valid());
         let mut values = Statistics::new();
-        visit_weights(model, self.ranges.keys().copied(), |id, found| {
+        visit_weights(model, self.ranges.keys().copied().collect(), |id, found| {
             values.insert(id, found.iter().collect());
         });
         values
@@ -139,18 +140,27 @@ impl Known {
 }
 
 struct Types {
-    wanted: HashSet<ParamId>,
+    wanted: HashSet<Place>,
+    places: Places,
     known: Known,
 }
 
 impl ModuleVisitor for Types {
+    fn enter_module(&mut self, _name: &str, container: &str) {
+        self.places.enter(container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.places.exit(container);
+    }
+
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if self.wanted.contains(&param.id) {
-            self.known
-                .ranges
-                .insert(param.id, Range::of(param.base().dtype()));
+        let place = self.places.visit();
+        if let Some(place) = place.filter(|place| self.wanted.contains(place)) {
+            let range = Range::of(param.base().dtype());
+            self.known.ranges.insert(place, range);
             let length = param.base().shape().num_elements();
-            self.known.lengths.insert(param.id, length);
+            self.known.lengths.insert(place, length);
         }
     }
 }
@@ -159,12 +169,12 @@ impl ModuleVisitor for Types {
 #[derive(Default)]
 struct Means {
     /// Sums over the batches in which a norm has run, and their number.
-    sums: HashMap<ParamId, (Vec<f64>, f64)>,
-    momenta: HashMap<ParamId, f64>,
+    sums: HashMap<Place, (Vec<f64>, f64)>,
+    momenta: HashMap<Place, f64>,
 }
 
 impl Means {
-    fn add(&mut self, id: ParamId, found: &[f64]) {
+    fn add(&mut self, id: Place, found: &[f64]) {
         let new = || (vec![0.0; found.len()], 0.0);
         let (sums, batches) = self.sums.entry(id).or_insert_with(new);
         *batches += 1.0;
@@ -205,16 +215,27 @@ impl<M: Module> Drop for Restore<'_, M> {
 fn write<M: Module>(model: &M, values: &Statistics) {
     // What waits to be taken in would replace it.
     drop(model.valid());
-    drop(model.clone().map(&mut Write { values }));
+    let places = Places::default();
+    drop(model.clone().map(&mut Write { values, places }));
 }
 
 struct Write<'a> {
     values: &'a Statistics,
+    places: Places,
 }
 
 impl ModuleMapper for Write<'_> {
+    fn enter_module(&mut self, _name: &str, container: &str) {
+        self.places.enter(container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.places.exit(container);
+    }
+
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(values) = self.values.get(&param.id) else {
+        let place = self.places.visit();
+        let Some(values) = place.and_then(|place| self.values.get(&place)) else {
             return param;
         };
         param.map(|old| {

@@ -1,23 +1,25 @@
 //! The four axes together.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    fmt,
-    sync::Arc,
-};
+mod choosing;
+#[cfg(feature = "optim")]
+mod variants;
 
-use burn::module::{Module, ParamGroup, ParamId};
+#[cfg(feature = "lottery")]
+pub(crate) use choosing::Wanted;
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use burn::module::{Module, ParamGroup};
 use burn::tensor::Tensor;
 
-#[cfg(feature = "optim")]
-use crate::allocation::Ends;
-use crate::{
-    Allocation, Amount, Criterion, MaskSet, Pattern, PruneError, Target, WeightAxes,
-    allocation::Floor,
-    model::{Inventory, Parameter, ReadBack, Values},
-    ranking::{Ranking, importance_of},
-    target::Targets,
-};
+use crate::allocation::{Allocation, Floor};
+use crate::amount::{Amount, Target};
+use crate::criterion::Criterion;
+use crate::error::PruneError;
+use crate::mask::MaskSet;
+use crate::model::Values;
+use crate::pattern::{Pattern, WeightAxes};
+use crate::target::Targets;
 
 /// How to prune: a criterion, a pattern, an allocation, and the parameters it is about.
 ///
@@ -69,13 +71,6 @@ pub struct Pruner {
 pub(crate) struct Importance {
     pub shape: Vec<usize>,
     pub values: Values,
-}
-
-/// The parameters that a pruner looks at.
-pub(crate) struct Wanted {
-    pub selected: HashSet<ParamId>,
-    /// Those of them that are ranked by their weights.
-    pub weights: HashSet<ParamId>,
 }
 
 /// Shape and CRC-32, by which a recipe tells scores apart, wherever they are stored.
@@ -290,28 +285,18 @@ impl Pruner {
     ///
     /// The model does not change. Weights, and the masks that are there, are read back from the
     /// device together, once; on flex `f32` weights are looked at where they are. A parameter that was not initialized
-    /// yet is. A shared parameter counts once, under its
-    /// first path.
+    /// yet is.
+    ///
+    /// A parameter that is shared between several places counts once, under its first path: places
+    /// of one [`ParamId`](burn::module::ParamId) whose weights are equal to the last bit when they
+    /// first get a mask, and which have had one mask since. Equal ids alone do not make it: models
+    /// that are clones of each other or come from one file are pruned each by its own weights.
     ///
     /// # Errors
     /// A bad amount, a group that matches nothing, an axis that a parameter does not have, a
     /// parameter that cannot carry a mask, scores that are not finite; see [`PruneError`].
     pub fn masks<M: Module>(&self, model: &M) -> Result<MaskSet, PruneError> {
         self.masks_with(&BTreeMap::new(), model)
-    }
-
-    /// [`masks`](Self::masks), where the parameters at these paths are to have lost so many units,
-    /// whatever the allocation says.
-    pub(crate) fn masks_with<M: Module>(
-        &self,
-        lost: &BTreeMap<String, usize>,
-        model: &M,
-    ) -> Result<MaskSet, PruneError> {
-        let mut inventory = Inventory::of(model);
-        let wanted = self.wanted(&inventory)?;
-        inventory.initialize(model, &wanted.selected);
-        let read = ReadBack::of(model, &inventory, wanted.weights, &wanted.selected);
-        self.masks_with_of(lost, &inventory, &read)
     }
 
     /// What this pruner is for this model, as JSON data: the same for the same masks, whatever
@@ -345,151 +330,5 @@ impl Pruner {
     /// ```
     pub fn identity<M: Module>(&self, model: &M) -> Result<serde_json::Value, PruneError> {
         crate::identity::of_pruner(self, model)
-    }
-
-    /// What has to be initialized and read before [`masks_of`](Self::masks_of).
-    pub(crate) fn wanted(&self, inventory: &Inventory) -> Result<Wanted, PruneError> {
-        self.validate()?;
-        let selected = self.targets.select(inventory)?.into_iter();
-        let selected: Vec<&Parameter> = selected.map(|selected| selected.parameter).collect();
-        let by_weight = |known: &&&Parameter| importance_of(&self.importance, known).is_none();
-        Ok(Wanted {
-            weights: selected
-                .iter()
-                .filter(by_weight)
-                .map(|known| known.id)
-                .collect(),
-            selected: selected.iter().map(|known| known.id).collect(),
-        })
-    }
-
-    /// [`masks`](Self::masks) of a model that has been read.
-    #[cfg(feature = "lottery")]
-    pub(crate) fn masks_of(
-        &self,
-        inventory: &Inventory,
-        read: &ReadBack,
-    ) -> Result<MaskSet, PruneError> {
-        self.masks_with_of(&BTreeMap::new(), inventory, read)
-    }
-
-    fn masks_with_of(
-        &self,
-        lost: &BTreeMap<String, usize>,
-        inventory: &Inventory,
-        read: &ReadBack,
-    ) -> Result<MaskSet, PruneError> {
-        let selected = self.targets.select(inventory)?;
-        let mut ranking = Ranking::new(self.pattern, selected, read)?;
-        ranking.score(
-            read,
-            self.criterion.as_ref(),
-            &self.importance,
-            self.normalize,
-        )?;
-        ranking.prune(&self.allocation, self.target, lost, self.floor)?;
-        Ok(ranking.into_masks())
-    }
-
-    /// The masks of the selected parameters as they are; where there is none, one that keeps
-    /// everything.
-    #[cfg(feature = "optim")]
-    pub(crate) fn selection<M: Module>(&self, model: &M) -> Result<MaskSet, PruneError> {
-        self.with_selection(model, |ranking| Ok(ranking.into_masks()))
-    }
-
-    /// How far the parameters are to come that the allocation gives targets of their own.
-    #[cfg(feature = "optim")]
-    pub(crate) fn ends<M: Module>(&self, model: &M) -> Result<Ends, PruneError> {
-        match &self.allocation {
-            Allocation::PerLayer(targets) => {
-                self.validate()?;
-                self.with_selection(model, |ranking| Ends::of(targets, &ranking.shares()))
-            }
-            _ => Ok(Ends::default()),
-        }
-    }
-
-    #[cfg(feature = "optim")]
-    fn with_selection<M: Module, T>(
-        &self,
-        model: &M,
-        of: impl FnOnce(Ranking<'_>) -> Result<T, PruneError>,
-    ) -> Result<T, PruneError> {
-        let mut inventory = Inventory::of(model);
-        let selected = self.targets.select(&inventory)?.into_iter();
-        let selected = selected.map(|selected| selected.parameter.id).collect();
-        inventory.initialize(model, &selected);
-        let read = ReadBack::of(model, &inventory, HashSet::new(), &selected);
-        let selected = self.targets.select(&inventory)?;
-        let ranking = Ranking::new(self.pattern, selected, &read)?;
-        ranking.check_importance(&self.importance)?;
-        of(ranking)
-    }
-
-    /// This pruner with weights in the place of its criterion.
-    #[cfg(feature = "lottery")]
-    pub(crate) fn by_magnitude(&self) -> Self {
-        Self {
-            criterion: Arc::new(crate::Magnitude::l1()),
-            ..self.clone()
-        }
-    }
-
-    /// This pruner for one parameter alone, without what it says of the others.
-    #[cfg(feature = "optim")]
-    pub(crate) fn alone(&self, parameter: &Parameter) -> Self {
-        let mut alone = self.clone();
-        alone.targets.only = Some(ParamGroup::from_path(parameter.path()));
-        alone.targets.include.clear();
-        alone.targets.exclude.clear();
-        // With one parameter there is nothing to share out.
-        alone.allocation = Allocation::Uniform;
-        let is_its_own = |path: &String| parameter.paths.contains(path);
-        alone.importance.retain(|path, _| is_its_own(path));
-        alone
-    }
-
-    /// This pruner without an amount for all parameters.
-    #[cfg(feature = "optim")]
-    pub(crate) fn without_amount(mut self) -> Self {
-        // Where the pattern says how much goes, an amount stays an error.
-        if !matches!(self.pattern, Pattern::NM(_)) {
-            self.target = None;
-        }
-        self
-    }
-
-    /// This pruner at a point of a schedule. A pattern that says by itself how much goes takes no
-    /// sparsity.
-    #[cfg(feature = "optim")]
-    pub(crate) fn to_scheduled(&self, sparsity: f64) -> Self {
-        match self.pattern {
-            Pattern::NM(_) => self.clone(),
-            _ => self.clone().to_sparsity(sparsity),
-        }
-    }
-
-    fn validate(&self) -> Result<(), PruneError> {
-        self.floor.validate()?;
-        if let Some(target) = self.target {
-            target.validate()?;
-        }
-        if let Pattern::NM(nm) = self.pattern {
-            nm.validate()?;
-            let what = match self.allocation {
-                _ if self.target.is_some() => Some("amount"),
-                Allocation::Uniform if self.floor.is_none() => None,
-                Allocation::Uniform => Some("floor"),
-                _ => Some("allocation"),
-            };
-            return what.map_or(Ok(()), |what| Err(PruneError::NMDecides { what }));
-        }
-        match &self.allocation {
-            Allocation::PerLayer(targets) => {
-                targets.iter().try_for_each(|(_, target)| target.validate())
-            }
-            _ => self.target.map(drop).ok_or(PruneError::NoAmount),
-        }
     }
 }

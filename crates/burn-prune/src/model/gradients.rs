@@ -1,0 +1,114 @@
+//! The gradients of pruned weights.
+
+use std::collections::HashMap;
+
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+
+use super::place::{Place, Places};
+use super::step;
+use crate::mask::WeightMask;
+
+/// Writes 0 into the gradients of pruned weights, in place where nothing else holds them.
+///
+/// Burn keeps gradients by the id of their parameter. Where several places of one id are trained,
+/// nobody can say whose gradient it is, so it is 0 where all of them are pruned: what one of them
+/// keeps is never left without its gradient.
+pub(crate) fn zero_pruned_gradients<M: Module>(
+    model: &M,
+    grads: GradientsParams,
+) -> GradientsParams {
+    let masks = step::masks(model).into_iter();
+    let masks: HashMap<Place, WeightMask> = masks
+        .map(|attached| (attached.place, attached.into_mask()))
+        .collect();
+    if masks.is_empty() {
+        return grads;
+    }
+    let mut owners = Owners {
+        masks: &masks,
+        places: Places::default(),
+        found: HashMap::new(),
+    };
+    model.visit(&mut owners);
+    let mut pass = ZeroGradients {
+        masks: owners.into_masks(),
+        grads,
+    };
+    model.visit(&mut pass);
+    pass.grads
+}
+
+/// Finds the masks of the places that a gradient may belong to.
+struct Owners<'a> {
+    masks: &'a HashMap<Place, WeightMask>,
+    places: Places,
+    found: HashMap<ParamId, Owned<'a>>,
+}
+
+/// The places of one id.
+#[derive(Default)]
+struct Owned<'a> {
+    trained: Vec<Option<&'a WeightMask>>,
+    others: Vec<Option<&'a WeightMask>>,
+}
+
+impl Owners<'_> {
+    fn into_masks(self) -> HashMap<ParamId, WeightMask> {
+        let found = self.found.into_iter();
+        let masks = found.filter_map(|(id, owned)| {
+            let owners = match owned.trained.is_empty() {
+                true => owned.others,
+                false => owned.trained,
+            };
+            let mut owners = owners.into_iter();
+            let first = owners.next()??.clone();
+            let union = owners.try_fold(first, |union, mask| union.union(mask?))?;
+            Some((id, union))
+        });
+        masks.collect()
+    }
+}
+
+impl ModuleVisitor for Owners<'_> {
+    fn enter_module(&mut self, _name: &str, container: &str) {
+        self.places.enter(container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.places.exit(container);
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(place) = self.places.visit() else {
+            return;
+        };
+        let owned = self.found.entry(param.id).or_default();
+        let mask = self.masks.get(&place);
+        // What has not been initialized has not been used.
+        match param.is_initialized() && param.base().is_require_grad() {
+            true => owned.trained.push(mask),
+            false => owned.others.push(mask),
+        }
+    }
+}
+
+struct ZeroGradients {
+    masks: HashMap<ParamId, WeightMask>,
+    grads: GradientsParams,
+}
+
+impl ModuleVisitor for ZeroGradients {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        // Once for each id.
+        let Some(mask) = self.masks.remove(&param.id) else {
+            return;
+        };
+        if let Some(gradient) = self.grads.remove::<D>(param.id) {
+            // With sharded optimizers gradients are where their part of the optimizer is.
+            let gradient = mask.zero_pruned_on_its_device(gradient);
+            self.grads.register::<D>(param.id, gradient);
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! Which places of a model are one shared parameter.
+//!
+//! Burn knows parameters by their id, and gives one id to two things: to a tensor that is used at
+//! two places, and to tensors of their own in models that are clones of each other or have been
+//! loaded from one file. Values tell them apart: places of one id are shared when dtype, shape and
+//! all bits are equal. This is decided when they first get a mask. A mask that is given to several
+//! places has one id at all of them, by which they are recognised from then on, also where Burn's
+//! optimizers, which move only the first place, have made the values differ.
+
+use std::collections::{HashMap, HashSet};
+
+use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Bool, Int, Tensor};
+
+use super::place::{Place, Places};
+use super::{Inventory, Parameter, ReadBack};
+use crate::PruneError;
+use crate::mask::{Answer, Trust};
+
+/// The lowest bits of the id of a mask that was given to one place alone. Clones of its weight are
+/// not shared because they have it.
+const ALONE: u64 = 0x616c;
+const LOWEST: u64 = 0xffff;
+
+/// An id for a mask that is given to so many places.
+pub(super) fn mask_id(places: usize) -> ParamId {
+    let id = ParamId::new().val();
+    ParamId::from(match places {
+        1 => id & !LOWEST | ALONE,
+        _ if id & LOWEST == ALONE => id ^ 1,
+        _ => id,
+    })
+}
+
+/// Whether places with a mask of this id are shared.
+pub(super) fn is_of_shared(mask: &ParamId) -> bool {
+    mask.val() & LOWEST != ALONE
+}
+
+/// What places of one id and with equal values need in order to be one parameter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// There are no two masks between them. The others get the mask that one of them has.
+    OneMask,
+    /// Each has the mask, or none has one.
+    SameMask,
+}
+
+impl Inventory {
+    /// Reads these weights and masks of the model, with a single read-back from each device, after
+    /// deciding which places are one shared parameter.
+    ///
+    /// What is read, and what may be one with it, is initialized.
+    pub(crate) fn read<M: Module>(
+        &mut self,
+        model: &M,
+        mut weights: HashSet<Place>,
+        masks: &HashSet<Place>,
+        sharing: Sharing,
+    ) -> ReadBack {
+        let mut masks = masks.clone();
+        let ids: HashSet<ParamId> = self
+            .parameters
+            .iter()
+            .filter(|known| weights.contains(&known.place()) || masks.contains(&known.place()))
+            .map(|known| known.id)
+            .collect();
+        let repeated = self.repeated().into_iter();
+        let repeated: Vec<Place> = repeated
+            .filter(|(id, _)| ids.contains(id))
+            .flat_map(|(_, places)| places)
+            .collect();
+        weights.extend(&repeated);
+        masks.extend(&repeated);
+        let all = weights.union(&masks).copied().collect();
+        self.initialize(model, &all);
+        let read = ReadBack::of(model, self, weights, &masks);
+        self.merge_equal(&repeated.into_iter().collect(), &read, sharing);
+        read
+    }
+
+    /// Decides which places are one shared parameter with one of these. Reads back the weights of
+    /// those whose id is at other places too.
+    pub(crate) fn decide<M: Module>(&mut self, model: &M, parameters: &HashSet<Place>) {
+        self.initialize(model, parameters);
+        let by_id = self.repeated();
+        let repeated = by_id.into_values();
+        let doubtful = repeated.filter(|places| places.iter().any(|p| parameters.contains(p)));
+        let doubtful: HashSet<Place> = doubtful.flatten().collect();
+        if !doubtful.is_empty() {
+            self.read(model, doubtful, &HashSet::new(), Sharing::OneMask);
+        }
+    }
+
+    /// Parameters whose id another one has too, by their id and in the order of the model.
+    pub(crate) fn repeated(&self) -> HashMap<ParamId, Vec<Place>> {
+        let mut places: HashMap<ParamId, Vec<Place>> = HashMap::new();
+        for parameter in self.parameters.iter().filter(|known| !known.is_statistic()) {
+            let places = places.entry(parameter.id).or_default();
+            places.push(parameter.place());
+        }
+        places.retain(|_, places| places.len() > 1);
+        places
+    }
+
+    fn merge_equal(&mut self, repeated: &HashSet<Place>, read: &ReadBack, sharing: Sharing) {
+        let mut alike: HashMap<ParamId, Vec<Vec<&Parameter>>> = HashMap::new();
+        for parameter in &self.parameters {
+            if !repeated.contains(&parameter.place()) {
+                continue;
+            }
+            let groups = alike.entry(parameter.id).or_default();
+            let group = groups
+                .iter_mut()
+                .find(|group| read.are_equal(group[0], parameter));
+            match group {
+                Some(group) => group.push(parameter),
+                None => groups.push(vec![parameter]),
+            }
+        }
+        let mut first = HashMap::new();
+        for group in alike.into_values().flatten() {
+            let masks: HashSet<ParamId> = group.iter().filter_map(|one| one.mask_id()).collect();
+            let one_mask = masks.len() <= 1 && sharing == Sharing::OneMask;
+            for parameter in &group {
+                let mut all = group.iter();
+                let same = |other: &&&Parameter| one_mask || other.mask_id() == parameter.mask_id();
+                let other = all.find(same).expect("it is among them");
+                first.insert(parameter.place(), other.place());
+            }
+        }
+        self.merge(|parameter| first.get(&parameter.place()).copied());
+    }
+}
+
+/// Refuses places of one id of which Burn's optimizers would move another one than that which has
+/// been trained: they give the gradient to the first place, whatever it holds.
+#[cfg(feature = "optim")]
+pub(crate) fn check_trainable<M: Module>(model: &M) -> Result<(), PruneError> {
+    let mut inventory = Inventory::of(model);
+    let shared = inventory
+        .parameters
+        .iter()
+        .filter(|known| known.places.len() > 1);
+    let mut doubtful: HashSet<ParamId> = shared.map(|known| known.id).collect();
+    let repeated = inventory.repeated();
+    doubtful.extend(repeated.keys());
+    if doubtful.is_empty() {
+        return Ok(());
+    }
+    let repeated = repeated.into_values().flatten().collect();
+    inventory.read(model, repeated, &HashSet::new(), Sharing::OneMask);
+    let mut trainable = Trainable {
+        ids: &doubtful,
+        places: Places::default(),
+        found: HashSet::new(),
+    };
+    model.visit(&mut trainable);
+    let found = trainable.found;
+    let mut first: HashMap<ParamId, &Parameter> = HashMap::new();
+    for parameter in &inventory.parameters {
+        if !doubtful.contains(&parameter.id) {
+            continue;
+        }
+        let first = *first.entry(parameter.id).or_insert(parameter);
+        let trained = parameter.places.iter().zip(&parameter.paths);
+        let trained = trained.filter(|(place, _)| found.contains(place));
+        let mut misled = trained
+            .filter(|_| first.place() != parameter.place() || !found.contains(&first.place()));
+        if let Some((_, path)) = misled.next() {
+            return Err(PruneError::SharedId {
+                path: first.path().to_string(),
+                other: path.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Finds the places that get gradients.
+#[cfg(feature = "optim")]
+struct Trainable<'a> {
+    ids: &'a HashSet<ParamId>,
+    places: Places,
+    found: HashSet<Place>,
+}
+
+#[cfg(feature = "optim")]
+impl ModuleVisitor for Trainable<'_> {
+    fn enter_module(&mut self, _name: &str, container: &str) {
+        self.places.enter(container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.places.exit(container);
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let place = self.places.visit();
+        if let Some(place) = place.filter(|_| self.ids.contains(&param.id))
+            && param.base().is_require_grad()
+        {
+            self.found.insert(place);
+        }
+    }
+}
+
+/// Gives every parameter a new id, a shared one the same at all its places.
+pub(crate) fn with_fresh_ids<M: Module>(model: M) -> M {
+    let mut inventory = Inventory::of(&model);
+    let repeated: HashSet<Place> = inventory.repeated().into_values().flatten().collect();
+    if !repeated.is_empty() {
+        inventory.read(&model, repeated, &HashSet::new(), Sharing::OneMask);
+    }
+    let mut weights = HashMap::new();
+    for parameter in &inventory.parameters {
+        let id = ParamId::new();
+        weights.extend(parameter.places.iter().map(|place| (*place, id)));
+    }
+    model.map(&mut FreshIds {
+        weights,
+        places: Places::default(),
+        weight: None,
+        others: HashMap::new(),
+    })
+}
+
+struct FreshIds {
+    weights: HashMap<Place, ParamId>,
+    places: Places,
+    /// The new id of the weight that was visited last.
+    weight: Option<ParamId>,
+    /// New ids of what is no weight, by the old one and that of the weight that it is on.
+    others: HashMap<(Option<ParamId>, ParamId), ParamId>,
+}
+
+impl FreshIds {
+    fn of(&mut self, old: ParamId) -> ParamId {
+        let weight = self.weight.filter(|_| self.places.nested() > 0);
+        // The id of a mask says whether it was given to one place.
+        let places = if is_of_shared(&old) { 2 } else { 1 };
+        let id = self.others.entry((weight, old));
+        *id.or_insert_with(|| mask_id(places))
+    }
+}
+
+impl ModuleMapper for FreshIds {
+    fn enter_module(&mut self, _name: &str, container: &str) {
+        self.places.enter(container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.places.exit(container);
+    }
+
+    fn map_float<const D: usize>(&mut self, mut param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.id = match self.places.visit() {
+            Some(place) => {
+                self.weight = self.weights.get(&place).copied();
+                self.weight.expect("every place has an id")
+            }
+            None => self.of(param.id),
+        };
+        param
+    }
+
+    fn map_int<const D: usize>(
+        &mut self,
+        mut param: Param<Tensor<D, Int>>,
+    ) -> Param<Tensor<D, Int>> {
+        param.id = self.of(param.id);
+        param
+    }
+
+    fn map_bool<const D: usize>(
+        &mut self,
+        mut param: Param<Tensor<D, Bool>>,
+    ) -> Param<Tensor<D, Bool>> {
+        param.id = self.of(param.id);
+        param
+    }
+
+    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+        Trust::answer(flag, Answer::Unchanged)
+    }
+}
