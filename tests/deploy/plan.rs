@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, activation::relu};
-use burn_prune_deploy::{Graph, ShrinkPlan};
+use burn_prune_deploy::{Graph, OperationKind, ShrinkPlan};
 
 use examples_shared::nets::convolutional::{LeNet5, Mlp, Vgg11};
 
@@ -72,4 +72,27 @@ fn a_plan_keeps_every_number_exactly() {
         let small = loaded.shrink(&model, input.clone(), forward).unwrap();
         assert_eq!(small.layers[0].weight.dims(), [6, 4]);
     }
+}
+
+#[test]
+fn operations_of_the_first_plans_are_read() {
+    let saved = [
+        r#"{"Elementwise":{"name":"add scalar","scalars":["0.10000000149011612"]}}"#,
+        r#"{"Elementwise":{"name":"p relu","scalars":[]}}"#,
+        r#"{"Reduce":{"name":"max dim with indices","axes":[2]}}"#,
+        r#"{"Along":{"name":"log softmax","axis":1}}"#,
+        r#"{"Spatial":{"name":"max pool2d","options":"kernel size [2, 2]"}}"#,
+        r#"{"Pad":{"padding":[[0,0],[1,2]],"mode":"Constant(Float(-inf))"}}"#,
+        r#"{"Pad":{"padding":[[0,0],[1,2]],"mode":"Reflect"}}"#,
+        r#"{"Create":{"name":"full of 3"}}"#,
+        r#"{"Create":{"name":"zeros"}}"#,
+        r#"{"Other":{"name":"slice assign"}}"#,
+    ];
+    for saved in saved {
+        let kind: OperationKind = serde_json::from_str(saved).unwrap();
+        assert_eq!(serde_json::to_string(&kind).unwrap(), saved);
+    }
+    let unknown = r#"{"Elementwise":{"name":"mul mul","scalars":[]}}"#;
+    let error = serde_json::from_str::<OperationKind>(unknown).unwrap_err();
+    assert!(error.to_string().contains("mul mul"), "{error}");
 }

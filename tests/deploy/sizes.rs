@@ -1,13 +1,14 @@
 //! The sizes of the example: what is found and cut depends neither on its batch nor on its length.
 
 use burn::module::Module;
-use burn::nn::EmbeddingConfig;
-use burn::nn::LinearConfig;
 use burn::nn::transformer::TransformerEncoderConfig;
+use burn::nn::{EmbeddingConfig, Gru, GruConfig, LinearConfig, Lstm, LstmConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_prune::Prunable;
-use burn_prune_deploy::{ChannelPruner, Graph, GraphTensors, Importance};
-use examples_shared::nets::others::Transformer;
+use burn_prune_deploy::{AxisSize, ChannelPruner, Graph, GraphTensors, Importance};
+use examples_shared::nets::convolutional::{LeNet5, Mlp, Vgg11};
+use examples_shared::nets::others::{Attention, DenseNet, Grouped, Transformer, UNet, Yolo};
+use examples_shared::nets::residual::{MobileNetV2, ResNet18};
 use proptest::prelude::*;
 
 use crate::common::cases;
@@ -209,5 +210,78 @@ proptest! {
         let model = WithClass::new(heads, head_size, inner, &device);
         let inputs = |batch| example([batch, length, 5], &device);
         same_groups(model, seed, inputs, WithClass::forward);
+    }
+}
+
+/// The groups at batches 1, 2, 4 and 8 are the same, and the batch is not fixed.
+fn any_batch<M: Module, const D: usize, O: GraphTensors>(
+    model: &M,
+    shape: [usize; D],
+    forward: impl Fn(&M, Tensor<D>) -> O,
+) {
+    let mut expected = None;
+    for batch in [1, 2, 4, 8] {
+        let mut shape = shape;
+        shape[0] = batch;
+        let input = Tensor::ones(shape, &Device::flex());
+        let graph = Graph::capture(model, input.clone(), &forward).unwrap();
+        assert_eq!(graph.sizes().batch(), Some(batch), "{}", graph.sizes());
+        let follows = AxisSize::Batch { times: 1, power: 1 };
+        for output in &graph.outputs {
+            assert_eq!(graph.axis_sizes(*output)[0], follows);
+        }
+        let found = groups(model, input, &forward);
+        assert_eq!(
+            &found,
+            expected.get_or_insert(found.clone()),
+            "batch {batch}"
+        );
+    }
+}
+
+#[test]
+fn convolutional_networks_have_the_same_groups_at_every_batch() {
+    let device = Device::flex();
+    any_batch(&Mlp::new(&[8, 4, 2], &device), [1, 8], Mlp::forward);
+    any_batch(&LeNet5::new(&device), [1, 1, 28, 28], LeNet5::forward);
+    any_batch(&Vgg11::new(4, &device), [1, 3, 32, 32], Vgg11::forward);
+    any_batch(
+        &ResNet18::new(4, 10, &device),
+        [1, 3, 32, 32],
+        ResNet18::forward,
+    );
+    any_batch(
+        &MobileNetV2::new(10, &device),
+        [1, 3, 32, 32],
+        MobileNetV2::forward,
+    );
+    any_batch(&DenseNet::new(&device), [1, 3, 8, 8], DenseNet::forward);
+    any_batch(&UNet::new(&device), [1, 1, 8, 8], UNet::forward);
+    any_batch(&Yolo::new(&device), [1, 3, 32, 32], Yolo::forward);
+    any_batch(&Grouped::new(&device), [1, 3, 4, 4], Grouped::forward);
+    any_batch(
+        &Attention::new(16, 4, &device),
+        [1, 4, 16],
+        Attention::forward,
+    );
+}
+
+#[test]
+fn recurrent_layers_have_any_batch() {
+    let device = Device::flex();
+    let lstm = LstmConfig::new(4, 6, true).init(&device);
+    let gru = GruConfig::new(4, 6, true).init(&device);
+    for length in [1, 2, 4, 5] {
+        for batch in [1, 2, 4, 6] {
+            let input = || example([batch, length, 4], &device);
+            let lstm = Graph::capture(&lstm, input(), |lstm: &Lstm, x| lstm.forward(x, None).0);
+            let gru = Graph::capture(&gru, input(), |gru: &Gru, x| gru.forward(x, None));
+            for graph in [lstm.unwrap(), gru.unwrap()] {
+                assert_eq!(graph.sizes().batch(), Some(batch), "{}", graph.sizes());
+                let follows = AxisSize::Batch { times: 1, power: 1 };
+                let expected = [follows, AxisSize::Fixed(length), AxisSize::Fixed(6)];
+                assert_eq!(graph.axis_sizes(graph.outputs[0]), expected);
+            }
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! What masks make 0, on its way through operations of which 0 is not harmless.
 
-use burn::module::{Module, Param};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{
     elu, gelu, hard_sigmoid, leaky_relu, log_sigmoid, log_softmax, mish, sigmoid, silu, softmax,
     softplus,
 };
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use burn_prune::Prunable;
 use burn_prune_deploy::{ChannelPruner, DeployError, Graph, Importance};
 
@@ -85,6 +85,12 @@ fn check(expected: bool, cases: &[(&str, Forward)]) {
 }
 
 macro_rules! channels {
+    ($($name:literal => $expected:literal: |$model:ident, $x:ident| $body:expr,)+) => {
+        &[$(($name, $expected, |$model: &Net, input: Tensor<2>| {
+            let $x = $model.first.forward(input);
+            $model.last.forward($body)
+        })),+]
+    };
     ($($name:literal: |$model:ident, $x:ident| $body:expr,)+) => {
         &[$(($name, |$model: &Net, input: Tensor<2>| {
             let $x = $model.first.forward(input.clone());
@@ -290,4 +296,38 @@ fn an_infinite_mask_of_scores_is_harmless() {
                 .forward(mixed.reshape([channels, batch]).swap_dims(0, 1))
         })],
     );
+}
+
+#[test]
+fn half_precision_overflows_earlier() {
+    struct Half;
+    impl ModuleMapper for Half {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|tensor| tensor.cast(DType::F16))
+        }
+    }
+    let device = Device::flex();
+    let cuts = |model: &Net, forward: Forward| {
+        let input = example([5, 4], &device).cast(model.scale.val().dtype());
+        let graph = Graph::capture(model, input, forward).unwrap();
+        let groups = graph.groups().unwrap();
+        !groups.groups().is_empty()
+    };
+    let single = Net::new(0, &device);
+    let half = single.clone().map(&mut Half);
+    let cases: &[(&str, bool, Forward)] = channels! {
+        "a norm" => true: |model, x| {
+            let mean = x.clone().mean_dim(0);
+            let centred = x - mean;
+            let variance = centred.clone().square().mean_dim(0);
+            silu(centred / (variance + 1e-5).sqrt())
+        },
+        "an exponential" => true: |model, x| (x * 0.5 + 1.0).exp(),
+        "a large exponential" => false: |model, x| (-x + 12.0).exp(),
+        "a small divisor" => false: |model, x| x.clone() / (x.square() + 1e-9),
+    };
+    for (name, in_half, forward) in cases {
+        assert!(cuts(&single, *forward), "{name}");
+        assert_eq!(cuts(&half, *forward), *in_half, "{name}");
+    }
 }

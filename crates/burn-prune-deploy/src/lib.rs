@@ -3,7 +3,8 @@
 //! A mask makes weights zero; the model is as large and as slow as before. This crate takes any
 //! Burn model, whatever its layers are called, and
 //!
-//! 1. runs its forward pass once on Burn's capture device, which gives a [`Graph`],
+//! 1. runs its forward pass on Burn's capture device, where nothing is computed, which gives a
+//!    [`Graph`],
 //! 2. counts what it costs: multiply-adds, parameters, bytes ([`Cost`]),
 //! 3. finds out which channels of which parameters must go together ([`Groups`], the dependency
 //!    graph of Fang et al. 2023),

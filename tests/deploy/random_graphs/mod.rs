@@ -57,7 +57,19 @@ fn label(kind: &OperationKind) -> &str {
     }
 }
 
+/// Says which seed it was when something panics.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("seed {}", self.0);
+        }
+    }
+}
+
 fn check(seed: u64, counts: &mut BTreeMap<String, [usize; 2]>) -> Outcome {
+    let _seed = Seed(seed);
     let device = Device::flex();
     let mut random = Generator::new(seed);
     let shape = [
@@ -106,13 +118,15 @@ fn outcome(
     };
     let masked = masked.valid().materialize();
     let exact = [doubled(&masked), doubled(&small)];
-    let mut is_constant = true;
+    let steps = net.steps();
+    let (mut is_constant, mut is_defined) = (true, false);
     for batch in [input.dims()[0], 3] {
         let [_, channels, height, width] = input.dims();
         let input = example([batch, channels, height, width], &input.device());
         if !largest(&net.forward(input.clone())).is_finite() {
             continue;
         }
+        is_defined = true;
         let found = values(small.forward(input.clone()));
         let expected = values(masked.forward(input.clone()));
         let [exactly_found, exactly_expected] =
@@ -122,7 +136,7 @@ fn outcome(
         assert_eq!(
             finite(&found),
             finite(&expected),
-            "seed {seed}: {expected:?} under masks, {found:?} without what is masked\n{groups}\n{graph}"
+            "seed {seed}, {steps:?}: {expected:?} under masks, {found:?} without\n{groups}\n{graph}"
         );
         if found
             .iter()
@@ -159,7 +173,9 @@ fn outcome(
     if seed.is_multiple_of(4) {
         check_gradients(seed, [net, &masked, &small], input, &selection);
     }
-    if is_constant {
+    if !is_defined {
+        Outcome::Undefined
+    } else if is_constant {
         Outcome::Constant
     } else {
         Outcome::Cut

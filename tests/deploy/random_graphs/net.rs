@@ -177,18 +177,29 @@ impl Piece {
     pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let step = steps()[self.step];
         let x = elementwise::guard(self.guard, x, self.number);
-        let x = match self.is_twice {
-            true => (step.apply)(self, x.clone()) + (step.apply)(self, x * 0.5),
-            false => (step.apply)(self, x),
+        let x = if self.is_twice {
+            (step.apply)(self, x.clone()) + (step.apply)(self, x * 0.5)
+        } else {
+            (step.apply)(self, x)
         };
-        match self.rescale == 1.0 {
-            true => x,
-            false => x * self.rescale,
+        if self.rescale == 1.0 {
+            x
+        } else {
+            x * self.rescale
         }
     }
 }
 
 impl Net {
+    /// The names of its steps.
+    pub(super) fn steps(&self) -> Vec<&'static str> {
+        let steps = steps();
+        self.pieces
+            .iter()
+            .map(|piece| steps[piece.step].name)
+            .collect()
+    }
+
     pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<2> {
         let x = self.pieces.iter().fold(x, |x, piece| piece.forward(x));
         self.head.forward(x.mean_dims(&[2, 3]).flatten(1, 3))
@@ -279,12 +290,11 @@ impl Generator {
             tries += 1;
             // Channels that can be cut have to be made, and read.
             let is_layer = pieces.len().is_multiple_of(4);
-            let step = match is_layer {
-                true => layers[self.below(layers.len())],
-                false => {
-                    self.next += 1;
-                    (self.next - 1) % self.steps.len()
-                }
+            let step = if is_layer {
+                layers[self.below(layers.len())]
+            } else {
+                self.next += 1;
+                (self.next - 1) % self.steps.len()
             };
             if let Some((piece, y)) = self.piece(step, &x) {
                 pieces.push(piece);
@@ -349,12 +359,11 @@ impl Generator {
             if largest(&rows) < 1e-2 * size {
                 continue;
             }
-            let y = match (0.3..4.0).contains(&size) {
-                true => y,
-                false => {
-                    piece.rescale = 1.0 / size;
-                    piece.forward(x.clone())
-                }
+            let y = if (0.3..4.0).contains(&size) {
+                y
+            } else {
+                piece.rescale = 1.0 / size;
+                piece.forward(x.clone())
             };
             return Some((piece, y));
         }
@@ -365,10 +374,9 @@ impl Generator {
 /// The largest magnitude; not a number when there is one that is not.
 pub(super) fn largest<const D: usize>(x: &Tensor<D>) -> f64 {
     let values = x.to_data().convert::<f64>().try_to_vec::<f64>().unwrap();
-    values
+    let is_finite = values.iter().all(|value| value.is_finite());
+    let largest = values
         .iter()
-        .fold(0.0, |largest: f64, value| match value.is_finite() {
-            true => largest.max(value.abs()),
-            false => f64::NAN.max(f64::NAN) + largest,
-        })
+        .fold(0.0f64, |max, value| max.max(value.abs()));
+    if is_finite { largest } else { f64::NAN }
 }

@@ -202,6 +202,11 @@ named! {
 
 impl OperationClass {
     /// The names of all operations that a graph can have, but for those that are not understood.
+    ///
+    /// ```
+    /// let names = burn_prune_deploy::OperationClass::operations();
+    /// assert!(names.contains(&"convolution") && names.contains(&"sqrt"));
+    /// ```
     pub fn operations() -> Vec<&'static str> {
         let mut names = Vec::new();
         for class in Self::ALL {

@@ -25,7 +25,9 @@ use crate::graph::{AxisSize, Graph, OperationKind};
 /// together when an operation makes one of the other. What goes together is a [`Unit`]: mostly one
 /// channel, in all parameters that make, scale, shift or read it. Units of the same parameters are
 /// a [`Group`]. Channels that an input, an output, a constant or a layer norm holds fast are
-/// [frozen](Groups::frozen), with the reason.
+/// [frozen](Groups::frozen), with the reason; and so are those of which a mask would make infinity,
+/// something that is not a number, or a number so large that sums overflow, before they are read: of
+/// `log(x)` for instance, and not of `sigmoid(x)`.
 ///
 /// Splits into equal parts lose the same places in each part; a group of a GroupNorm is one unit;
 /// so is a depthwise channel, while other grouped convolutions keep their groups and lose the same
@@ -156,6 +158,43 @@ impl<'a> Groups<'a> {
 
     /// Operations whose gradients may not be finite numbers behind channels that are masked as a
     /// whole: there, shrink before training.
+    ///
+    /// They are found as Burn computes gradients, and named, not refused: the masked model computes
+    /// what the shrunk one does.
+    ///
+    /// ```
+    /// use burn::module::Module;
+    /// use burn::nn::{Linear, LinearConfig};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_prune_deploy::Graph;
+    ///
+    /// #[derive(Module, Debug)]
+    /// struct Net {
+    ///     fc1: Linear,
+    ///     fc2: Linear,
+    /// }
+    ///
+    /// let device = Device::flex();
+    /// let model = Net {
+    ///     fc1: LinearConfig::new(8, 32).init(&device),
+    ///     fc2: LinearConfig::new(32, 4).init(&device),
+    /// };
+    /// let example = Tensor::<2>::ones([1, 8], &device);
+    /// // The derivative of a square root is infinite at 0.
+    /// let forward = |net: &Net, x| net.fc2.forward(net.fc1.forward(x).abs().sqrt());
+    ///
+    /// let graph = Graph::capture(&model, example.clone(), forward)?;
+    /// let groups = graph.groups()?;
+    /// let hazard = &groups.gradient_hazards()[0];
+    /// assert_eq!(hazard.name, "sqrt");
+    /// assert_eq!(hazard.groups, ["fc1.weight"]);
+    ///
+    /// // With a margin it is finite.
+    /// let forward = |net: &Net, x| net.fc2.forward((net.fc1.forward(x).abs() + 1e-6).sqrt());
+    /// let graph = Graph::capture(&model, example, forward)?;
+    /// assert!(graph.groups()?.gradient_hazards().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn gradient_hazards(&self) -> &[GradientHazard] {
         &self.hazards
     }

@@ -28,6 +28,7 @@ impl Write for Name {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::{Along, Elementwise, Reduction, Spatial};
 
     #[test]
     fn names_are_words() {
@@ -41,5 +42,22 @@ mod tests {
         assert_eq!(name(&Operation::Relu), "relu");
         assert_eq!(name(&Operation::MaxPool2d(1)), "max pool2d");
         assert_eq!(name(&Operation::AddScalar { scalar: 1.0 }), "add scalar");
+    }
+
+    /// The first plans that were saved have them.
+    #[test]
+    fn our_operations_have_the_names_that_burn_gives() {
+        for one in Elementwise::ALL {
+            assert_eq!(name(one), one.name());
+        }
+        for one in Reduction::ALL {
+            assert_eq!(name(one), one.name());
+        }
+        for one in Along::ALL {
+            assert_eq!(name(one), one.name());
+        }
+        for one in Spatial::ALL {
+            assert_eq!(name(one), one.name());
+        }
     }
 }

@@ -128,9 +128,10 @@ fn product(value: Value, count: f64) -> Value {
     let value = value.unfilled();
     let high = value.high.max(0.0).powf(count);
     let largest = value.magnitude().high.powf(count);
-    let (low, high) = match value.low >= 0.0 {
-        true => (value.low.powf(count), high),
-        false => (-largest, largest),
+    let (low, high) = if value.low >= 0.0 {
+        (value.low.powf(count), high)
+    } else {
+        (-largest, largest)
     };
     Value { low, high, ..value }
 }

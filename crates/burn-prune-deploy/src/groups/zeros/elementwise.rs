@@ -2,7 +2,8 @@
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
-use super::value::{Precision, Value};
+use super::precision::Precision;
+use super::value::Value;
 use crate::graph::{Elementwise as E, Number};
 
 const ALL: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
@@ -237,13 +238,14 @@ fn remainder(a: Value, b: Value) -> Value {
     let undefined = b.contains(0.0) && !b.untouched;
     let undefined = undefined || !a.is_finite() || b.nan;
     let largest = b.magnitude().high;
-    match a.is_zero() {
-        true => a.with_nan(undefined),
-        false => Value {
+    if a.is_zero() {
+        a.with_nan(undefined)
+    } else {
+        Value {
             cause: a.cause.or(b.cause),
             ..Value::between(-largest, largest)
         }
-        .with_nan(undefined),
+        .with_nan(undefined)
     }
 }
 
@@ -259,9 +261,10 @@ fn power(a: Value, exponent: f64) -> Value {
     if exponent.fract() != 0.0 {
         return a.increasing((0.0, f64::INFINITY), raise);
     }
-    match exponent % 2.0 == 0.0 {
-        true => a.magnitude().increasing(ALL, raise),
-        false => a.increasing(ALL, raise),
+    if exponent % 2.0 == 0.0 {
+        a.magnitude().increasing(ALL, raise)
+    } else {
+        a.increasing(ALL, raise)
     }
 }
 
@@ -298,17 +301,19 @@ fn power_of(a: Value, b: Value, is_integer: bool) -> Value {
 fn periodic(a: Value, range: impl Fn(f64, f64) -> (f64, f64)) -> Value {
     let value = a.unfilled();
     let infinite = !value.low.is_finite() || !value.high.is_finite();
-    let (low, high) = match infinite {
-        true => (-1.0, 1.0),
-        false => range(value.low, value.high),
+    let (low, high) = if infinite {
+        (-1.0, 1.0)
+    } else {
+        range(value.low, value.high)
     };
     Value { low, high, ..value }.with_nan(infinite)
 }
 
 fn sine(low: f64, high: f64) -> (f64, f64) {
-    match -FRAC_PI_2 <= low && high <= FRAC_PI_2 {
-        true => (low.sin(), high.sin()),
-        false => (-1.0, 1.0),
+    if -FRAC_PI_2 <= low && high <= FRAC_PI_2 {
+        (low.sin(), high.sin())
+    } else {
+        (-1.0, 1.0)
     }
 }
 
@@ -328,9 +333,10 @@ fn cosine(low: f64, high: f64) -> (f64, f64) {
 /// Where it leads over a pole, or so near to one that rounding may.
 fn tangent(low: f64, high: f64) -> (f64, f64) {
     let inner = FRAC_PI_2 - 1e-3;
-    match -inner <= low && high <= inner {
-        true => (low.tan(), high.tan()),
-        false => (f64::NEG_INFINITY, f64::INFINITY),
+    if -inner <= low && high <= inner {
+        (low.tan(), high.tan())
+    } else {
+        (f64::NEG_INFINITY, f64::INFINITY)
     }
 }
 

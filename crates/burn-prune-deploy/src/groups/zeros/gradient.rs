@@ -1,6 +1,7 @@
 //! Where the gradient of an operation is infinite or not a number.
 
-use super::value::{Precision, Value};
+use super::precision::Precision;
+use super::value::Value;
 use crate::graph::{Elementwise as E, Number};
 
 /// Whether the gradient of what input number `place` is may be infinite or not a number. It is
@@ -28,10 +29,13 @@ pub(super) fn diverges(
         E::Recip => square_may_vanish(x),
         E::Div => !b.untouched && square_may_vanish(b),
         E::Rem => !b.untouched && b.contains(0.0),
-        E::PowiScalar | E::PowfScalar if is_fraction(scalar) => match scalar < 1.0 {
-            true => x.low <= 0.0,
-            false => x.low < 0.0,
-        },
+        E::PowiScalar | E::PowfScalar if is_fraction(scalar) => {
+            if scalar < 1.0 {
+                x.low <= 0.0
+            } else {
+                x.low < 0.0
+            }
+        }
         E::PowiScalar | E::PowfScalar => scalar < 0.0 && x.contains(0.0),
         // With the logarithm of the base.
         E::Powi | E::Powf => a.low <= 0.0,

@@ -1,7 +1,8 @@
 //! Operations of whole layers.
 
 use super::Zeros;
-use super::value::{Precision, Value};
+use super::precision::Precision;
+use super::value::Value;
 use crate::graph::{Operation, OperationKind as Kind};
 
 impl Zeros<'_> {
@@ -40,20 +41,20 @@ impl Zeros<'_> {
                 let (x, weight) = (inputs[0], inputs[1]);
                 let last = rank - 1;
                 let terms = self.graph.shape(weight)[0];
-                match axis == last {
-                    true => {
-                        let product = self.anywhere_but(x, last).times(self.at(weight, 1));
-                        affine(product, terms, bias(0), precision)
-                    }
-                    false => {
-                        let product = self.at(x, axis).times(self.anywhere_but(weight, 0));
-                        affine(product, terms, any_bias(), precision)
-                    }
+                if axis == last {
+                    let product = self.anywhere_but(x, last).times(self.at(weight, 1));
+                    affine(product, terms, bias(0), precision)
+                } else {
+                    let product = self.at(x, axis).times(self.anywhere_but(weight, 0));
+                    affine(product, terms, any_bias(), precision)
                 }
             }
             Kind::MatMul => self.matmul(inputs[0], inputs[1], rank, axis, precision),
-            Kind::BatchNorm { .. } => {
+            Kind::BatchNorm { epsilon } => {
                 let normalised = self.normalised(self.at(inputs[0], axis), precision);
+                let variance = self.anywhere(inputs[4]);
+                let vanishes = epsilon.0 == 0.0 && !variance.untouched;
+                let normalised = normalised.with_nan(vanishes);
                 let parameter = |place: usize| match axis {
                     1 => self.at(inputs[place], 0),
                     _ => self.anywhere(inputs[place]),
@@ -80,16 +81,20 @@ impl Zeros<'_> {
                     .times(self.anywhere(inputs[1]));
                 affine(scaled, 1, any_bias(), precision)
             }
-            Kind::Embedding => match axis + 1 == rank {
-                true => self.at(inputs[0], 1),
-                false => self.anywhere(inputs[0]),
-            },
+            Kind::Embedding => {
+                if axis + 1 == rank {
+                    self.at(inputs[0], 1)
+                } else {
+                    self.anywhere(inputs[0])
+                }
+            }
             Kind::Attention { .. } => self.attention(inputs, axis),
-            _ => unreachable!("it is no layer"),
+            _ => Value::anything(),
         };
-        match value.untouched {
-            true => self.kept[output],
-            false => value.rounded(precision),
+        if value.untouched {
+            self.kept[output]
+        } else {
+            value.rounded(precision)
         }
     }
 
@@ -115,7 +120,11 @@ impl Zeros<'_> {
         let precision = self.precision(inputs[0]);
         let [query, key] = [0, 1].map(|place| self.at(inputs[place], axis));
         let is_defined = |value: Value| value.is_hidden_by_zero(precision);
-        let undefined = !is_defined(query.times(key));
+        // Masks and biases of the scores may be there for each head.
+        let back = 4 - axis;
+        let mut others = inputs[3..].iter().map(|other| self.broadcast(*other, back));
+        let undefined = !is_defined(query.times(key))
+            || others.any(|other| !other.untouched && !other.is_finite());
         Value {
             cause: value.cause.or(query.cause).or(key.cause),
             untouched: value.untouched && query.untouched && key.untouched,
@@ -126,15 +135,16 @@ impl Zeros<'_> {
 
     /// Minus the running mean, divided by the running deviation: those are not masked.
     fn normalised(&self, x: Value, precision: Precision) -> Value {
-        match x.is_finite() {
-            true => Value {
+        if x.is_finite() {
+            Value {
                 untouched: x.untouched,
                 ..Value::ordinary(precision)
-            },
-            false => Value {
+            }
+        } else {
+            Value {
                 cause: x.cause,
                 ..Value::anything()
-            },
+            }
         }
     }
 }

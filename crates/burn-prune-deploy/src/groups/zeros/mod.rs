@@ -14,6 +14,7 @@ mod along;
 mod elementwise;
 mod gradient;
 mod layers;
+mod precision;
 mod value;
 mod views;
 
@@ -21,7 +22,8 @@ use std::collections::HashSet;
 
 use super::entries::{Axis, Entries};
 use crate::graph::{Creation, Graph, Operation, OperationKind as Kind};
-use value::{Precision, Value};
+use precision::Precision;
+use value::Value;
 
 /// Values of all tensors at masked entries.
 pub(super) struct Zeros<'a> {
@@ -113,9 +115,10 @@ impl<'a> Zeros<'a> {
     fn follow(&mut self, free: &Free) -> Result<Vec<Hazard>, Leak> {
         let graph = self.graph;
         for parameter in &graph.parameters {
-            let value = match parameter.can_be_masked() {
-                true => Value::exactly(0.0),
-                false => self.kept[parameter.tensor],
+            let value = if parameter.can_be_masked() {
+                Value::exactly(0.0)
+            } else {
+                self.kept[parameter.tensor]
             };
             self.set(free, parameter.tensor, |_, _| value);
         }
@@ -205,13 +208,11 @@ impl<'a> Zeros<'a> {
             } => {
                 let inputs = self.elementwise_inputs(operation, axis);
                 let same = operation.inputs.len() > 1 && operation.inputs[0] == operation.inputs[1];
-                match inputs.iter().all(|input| input.untouched) {
-                    true => self.kept[output],
-                    false => {
-                        let value =
-                            elementwise::elementwise(*which, scalars, &inputs, same, precision);
-                        value.touched()
-                    }
+                if inputs.iter().all(|input| input.untouched) {
+                    self.kept[output]
+                } else {
+                    let value = elementwise::elementwise(*which, scalars, &inputs, same, precision);
+                    value.touched()
                 }
             }
             Kind::Reduce {
@@ -243,9 +244,10 @@ impl<'a> Zeros<'a> {
             // Refused, whatever it makes.
             Kind::Other { .. } => self.kept[output].touched(),
         };
-        let cause = match value.is_hidden_by_zero(precision) {
-            true => None,
-            false => value.cause.or(Some(index)),
+        let cause = if value.is_hidden_by_zero(precision) {
+            None
+        } else {
+            value.cause.or(Some(index))
         };
         Value { cause, ..value }
     }

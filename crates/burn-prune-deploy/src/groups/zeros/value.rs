@@ -1,5 +1,7 @@
 //! What a number can be: an interval, as wide as rounding makes it.
 
+use super::precision::Precision;
+
 /// What a tensor can be in some of its places.
 ///
 /// The interval is closed, and may reach to infinity. It holds for every backend: each operation
@@ -17,80 +19,6 @@ pub(super) struct Value {
     pub(super) untouched: bool,
     /// The operation that first made something else of it than a finite number.
     pub(super) cause: Option<usize>,
-}
-
-/// What is known of the numbers of a type.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Precision {
-    /// The largest number.
-    max: f64,
-    /// Above it, sums and products on the way can overflow, in whatever order they are taken.
-    limit: f64,
-    /// The smallest number that all backends keep.
-    tiny: f64,
-    /// More than any backend is wrong by, relative to the result.
-    error: f64,
-    /// How large a number is supposed to be at most that is not known.
-    ordinary: f64,
-}
-
-impl Precision {
-    /// That of floats with so many bytes. Of the two with 2 bytes, the one that holds less.
-    pub(super) fn of(bytes: usize) -> Self {
-        match bytes {
-            2 => Self {
-                max: 65_504.0,
-                limit: 4_096.0,
-                tiny: 6.0e-8,
-                error: 2f64.powi(-5),
-                ordinary: 8.0,
-            },
-            8 => Self {
-                max: f64::MAX,
-                limit: 2f64.powi(768),
-                tiny: f64::MIN_POSITIVE,
-                error: 2f64.powi(-40),
-                ordinary: 64.0,
-            },
-            _ => Self {
-                max: f64::from(f32::MAX),
-                limit: 2f64.powi(96),
-                tiny: f64::from(f32::MIN_POSITIVE),
-                error: 2f64.powi(-18),
-                ordinary: 64.0,
-            },
-        }
-    }
-
-    /// What this number is after rounding, as an end of an interval.
-    fn end(self, value: f64, sign: f64) -> f64 {
-        let magnitude = value.abs();
-        if value.is_infinite() || magnitude * (1.0 + self.error) > self.max {
-            return value.signum() * f64::INFINITY;
-        }
-        // What is too small may become 0.
-        match magnitude < self.tiny && value != 0.0 {
-            true if value * sign < 0.0 => 0.0,
-            true => sign * self.tiny,
-            false => value + sign * self.error * magnitude,
-        }
-    }
-
-    /// A number that code gives.
-    pub(super) fn scalar(self, number: f64) -> Value {
-        // Exact in every type: 7 bits, as most numbers in code have.
-        let exact = f64::from(f32::from_bits((number as f32).to_bits() & 0xFFFE_0000));
-        let value = Value::exactly(number);
-        match exact == number && number.abs() <= self.limit {
-            true => value,
-            false => value.rounded(self),
-        }
-    }
-
-    /// The square root of the smallest number: what is smaller has no square.
-    pub(super) fn square_root_of_tiny(self) -> f64 {
-        self.tiny.sqrt()
-    }
 }
 
 impl Value {
@@ -125,8 +53,7 @@ impl Value {
 
     /// What a working network has where nothing is masked.
     pub(super) fn ordinary(precision: Precision) -> Self {
-        let Precision { ordinary, .. } = precision;
-        Self::between(-ordinary, ordinary).untouched()
+        Self::between(-precision.ordinary, precision.ordinary).untouched()
     }
 
     pub(super) fn untouched(self) -> Self {
@@ -187,13 +114,14 @@ impl Value {
 
     /// With entries that are minus infinity as part of the interval.
     pub(super) fn unfilled(self) -> Self {
-        match self.filled {
-            true => Self {
+        if self.filled {
+            Self {
                 low: f64::NEG_INFINITY,
                 filled: false,
                 ..self
-            },
-            false => self,
+            }
+        } else {
+            self
         }
     }
 
@@ -287,9 +215,10 @@ impl Value {
         let factor = |value: Self| value.low > 0.0 && value.high.is_finite();
         let keeps_filled = (self.filled && factor(other)) || (other.filled && factor(self));
         let filled = keeps_filled && self.filled != other.filled;
-        let (a, b) = match filled {
-            true => (self, other),
-            false => (self.unfilled(), other.unfilled()),
+        let (a, b) = if filled {
+            (self, other)
+        } else {
+            (self.unfilled(), other.unfilled())
         };
         let ends = [
             a.low * b.low,
@@ -326,9 +255,10 @@ impl Value {
         if other.contains(0.0) && other.untouched {
             // A working network does not divide by 0.
             let ordinary = Self::ordinary(precision).touched();
-            return match self.is_zero() {
-                true => self.with_nan(other.nan).touched(),
-                false => ordinary.with_nan(self.nan || !self.is_finite()),
+            return if self.is_zero() {
+                self.with_nan(other.nan).touched()
+            } else {
+                ordinary.with_nan(self.nan || !self.is_finite())
             };
         }
         let undefined = (self.contains(0.0) && other.contains(0.0))
