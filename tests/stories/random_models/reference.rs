@@ -131,15 +131,24 @@ pub(super) fn masks(places: &[Place], before: &Masks, settings: &Settings) -> Op
     for path in named {
         weights().find(|place| place.is_at(path))?;
     }
-    let by_default = |place: &Place| match &settings.only {
-        Some(path) => place.is_at(path),
+    let by_default = |place: &Place, path: &String| match &settings.only {
+        Some(only) => only == path,
         None => place.axes.is_some(),
     };
-    let in_any = |paths: &[String], place: &Place| paths.iter().any(|path| place.is_at(path));
-    let selected: Vec<&Place> = weights()
-        .filter(|place| by_default(place) || in_any(&settings.include, place))
-        .filter(|place| !in_any(&settings.exclude, place))
-        .collect();
+    let mut selected: Vec<&Place> = Vec::new();
+    for place in weights() {
+        let paths = [&place.path].into_iter().chain(&place.also);
+        let chosen = paths.filter(|path| {
+            let included = by_default(place, path) || settings.include.contains(path);
+            included && !settings.exclude.contains(path)
+        });
+        match chosen.count() {
+            0 => {}
+            count if count == 1 + place.also.len() => selected.push(place),
+            // One place of a shared parameter and not the other.
+            _ => return None,
+        }
+    }
     if selected.is_empty() {
         return None;
     }
