@@ -5,6 +5,7 @@
 mod after_step;
 mod bad_input;
 mod chance;
+mod clones_of_shared;
 mod containers;
 mod damage;
 mod damaged_recipes;

@@ -221,3 +221,43 @@ fn two_tensors_or_masks_for_one_weight_are_refused() {
     let loaded = load(norm(), &file([1.0, 0.0])).unwrap();
     assert_eq!(kept(&loaded.masks(), "gamma"), [1, 0]);
 }
+
+#[test]
+fn masks_that_differ_between_the_names_of_a_shared_parameter_are_refused() {
+    let named = |file: TorchFile, layer: usize, mask: Option<[f32; 6]>| match mask {
+        Some(mask) => file
+            .floats(&format!("{layer}.weight_orig"), &[2, 3], &WEIGHTS)
+            .floats(&format!("{layer}.weight_mask"), &[2, 3], &mask),
+        None => file.floats(&format!("{layer}.weight"), &[2, 3], &WEIGHTS),
+    };
+    let one = Some([1.0, 0.0, 1.0, 1.0, 1.0, 1.0]);
+    let other = Some([1.0, 1.0, 1.0, 1.0, 0.0, 1.0]);
+    let shared = layer();
+    let shared = vec![shared.clone(), shared];
+    for masks in [[one, other], [one, None], [None, one], [one, one]] {
+        let file = named(named(TorchFile::default(), 0, masks[0]), 1, masks[1]);
+        let loaded = load(shared.clone(), &file);
+        if masks[0] == masks[1] {
+            let loaded = loaded.unwrap();
+            for layer in &loaded {
+                let expected = [1.0, -4.0, 0.0, 5.0, 3.0, -6.0];
+                assert_eq!(values(layer.weight.val()), expected);
+            }
+            continue;
+        }
+        let (model, error) = loaded.unwrap_err().into_parts();
+        let error = error.to_string();
+        assert!(error.contains("`0.weight` and `1.weight`"), "{error}");
+        assert!(!model.is_pruned());
+        let weights = |layers: &[Linear]| layers.iter().map(|l| values(l.weight.val())).collect();
+        let weights: [Vec<Vec<f32>>; 2] = [&model, &shared].map(|layers| weights(layers));
+        assert_eq!(weights[0], weights[1]);
+        // Two parameters may have two masks.
+        let apart = load(vec![layer(), layer()], &file).unwrap();
+        let zeros = |layer: &Linear| values(layer.weight.val()).iter().any(|w| *w == 0.0);
+        assert_eq!(
+            [zeros(&apart[0]), zeros(&apart[1])],
+            masks.map(|mask| mask.is_some())
+        );
+    }
+}

@@ -421,6 +421,20 @@ pub enum PruneError {
         /// The path whose gradient it would get.
         other: String,
     },
+    /// Two settings for one shared parameter.
+    #[error(
+        "`{path}` and `{other}` are one shared parameter, but are given {what} that differ: give \
+         them under one of its paths, or, where the paths belong to two models that are to be pruned \
+         apart, give one of the models ids of its own with `Prunable::with_fresh_ids`"
+    )]
+    PlacesDiffer {
+        /// What is given.
+        what: &'static str,
+        /// A path of the parameter.
+        path: String,
+        /// Another one.
+        other: String,
+    },
 }
 
 impl PruneError {

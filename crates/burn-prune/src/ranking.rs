@@ -120,9 +120,9 @@ impl<'a> Ranking<'a> {
     /// Refuses scores that are for no selected parameter, or of another shape than it.
     pub(crate) fn check_importance(
         &self,
-        importance: &BTreeMap<String, Importance>,
+        given: &BTreeMap<String, Importance>,
     ) -> Result<(), PruneError> {
-        for (path, importance) in importance {
+        for (path, importance) in given {
             let mut known = self.tensors.iter().map(|tensor| tensor.parameter);
             if self.skipped.iter().any(|skipped| skipped.path == *path) {
                 continue;
@@ -140,6 +140,17 @@ impl<'a> Ranking<'a> {
                     expected: parameter.shape.clone(),
                     found: importance.shape.clone(),
                 });
+            }
+            let others = parameter.paths.iter().filter(|other| *other != path);
+            for other in others {
+                let differs = |theirs: &Importance| !theirs.is_equal(importance);
+                if given.get(other).is_some_and(differs) {
+                    return Err(PruneError::PlacesDiffer {
+                        what: "importance scores",
+                        path: path.clone(),
+                        other: other.clone(),
+                    });
+                }
             }
         }
         Ok(())

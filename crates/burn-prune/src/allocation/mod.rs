@@ -147,6 +147,9 @@ impl Allocation {
             }
             (Self::PerLayer(targets), fallback) => {
                 check_groups(targets, shares)?;
+                for share in shares {
+                    check_one_target(targets, share.parameter)?;
+                }
                 let to_lose = |share: &Share<'_>| {
                     let lost = lost.get(share.parameter.path())?;
                     let already = share.total - share.remaining;
@@ -179,6 +182,29 @@ impl Allocation {
             )?;
         }
         Ok(Counts::Each(counts))
+    }
+}
+
+/// Refuses targets that differ between the places of a shared parameter.
+fn check_one_target(
+    targets: &[(ParamGroup, Target)],
+    parameter: &Parameter,
+) -> Result<(), PruneError> {
+    let mut given = parameter.paths.iter().filter_map(|path| {
+        let mut targets = targets.iter();
+        let own = targets.find(|(group, _)| group.matches(&parameter.id, Some(path)));
+        Some((path, own?.1))
+    });
+    let Some((path, target)) = given.next() else {
+        return Ok(());
+    };
+    match given.find(|(_, other)| *other != target) {
+        Some((other, _)) => Err(PruneError::PlacesDiffer {
+            what: "targets",
+            path: path.clone(),
+            other: other.clone(),
+        }),
+        None => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use burn::tensor::{DType, Device, Int, Tensor};
 
 use super::fitting::Attachment;
 use super::place::{Place, Places, REPARAMETERIZATION, paths};
-use super::shared::mask_id;
+use super::shared::MaskIds;
 use super::{Parameter, step};
 use crate::mask::{Answer, Mask, MaskMode, Trust, WeightMask, bits};
 
@@ -17,13 +17,14 @@ use crate::mask::{Answer, Mask, MaskMode, Trust, WeightMask, bits};
 #[derive(Default)]
 pub(super) struct NewMasks<'a> {
     masks: Vec<NewMask<'a>>,
-    by_place: HashMap<Place, usize>,
+    /// The index of the mask, and that of the place among those of the mask.
+    by_place: HashMap<Place, (usize, usize)>,
     by_path: HashMap<&'a str, Place>,
 }
 
 /// A new mask of one or several places.
 struct NewMask<'a> {
-    id: ParamId,
+    ids: MaskIds,
     mask: &'a Mask,
     /// The mask that it is intersected with.
     before: Option<Tensor<1, Int>>,
@@ -34,13 +35,14 @@ struct NewMask<'a> {
 impl<'a> NewMasks<'a> {
     /// The mask of a parameter, at all its places.
     pub(super) fn add(&mut self, parameter: &'a Parameter, mask: &'a Mask, attachment: Attachment) {
-        for (path, place) in parameter.paths.iter().zip(&parameter.places) {
-            self.by_place.insert(*place, self.masks.len());
+        let places = parameter.paths.iter().zip(&parameter.places);
+        for (index, (path, place)) in places.enumerate() {
+            self.by_place.insert(*place, (self.masks.len(), index));
             self.by_path.insert(path, *place);
         }
         let before = parameter.bits();
         self.masks.push(NewMask {
-            id: mask_id(parameter.places.len()),
+            ids: MaskIds::new(parameter.places.len()),
             mask,
             before: before.filter(|_| attachment == Attachment::Intersect),
             bits: Vec::new(),
@@ -49,8 +51,9 @@ impl<'a> NewMasks<'a> {
 
     /// The id and the bits of the mask at this place, if there is one.
     fn at(&mut self, place: Place, device: &Device) -> Option<(ParamId, Tensor<1, Int>)> {
-        let mask = &mut self.masks[*self.by_place.get(&place)?];
-        Some((mask.id, mask.on(device)))
+        let (mask, index) = *self.by_place.get(&place)?;
+        let mask = &mut self.masks[mask];
+        Some((mask.ids.at(index), mask.on(device)))
     }
 }
 

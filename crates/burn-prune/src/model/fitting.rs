@@ -111,8 +111,8 @@ impl<'a> Fitting<'a> {
         let changed = self.inventory.parameters.iter();
         let named: HashSet<Place> = self.masks.iter().map(|(place, _)| *place).collect();
         let changed = changed.filter(|parameter| named.contains(&parameter.place()));
-        let changed = changed.flat_map(|parameter| &parameter.places);
-        step::zero_pruned_of(model, &changed.copied().collect())
+        let changed = changed.map(|parameter| parameter.places.as_slice());
+        step::zero_pruned_of(model, &changed.collect::<Vec<_>>())
     }
 }
 

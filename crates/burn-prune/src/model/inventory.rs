@@ -8,7 +8,7 @@ use burn::tensor::{DType, Int, Tensor};
 
 use super::parameter::Parameter;
 use super::place::{Place, Places};
-use super::shared::is_of_shared;
+use super::shared::Together;
 use super::statistics::statistics;
 use crate::PruneError;
 use crate::mask::{MaskMode, WeightMask};
@@ -36,12 +36,8 @@ impl Inventory {
             parameters,
             by_path: HashMap::new(),
         };
-        let mut by_mask = HashMap::new();
-        inventory.merge(|parameter| {
-            let mask = parameter.mask_id().filter(is_of_shared)?;
-            let first = by_mask.entry((parameter.id, mask));
-            Some(*first.or_insert(parameter.place()))
-        });
+        let mut together = Together::default();
+        inventory.merge(|parameter| together.first(parameter));
         inventory
     }
 

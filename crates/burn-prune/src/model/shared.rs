@@ -3,9 +3,9 @@
 //! Burn knows parameters by their id, and gives one id to two things: to a tensor that is used at
 //! two places, and to tensors of their own in models that are clones of each other or have been
 //! loaded from one file. Values tell them apart: places of one id are shared when dtype, shape and
-//! all bits are equal. This is decided when they first get a mask. A mask that is given to several
-//! places has one id at all of them, by which they are recognised from then on, also where Burn's
-//! optimizers, which move only the first place, have made the values differ.
+//! all bits are equal. This is decided when they first get a mask. The ids of a mask that is given to
+//! several places tell so, and at which of them it is; by these the places are recognised from then
+//! on, also where Burn's optimizers, which move only the first place, have made the values differ.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,21 +20,89 @@ use crate::mask::{Answer, Trust};
 /// The lowest bits of the id of a mask that was given to one place alone. Clones of its weight are
 /// not shared because they have it.
 const ALONE: u64 = 0x616c;
+/// The lowest bits of the id of a mask that was given to several places, at the first of them; the
+/// others count up. A model that is there twice, as a clone, has each of them twice.
+const FIRST: u64 = 0x7300;
+const LAST: u64 = 0x73ff;
 const LOWEST: u64 = 0xffff;
 
-/// An id for a mask that is given to so many places.
-pub(super) fn mask_id(places: usize) -> ParamId {
-    let id = ParamId::new().val();
-    ParamId::from(match places {
-        1 => id & !LOWEST | ALONE,
-        _ if id & LOWEST == ALONE => id ^ 1,
-        _ => id,
-    })
+/// The ids of a mask that is given to so many places, by the number of the place among them.
+#[derive(Clone, Copy)]
+pub(super) struct MaskIds {
+    highest: u64,
+    places: usize,
+}
+
+impl MaskIds {
+    pub(super) fn new(places: usize) -> Self {
+        Self {
+            highest: ParamId::new().val() & !LOWEST,
+            places,
+        }
+    }
+
+    pub(super) fn at(&self, index: usize) -> ParamId {
+        let lowest = match self.places {
+            1 => ALONE,
+            places if places as u64 <= LAST - FIRST + 1 => FIRST + index as u64,
+            // So many cannot be told apart, as in files from before they were.
+            _ => 0,
+        };
+        ParamId::from(self.highest | lowest)
+    }
 }
 
 /// Whether places with a mask of this id are shared.
 pub(super) fn is_of_shared(mask: &ParamId) -> bool {
     mask.val() & LOWEST != ALONE
+}
+
+/// At which of the places that it was given to a mask of this id is, where its id says so.
+fn index(mask: ParamId) -> Option<u64> {
+    (mask.val() & LOWEST)
+        .checked_sub(FIRST)
+        .filter(|index| *index <= LAST - FIRST)
+}
+
+/// What the ids of one mask have in common.
+fn common(mask: ParamId) -> ParamId {
+    match index(mask) {
+        Some(index) => ParamId::from(mask.val() - index),
+        None => mask,
+    }
+}
+
+/// Which places have got one mask together, while a model is walked over.
+#[derive(Default)]
+pub(super) struct Together {
+    /// By the id of the weight and the common one of the mask.
+    known: HashMap<(ParamId, ParamId), Vec<Set>>,
+}
+
+/// The places of one parameter, in one of several clones of its model.
+struct Set {
+    first: Place,
+    indices: HashSet<u64>,
+}
+
+impl Together {
+    /// The first place of those that this one belongs to; `None` when it is alone.
+    pub(super) fn first(&mut self, parameter: &Parameter) -> Option<Place> {
+        let mask = parameter.mask_id().filter(is_of_shared)?;
+        let sets = self.known.entry((parameter.id, common(mask))).or_default();
+        let index = index(mask);
+        let open = |set: &&mut Set| index.is_none_or(|index| !set.indices.contains(&index));
+        if let Some(set) = sets.iter_mut().find(open) {
+            set.indices.extend(index);
+            return Some(set.first);
+        }
+        let first = parameter.place();
+        sets.push(Set {
+            first,
+            indices: index.into_iter().collect(),
+        });
+        Some(first)
+    }
 }
 
 /// What places of one id and with equal values need in order to be one parameter.
@@ -120,11 +188,12 @@ impl Inventory {
         }
         let mut first = HashMap::new();
         for group in alike.into_values().flatten() {
-            let masks: HashSet<ParamId> = group.iter().filter_map(|one| one.mask_id()).collect();
+            let mask = |known: &Parameter| known.mask_id().map(common);
+            let masks: HashSet<ParamId> = group.iter().filter_map(|known| mask(known)).collect();
             let one_mask = masks.len() <= 1 && sharing == Sharing::OneMask;
             for parameter in &group {
                 let mut all = group.iter();
-                let same = |other: &&&Parameter| one_mask || other.mask_id() == parameter.mask_id();
+                let same = |other: &&&Parameter| one_mask || mask(other) == mask(parameter);
                 let other = all.find(same).expect("it is among them");
                 first.insert(parameter.place(), other.place());
             }
@@ -258,17 +327,21 @@ struct FreshIds {
     places: Places,
     /// The new id of the weight that was visited last.
     weight: Option<ParamId>,
-    /// New ids of what is no weight, by the old one and that of the weight that it is on.
-    others: HashMap<(Option<ParamId>, ParamId), ParamId>,
+    /// New ids of what is no weight, by the old one and that of the weight that it is on; of masks
+    /// what they have in common.
+    others: HashMap<(Option<ParamId>, ParamId), u64>,
 }
 
 impl FreshIds {
     fn of(&mut self, old: ParamId) -> ParamId {
         let weight = self.weight.filter(|_| self.places.nested() > 0);
-        // The id of a mask says whether it was given to one place.
-        let places = if is_of_shared(&old) { 2 } else { 1 };
-        let id = self.others.entry((weight, old));
-        *id.or_insert_with(|| mask_id(places))
+        let id = self.others.entry((weight, common(old)));
+        let id = *id.or_insert_with(|| ParamId::new().val());
+        // The id of a mask says how many places it was given to.
+        ParamId::from(match index(old).is_some() || !is_of_shared(&old) {
+            true => id & !LOWEST | old.val() & LOWEST,
+            false => id & !LOWEST,
+        })
     }
 }
 

@@ -11,6 +11,7 @@ use super::update::update;
 use crate::mask::{Answer, MaskMode, Trust, WeightMask};
 
 /// A mask on a model.
+#[derive(Clone)]
 pub(super) struct Attached {
     pub(super) place: Place,
     /// The id of the weight.
@@ -36,11 +37,27 @@ pub(crate) fn zero_pruned<M: Module>(model: M) -> M {
     zero(model, masks)
 }
 
-/// [`zero_pruned`] for the weights at these places alone.
-pub(super) fn zero_pruned_of<M: Module>(model: M, weights: &HashSet<Place>) -> M {
-    let mut masks = masks(&model);
-    masks.retain(|mask| weights.contains(&mask.place));
-    zero(model, masks)
+/// [`zero_pruned`] for the weights at these places alone, those of one parameter together: at the
+/// places of it that have no mask, that of the others.
+pub(super) fn zero_pruned_of<M: Module>(model: M, parameters: &[&[Place]]) -> M {
+    let mut masks: HashMap<Place, Attached> = masks(&model)
+        .into_iter()
+        .map(|mask| (mask.place, mask))
+        .collect();
+    let mut all = Vec::new();
+    for places in parameters {
+        let Some(other) = places.iter().find_map(|place| masks.get(place)).cloned() else {
+            continue;
+        };
+        all.extend(places.iter().map(|place| {
+            let other = || Attached {
+                place: *place,
+                ..other.clone()
+            };
+            masks.remove(place).unwrap_or_else(other)
+        }));
+    }
+    zero(model, all)
 }
 
 /// [`zero_pruned`] for those masks that are kept after the step.

@@ -73,6 +73,13 @@ pub(crate) struct Importance {
     pub values: Values,
 }
 
+impl Importance {
+    pub(crate) fn is_equal(&self, other: &Self) -> bool {
+        let mut pairs = self.values.iter().zip(other.values.iter());
+        self.shape == other.shape && pairs.all(|(a, b)| a.to_bits() == b.to_bits())
+    }
+}
+
 /// Shape and CRC-32, by which a recipe tells scores apart, wherever they are stored.
 impl fmt::Debug for Importance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -25,7 +25,7 @@ impl Pruner {
     /// This pruner for one parameter alone, without what it says of the others.
     pub(crate) fn alone(&self, parameter: &Parameter) -> Self {
         let mut alone = self.clone();
-        alone.targets.only = Some(ParamGroup::from_path(parameter.path()));
+        alone.targets.only = Some(ParamGroup::from_paths(parameter.paths.clone()));
         alone.targets.include.clear();
         alone.targets.exclude.clear();
         // With one parameter there is nothing to share out.

@@ -12,7 +12,7 @@ use burn_store::{
 };
 
 use super::catching;
-use crate::model::{Inventory, Parameter, update};
+use crate::model::{Inventory, Parameter, shared_parameters, update};
 use crate::{Mask, MaskSet, Prunable, PruneError, Rejected};
 
 /// What PyTorch appends to the name of a pruned parameter, and to that of its mask.
@@ -253,7 +253,28 @@ fn read<M: Module>(model: &M, path: &Path) -> Result<(M, MaskSet), PruneError> {
         }
         found.insert(parameter.path(), mask);
     }
-    Ok((loaded(model, tensors).map_err(failed)?, found))
+    let plain = loaded(model, tensors).map_err(failed)?;
+    check_shared(&plain, &found).map_err(failed)?;
+    Ok((plain, found))
+}
+
+/// Refuses masks that differ between the places of a shared parameter: it has one.
+fn check_shared<M: Module>(plain: &M, masks: &MaskSet) -> Result<(), String> {
+    if masks.is_empty() {
+        return Ok(());
+    }
+    for paths in shared_parameters(plain) {
+        let first = masks.get(&paths[0]);
+        let mut others = paths.iter();
+        if let Some(other) = others.find(|path| masks.get(path) != first) {
+            return Err(format!(
+                "`{}` and `{other}` are one shared parameter of the model, but their masks in the \
+                 file differ: load it into a model in which they are two",
+                paths[0]
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// A copy of the model with these tensors.

@@ -7,7 +7,10 @@ use burn::module::Module;
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use serde::{Deserialize, Serialize};
 
-use crate::{Prunable, PruneError, Pruner, Target, model::Inventory};
+use crate::{
+    Prunable, PruneError, Pruner, Target,
+    model::{Inventory, Parameter},
+};
 
 /// The user's metric against the sparsity of one parameter at a time (Han et al. 2015).
 ///
@@ -83,7 +86,11 @@ impl SensitivityReport {
         let start = Instant::now();
         let model = model.valid();
         let selected = pruner.selection(&model)?;
-        let inventory = Inventory::of(&model);
+        let mut inventory = Inventory::of(&model);
+        let places = selected.iter().filter_map(|(path, _)| inventory.find(path));
+        let places = places.map(Parameter::place).collect();
+        // A parameter that is shared is pruned at all its places.
+        inventory.decide(&model, &places);
         let alone: Vec<(&str, Pruner)> = selected
             .iter()
             .filter_map(|(path, _)| Some((path, pruner.alone(inventory.find(path)?))))
