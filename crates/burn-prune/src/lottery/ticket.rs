@@ -158,13 +158,15 @@ impl Ticket {
         let failed = |error: &dyn std::fmt::Display| file_error(path, error);
         let bytes = std::fs::read(path).map_err(|error| failed(&error))?;
         let Some(rest) = bytes.strip_prefix(MAGIC) else {
-            return Err(failed(&"this is no ticket of burn-prune"));
+            return Err(failed(&"it is not a ticket of burn-prune"));
         };
         let damaged = || failed(&"the ticket is damaged: its checksum or content is wrong");
         let (version, _) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
         let version = u32::from_le_bytes(*version);
         if version > VERSION {
-            let message = format!("version {version} is newer than {VERSION}, which is known here");
+            let message = format!(
+                "version {version} is newer than {VERSION}, the newest that this release reads"
+            );
             return Err(failed(&message));
         }
         let (content, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or_else(damaged)?;

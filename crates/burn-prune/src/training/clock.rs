@@ -109,7 +109,7 @@ impl Reading {
 
 fn written(steps: usize, device: &Device) -> (Param<Tensor<1, Int>>, Known) {
     let id = ParamId::new();
-    // Nobody trains for 2³¹ steps; a damaged count must not be a panic.
+    // No training has 2³¹ steps; a damaged count must not panic.
     let count = i32::try_from(steps).unwrap_or(i32::MAX);
     let param = Param::initialized(id, int(vec![count], device));
     (param, Known { steps, id })
