@@ -1,6 +1,6 @@
 //! Layers that began as clones have one parameter id, and perhaps other values by now.
 
-use burn::module::{Module, Param};
+use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::AdamConfig;
 use burn::tensor::{Device, Tensor, activation::relu};
@@ -8,7 +8,7 @@ use burn_prune::Prunable;
 use burn_prune_deploy::{ChannelPruner, DeployError, Graph, Importance, Selection};
 use proptest::prelude::*;
 
-use crate::common::cases;
+use crate::common::{cases, values};
 use crate::random::{assert_close, example, randomised};
 
 /// Square layers in a row, all of them clones of the first.
@@ -76,8 +76,7 @@ proptest! {
         let small = selection.plan().shrink(&model, input.clone(), Chain::forward).unwrap();
         let half = (size as f64 / 2.0).round_ties_even() as usize;
         prop_assert_eq!(small.layers[0].weight.dims(), [size, size - half]);
-        // The law, with ids of their own for the masks.
-        let masked = fresh_ids(model).with_masks(&selection.masks()).unwrap();
+        let masked = model.with_masks(&selection.masks()).unwrap();
         assert_close(&small.forward(input.clone()), &masked.forward(input));
     }
 }
@@ -96,6 +95,59 @@ fn clones_that_are_still_equal_are_one_parameter() {
     assert!(groups.groups().is_empty());
     let mut frozen = groups.frozen().iter();
     assert!(frozen.any(|frozen| frozen.reason.contains("of the model")));
+}
+
+/// Moves the first weight that has been seen before, as Burn's optimizers do: not its copies.
+struct MovesOne {
+    id: ParamId,
+    is_done: bool,
+}
+
+impl ModuleMapper for MovesOne {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if param.id != self.id || self.is_done {
+            return param;
+        }
+        self.is_done = true;
+        param.map(|weight| weight * 1.5)
+    }
+}
+
+#[test]
+fn what_has_one_mask_is_one_parameter_though_its_copies_differ() {
+    let device = Device::flex();
+    let linear = |sizes: [usize; 2]| LinearConfig::new(sizes[0], sizes[1]).init(&device);
+    let tied = linear([6, 6]);
+    let model = Chain {
+        layers: vec![linear([4, 6]), tied.clone(), tied.clone(), linear([6, 2])],
+    };
+    let input = example([2, 4], &device);
+    let capture = |model: &Chain| Graph::capture(model, input.clone(), Chain::forward).unwrap();
+    let graph = capture(&model);
+    let groups = graph.groups().unwrap();
+    let pruner = ChannelPruner::new(Importance::l2()).fraction(0.5);
+    let selection = pruner.select(&groups).unwrap();
+    let masked = model.clone().with_masks(&selection.masks()).unwrap();
+    let moved = |model: Chain| {
+        model.map(&mut MovesOne {
+            id: tied.weight.id,
+            is_done: false,
+        })
+    };
+    // Without masks, they are now two.
+    let apart = capture(&moved(model));
+    assert_eq!(apart.parameters.len(), graph.parameters.len() + 1);
+    let masked = moved(masked);
+    let [a, b] = [1, 2].map(|layer: usize| values(masked.layers[layer].weight.val()));
+    assert_ne!(a, b);
+    let again = capture(&masked);
+    assert_eq!(again.groups().unwrap().groups(), groups.groups());
+    let plan = selection.plan();
+    let small = plan.shrink(&masked, input.clone(), Chain::forward).unwrap();
+    for layer in [1, 2] {
+        assert_eq!(small.layers[layer].weight.dims(), [3, 3]);
+    }
+    assert_close(&small.forward(input.clone()), &masked.forward(input));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig, momentum::Momentu
 use burn::tensor::{Device, Tensor};
 use burn::train::{Learner, TrainOutput, TrainStep};
 use burn_prune::{
-    Magnitude, Problem, Prunable, PruneError, Pruner, Pruning, Run, Schedule, ScheduleConfig, Span,
+    Magnitude, Problem, Prunable, PruneError, Pruner, Pruning, Run, ScheduleConfig, Span,
 };
 use proptest::prelude::*;
 

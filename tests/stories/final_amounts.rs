@@ -21,16 +21,21 @@ const RUN: Run = Run {
 };
 
 #[derive(Module, Debug)]
-struct Layers {
-    a: Linear,
-    b: Linear,
-    c: Linear,
+pub(crate) struct Layers {
+    pub a: Linear,
+    pub b: Linear,
+    pub c: Linear,
 }
 
 impl Layers {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let device = Device::flex().autodiff();
-        let linear = |inputs, outputs| LinearConfig::new(inputs, outputs).init(&device);
+        // Biases are drawn from the generator that all tests share.
+        let linear = |inputs, outputs| {
+            LinearConfig::new(inputs, outputs)
+                .with_bias(false)
+                .init(&device)
+        };
         let layers = Self {
             a: linear(10, 10),
             b: linear(10, 7),
@@ -39,14 +44,14 @@ impl Layers {
         seeded(layers, 3)
     }
 
-    fn gradients(&self) -> GradientsParams {
+    pub(crate) fn gradients(&self) -> GradientsParams {
         let x = Tensor::<2>::ones([2, 10], &Device::flex().autodiff());
         let output = self.c.forward(self.b.forward(self.a.forward(x)));
         GradientsParams::from_grads(output.sum().backward(), self)
     }
 }
 
-fn group(layer: &str) -> ParamGroup {
+pub(crate) fn group(layer: &str) -> ParamGroup {
     ParamGroup::from_path(format!("{layer}.weight"))
 }
 
@@ -54,7 +59,7 @@ fn l1() -> Pruner {
     Pruner::new(Magnitude::l1())
 }
 
-fn step(pruning: Pruning<Layers>, rate: f64) -> Pruning<Layers> {
+pub(crate) fn step(pruning: Pruning<Layers>, rate: f64) -> Pruning<Layers> {
     let grads = pruning.model().gradients();
     pruning.step(&mut SgdConfig::new().init(), rate, grads)
 }

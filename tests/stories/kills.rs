@@ -54,7 +54,9 @@ fn files_are_those_of_one_save_or_of_the_next() {
         let mut saved = lines.filter(|line| line.as_ref().unwrap().contains("saved"));
         assert!(saved.nth(chance.below(4)).is_some(), "the child has ended");
         // It is in the next save by now, anywhere.
-        (0..chance.below(2_000_000)).for_each(|spin| drop(std::hint::black_box(spin)));
+        for spin in 0..chance.below(2_000_000) {
+            std::hint::black_box(spin);
+        }
         child.kill().unwrap();
         child.wait().unwrap();
 

@@ -15,7 +15,7 @@ use burn::train::{
     SupervisedTraining, TrainStep,
 };
 use burn_prune::{
-    MaskSet, Prunable, PruneError, Pruning, Run, ScheduleConfig, Span, SparsityMetric,
+    MaskSet, Problem, Prunable, PruneError, Pruning, Run, ScheduleConfig, Span, SparsityMetric,
 };
 use examples_shared::{Cnn, ImageBatcher, Images, bundled_data};
 
@@ -213,6 +213,23 @@ fn a_learner_with_everything_that_burn_offers() {
     let zeros = trained.model().sparsity_report().zeros();
     let pruned: usize = trained.masks().iter().map(|(_, mask)| mask.pruned()).sum();
     assert_eq!(zeros, pruned);
+}
+
+#[test]
+fn what_went_wrong_in_a_learner_is_told_by_its_model() {
+    let device = Device::flex().autodiff();
+    let data = Data::small();
+    let folder = tempfile::tempdir().unwrap();
+    // The weights are no numbers after some steps.
+    let learner = Learner::new(wrap(cnn(&device)), SgdConfig::new().init(), 1e30);
+    let trained = data.training(folder.path()).launch(learner).model;
+    assert!(!trained.problems().is_empty());
+    let named = |problem: &Problem| matches!(problem, Problem::UpdateFailed { step: 2.., .. });
+    assert!(
+        trained.problems().iter().all(named),
+        "{:?}",
+        trained.problems()
+    );
 }
 
 #[test]

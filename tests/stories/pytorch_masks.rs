@@ -196,19 +196,28 @@ fn names_beyond_ascii_and_numbers_with_gaps_find_their_layers() {
 }
 
 #[test]
-fn two_tensors_for_one_weight_are_refused() {
+fn two_tensors_or_masks_for_one_weight_are_refused() {
     let file = with_mask(weight(TorchFile::default()), FLOATS[0], &MASK);
     let both = file.floats("weight", &[2, 3], &WEIGHTS);
     let error = load(layer(), &both).unwrap_err().to_string();
     assert!(error.contains("both `weight` and `weight_orig`"), "{error}");
 
-    let mut file = TorchFile::default();
-    for name in ["gamma", "weight"] {
-        file = file.floats(&format!("{name}_orig"), &[2], &[1.0, 2.0]);
-        file = file.floats(&format!("{name}_mask"), &[2], &[1.0, 0.0]);
-    }
-    let file = file.floats("bias", &[2], &[0.0, 0.0]);
-    let norm = burn::nn::LayerNormConfig::new(2).init(&Device::flex());
-    let error = load(norm, &file).unwrap_err().to_string();
-    assert!(error.contains("two masks for `gamma`"), "{error}");
+    // Both are names of one parameter of a norm.
+    let norm = || burn::nn::LayerNormConfig::new(2).init(&Device::flex());
+    let file = |second: [f32; 2]| {
+        let file = TorchFile::default().floats("bias", &[2], &[0.0, 0.0]);
+        let masks = [("gamma", [1.0, 0.0]), ("weight", second)];
+        masks.iter().fold(file, |file, (name, mask)| {
+            let file = file.floats(&format!("{name}_orig"), &[2], &[1.0, 2.0]);
+            file.floats(&format!("{name}_mask"), &[2], mask)
+        })
+    };
+    let expected = PruneError::MasksDiffer {
+        path: "gamma".to_string(),
+        other: "weight".to_string(),
+    };
+    let refused = load(norm(), &file([0.0, 1.0])).unwrap_err();
+    assert_eq!(*refused.error(), expected);
+    let loaded = load(norm(), &file([1.0, 0.0])).unwrap();
+    assert_eq!(kept(&loaded.masks(), "gamma"), [1, 0]);
 }

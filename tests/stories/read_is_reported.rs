@@ -524,3 +524,17 @@ fn a_masked_model_that_is_quantized_reads_masked() {
         assert_eq!(layer.sparsity_report().zeros(), zeros, "{mode:?}");
     }
 }
+
+#[test]
+fn a_dirty_model_trains_under_gradient_checkpointing() {
+    let plain = Device::flex().autodiff();
+    let record = pruned(&plain, MaskMode::AfterStep)
+        .map(&mut Add(0.25))
+        .into_record();
+    let step = |device: &Device| {
+        let net = pruned(device, MaskMode::AfterStep).load_record(record.clone());
+        let gradients = net.gradients(&batches(1, device)[0]).1;
+        values(gradients.get::<2>(net.fc1.weight.id).unwrap())
+    };
+    assert_eq!(step(&plain.clone().gradient_checkpointing()), step(&plain));
+}

@@ -4,26 +4,21 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use burn::config::Config;
-use burn::module::{Module, Param, ParamGroup, ParamId};
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use burn_prune::{
-    Allocation, AllocationConfig, Amount, Axis, Blocks, Criterion, CriterionConfig, Identity, Lamp,
-    Magnitude, NM, Pattern, Pooling, Prunable, PruneError, Pruner, Pruning, Random, Recipe,
-    Schedule, ScheduleConfig, Scores, Span, Target, Units, Weight, differences,
-};
-use chacha20::ChaCha8Rng;
-use rand::{Rng, SeedableRng};
-
 use crate::learner::adam;
 use crate::nets::{Net, batches, seeded};
 use crate::schedules::{RUN, global, schedule};
+use burn::module::{Module, ParamGroup, ParamId};
+use burn::tensor::{Device, Tensor};
+use burn_prune::{
+    Allocation, Axis, Blocks, Criterion, Identity, Lamp, Magnitude, Pattern, Pooling, PruneError,
+    Pruner, Pruning, Random, Schedule, ScheduleConfig, Scores, Span, Units, Weight,
+};
 
-fn net() -> Net {
+pub(crate) fn net() -> Net {
     seeded(Net::new(&Device::flex().autodiff()), 1)
 }
 
-fn wrap(pruner: Pruner) -> Pruning<Net> {
+pub(crate) fn wrap(pruner: Pruner) -> Pruning<Net> {
     Pruning::new(net(), pruner, schedule().build(RUN).unwrap()).unwrap()
 }
 
@@ -37,13 +32,13 @@ fn refused(pruning: &Pruning<Net>, file: &Path) -> Vec<String> {
 
 /// Has a map, whose order is another one each time.
 #[derive(Debug)]
-struct MovedFarthest {
+pub(crate) struct MovedFarthest {
     start: HashMap<String, Vec<f64>>,
     notes: HashMap<u32, String>,
 }
 
 impl MovedFarthest {
-    fn from(value: f64) -> Self {
+    pub(crate) fn from(value: f64) -> Self {
         let lengths = [
             ("conv.weight", 54),
             ("fc1.weight", 16_224),
@@ -333,292 +328,4 @@ fn a_recipe_takes_four_kilobytes_whatever_is_in_it() {
         plain.abs_diff(large) < 2000 && plain.abs_diff(table) < 2000,
         "{plain} {large} {table}"
     );
-}
-
-#[test]
-fn every_recipe_is_read_back_bit_for_bit() {
-    let mut random = ChaCha8Rng::seed_from_u64(11);
-    for index in 0..2000 {
-        let recipe = random_recipe(&mut random);
-        let json = serde_json::to_string(&recipe).unwrap();
-        let read = Recipe::load_binary(json.as_bytes()).unwrap();
-        // `==` would take -0.0 for 0.0.
-        assert_eq!(format!("{read:?}"), format!("{recipe:?}"), "{json}");
-        assert_eq!(read, recipe);
-        if index % 100 == 0 {
-            let mine = wrap_recipe(&recipe).into_record();
-            let its = wrap_recipe(&read).load_record(mine);
-            let grads = its
-                .model()
-                .gradients(&batches(1, &Device::flex().autodiff())[0])
-                .1;
-            its.try_step(&mut adam(), 1e-3, grads).unwrap();
-        }
-    }
-}
-
-fn wrap_recipe(recipe: &Recipe) -> Pruning<Net> {
-    recipe
-        .wrap(net(), RUN)
-        .unwrap_or_else(|error| panic!("{error}: {recipe:?}"))
-}
-
-fn random_recipe(random: &mut ChaCha8Rng) -> Recipe {
-    let mut unit = || random.next_u64() as f64 / u64::MAX as f64;
-    let (target, power, floor) = (0.95 * unit(), 0.5 + 5.0 * unit(), 0.001 * unit());
-    let initial = target * unit();
-    let mut below = |most: usize| random.next_u64() as usize % most;
-    let [begin, more, every] = [3, 12, 4].map(&mut below);
-    let span = match below(2) {
-        0 => Span::steps(begin, begin + more, every + 1),
-        _ => Span::epochs(begin, begin + more, every + 1),
-    };
-    let schedule = match below(5) {
-        0 => ScheduleConfig::OneShot {
-            sparsity: target,
-            span,
-        },
-        1 => ScheduleConfig::Polynomial {
-            initial,
-            target,
-            power,
-            span,
-        },
-        2 => ScheduleConfig::Linear {
-            initial,
-            target,
-            span,
-        },
-        3 => ScheduleConfig::Exponential {
-            initial,
-            target,
-            span,
-        },
-        _ => ScheduleConfig::GeometricRounds { target, span },
-    };
-    let criterion = match below(3) {
-        0 => CriterionConfig::Magnitude,
-        1 => CriterionConfig::Lamp,
-        _ => CriterionConfig::Random {
-            seed: below(usize::MAX) as u64,
-        },
-    };
-    Recipe {
-        criterion,
-        allocation: match below(2) {
-            0 => AllocationConfig::Uniform,
-            _ => AllocationConfig::Global,
-        },
-        normalize: below(2) == 0,
-        min_density: floor,
-        ..Recipe::new(schedule)
-    }
-}
-
-#[test]
-fn pruners_are_the_same_exactly_when_they_are_made_the_same() {
-    let net = net();
-    let pruners: Vec<(Pruner, String)> = (0..120).map(random_pruner).collect();
-    let identity = |pruner: &Pruner, net: &Net| pruner.identity(net).unwrap();
-    let identities: Vec<_> = pruners
-        .iter()
-        .map(|(pruner, _)| identity(pruner, &net))
-        .collect();
-    let (mut same, mut other) = (0, 0);
-    for (first, (_, made)) in pruners.iter().enumerate() {
-        // Made again, with other maps, for another instance of the model.
-        let again = identity(&random_pruner(first as u64).0, &self::net());
-        assert_eq!(again, identities[first]);
-        assert!(again.to_string().len() <= 4096);
-        for second in 0..first {
-            let equal = *made == pruners[second].1;
-            let told = differences(&identities[first], &identities[second]);
-            assert_eq!(
-                told.is_empty(),
-                equal,
-                "{made}, {}: {told:?}",
-                pruners[second].1
-            );
-            if equal {
-                same += 1;
-            } else {
-                other += 1;
-            }
-        }
-    }
-    assert!(same > 10 && other > 1000, "{same} {other}");
-}
-
-/// A pruner, and how it was made.
-fn random_pruner(seed: u64) -> (Pruner, String) {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut below = |most: usize| random.next_u64() as usize % most;
-    let size = 1 + below(3);
-    let (pruner, criterion) = match below(4) {
-        0 => (Pruner::new(Magnitude::ln(size as f64)), format!("L{size}")),
-        1 => (Pruner::new(Lamp), "LAMP".to_string()),
-        2 => (
-            Pruner::new(Random::new(size as u64)),
-            format!("random {size}"),
-        ),
-        _ => (
-            Pruner::new(MovedFarthest::from(size as f64)),
-            format!("moved {size}"),
-        ),
-    };
-    let width = 1 + below(2);
-    let patterns = [
-        Pattern::Unstructured,
-        Pattern::Channels(Axis::Output),
-        Blocks::new([1, width]).into(),
-        NM::new(1, 1 + width).into(),
-    ];
-    let pattern = patterns[below(4)];
-    let pruner = pruner.pattern(pattern);
-    if let Pattern::NM(_) = pattern {
-        return (pruner, format!("{criterion} {pattern:?}"));
-    }
-    let group = ParamGroup::from_path("fc1.weight");
-    let half = 0.5 / (1 + below(2)) as f64;
-    let count = 1 + below(2);
-    let targets = [
-        Target::from(half),
-        Target::Sparsity(half),
-        Target::Amount(Amount::Count(count)),
-    ];
-    let target = targets[below(3)];
-    let (pruner, amount) = match below(4) {
-        0 => (
-            pruner.allocation(Allocation::Global).amount(half),
-            format!("global {half}"),
-        ),
-        1 => (
-            pruner.allocation(Allocation::Erk).to_sparsity(half),
-            format!("ERK to {half}"),
-        ),
-        2 => (
-            pruner.allocation(Allocation::per_layer([(group, target)])),
-            format!("fc1 {target:?}"),
-        ),
-        _ => (pruner.amount(count), format!("uniform {count}")),
-    };
-    (pruner, format!("{criterion} {pattern:?} {amount}"))
-}
-
-/// A checkpoint of burn-prune before recipes were data: their text, an integer a byte.
-#[test]
-fn a_checkpoint_from_before_recipes_were_data_is_told_and_its_model_loads() {
-    #[derive(Module, Debug)]
-    struct OldClock {
-        steps: Param<Tensor<1, Int>>,
-        recipe: Param<Tensor<1, Int>>,
-    }
-    #[derive(Module, Debug)]
-    struct OldPruning<M: Module> {
-        model: M,
-        clock: OldClock,
-    }
-    let device = Device::flex().autodiff();
-    let int = |values: Vec<i32>| {
-        let data = TensorData::new(values.clone(), [values.len()]);
-        Param::initialized(
-            ParamId::new(),
-            Tensor::<1, Int>::from_data(data, (&device, DType::I32)),
-        )
-    };
-    let pruned = net().prune(&global().amount(0.5)).unwrap();
-    let masks = pruned.masks();
-    let text = "Pruner { criterion: Magnitude { n: 1.0 }, pattern: Unstructured } Gradual { .. }";
-    let old = OldPruning {
-        model: pruned,
-        clock: OldClock {
-            steps: int(vec![7]),
-            recipe: int(text.bytes().map(i32::from).collect()),
-        },
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("model-1.bpk");
-    old.save_file(&file).unwrap();
-
-    let error = wrap(global()).check_checkpoint(&file).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            PruneError::CheckpointVersion {
-                found: 1,
-                supported: 2,
-                ..
-            }
-        ),
-        "{error}"
-    );
-    assert!(
-        error.to_string().contains("Prunable::load_checkpoint"),
-        "{error}"
-    );
-    let rejected = wrap(global()).resume_from(&file).unwrap_err();
-    assert_eq!(rejected.error(), &error);
-    let loaded = net().load_checkpoint(&file).unwrap();
-    assert_eq!(loaded.masks(), masks);
-}
-
-#[test]
-fn a_damaged_clock_is_an_error() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("model-1.bpk");
-    let pruning = wrap(global());
-    let damage = |change: &dyn Fn(&str, &mut burn::tensor::TensorData)| {
-        struct Change<'a>(Vec<String>, &'a dyn Fn(&str, &mut TensorData));
-        impl burn::module::ModuleMapper for Change<'_> {
-            fn enter_module(&mut self, name: &str, _container: &str) {
-                self.0.push(name.to_string());
-            }
-            fn exit_module(&mut self, _name: &str, _container: &str) {
-                self.0.pop();
-            }
-            fn map_int<const D: usize>(
-                &mut self,
-                param: Param<Tensor<D, Int>>,
-            ) -> Param<Tensor<D, Int>> {
-                let path = self.0.join(".");
-                if !path.starts_with("clock.") {
-                    return param;
-                }
-                param.map(|tensor| {
-                    let device = tensor.device();
-                    let mut data = tensor.into_data();
-                    (self.1)(&path, &mut data);
-                    let dtype = data.dtype();
-                    Tensor::from_data(data, (&device, dtype))
-                })
-            }
-        }
-        let damaged = pruning.clone().map(&mut Change(Vec::new(), change));
-        damaged.save_file(&file).unwrap();
-        let error = wrap(global()).check_checkpoint(&file).unwrap_err();
-        let loaded = wrap(global()).load_file(&file);
-        // Not a panic either, and no silent start from 0.
-        assert_eq!(loaded.steps(), 0);
-        let grads = loaded
-            .model()
-            .gradients(&batches(1, &Device::flex().autodiff())[0])
-            .1;
-        assert!(loaded.try_step(&mut adam(), 1e-3, grads).is_err());
-        error.to_string()
-    };
-    let negative = damage(&|path, data| {
-        if path == "clock.steps" {
-            *data = TensorData::new(vec![-1i32], [1]);
-        }
-    });
-    assert!(
-        negative.contains("number of steps is damaged"),
-        "{negative}"
-    );
-    let blank = damage(&|path, data| {
-        if path == "clock.recipe" {
-            *data = TensorData::new(vec![0x2020_2020i32; 1024], [1024]);
-        }
-    });
-    assert!(blank.contains("recipe is damaged"), "{blank}");
 }

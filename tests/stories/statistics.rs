@@ -120,10 +120,12 @@ fn statistics_are_means_over_the_batches_in_every_float_type() {
         (DType::BF16, 4e-2),
         (DType::F64, 1e-4),
     ];
+    let mut tried = 0;
     for (dtype, tolerance) in types {
         if !Device::flex().supports_dtype(dtype) {
             continue;
         }
+        tried += 1;
         for case in 0..12 {
             let channels = [1, 2, 5, 40][case % 4];
             let momenta = [[0.1, 0.01, 0.5], [0.03, 1.0, 0.1], [0.25, 0.1, 0.9]][case % 3];
@@ -169,6 +171,7 @@ fn statistics_are_means_over_the_batches_in_every_float_type() {
             }
         }
     }
+    assert_eq!(tried, 4);
 }
 
 #[test]
@@ -246,4 +249,51 @@ fn without_batches_nothing_changes() {
     let before = norms.statistics();
     let norms = reestimate_statistics(norms, Vec::<Batch>::new(), Norms::forward);
     assert_eq!(norms.statistics(), before);
+}
+
+#[test]
+fn a_norm_that_runs_twice_a_batch_has_the_mean_of_what_it_sees() {
+    // Twice with a momentum of 0.5 is once with 0.75: a third of it is the first, two thirds the
+    // second run.
+    let norms = Norms::new(2, [0.5, 0.1, 0.1], DType::F32);
+    let batch = |value: f64| tensor(&[vec![value, 0.0], vec![value + 2.0, 1.0]], DType::F32);
+    let batches = [(batch(0.0), batch(3.0)), (batch(6.0), batch(12.0))];
+    let norms = reestimate_statistics(norms, batches, |norms, (first, second)| {
+        norms.first.forward(first);
+        norms.first.forward(second);
+    });
+    let expected = ((1.0 + 2.0 * 4.0) / 3.0 + (7.0 + 2.0 * 13.0) / 3.0) / 2.0;
+    let found = norms.statistics()[0][0];
+    assert!((found - expected).abs() < 1e-4, "{found} for {expected}");
+}
+
+#[test]
+fn chance_in_the_forward_pass_hardly_counts() {
+    // Other noise in each run, as dropout makes it, and norms that are left out at random.
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let norms = Norms::new(4, [0.1, 0.01, 0.2], DType::F32);
+    let batches: Vec<Batch> = (0..20)
+        .map(|_| (tensor(&rows(&mut random, 64, 4, 1.0), DType::F32), true))
+        .collect();
+    let expected = batches.iter().map(|(batch, _)| {
+        let flat: Vec<f64> = batch.to_data().iter().collect();
+        moments(&flat.chunks(4).map(<[f64]>::to_vec).collect::<Vec<_>>())
+    });
+    let [means, variances] = mean_of(&expected.collect::<Vec<_>>());
+    let noise = std::cell::RefCell::new(ChaCha8Rng::seed_from_u64(8));
+    let norms = reestimate_statistics(norms, batches, |norms, (batch, _)| {
+        let mut noise = noise.borrow_mut();
+        let noisy = batch + tensor(&rows(&mut noise, 64, 4, 0.01), DType::F32) - 0.02;
+        let all = noise.next_u64() % 2 == 0;
+        norms.forward((noisy, all));
+    });
+    let statistics = norms.statistics();
+    for (which, expected) in [(0, &means), (1, &variances), (4, &means), (5, &variances)] {
+        for (found, expected) in statistics[which].iter().zip(expected) {
+            assert!(
+                (found - expected).abs() < 0.1 * (1.0 + expected.abs()),
+                "{which}: {found} {expected}"
+            );
+        }
+    }
 }

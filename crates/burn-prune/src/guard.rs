@@ -65,6 +65,12 @@ impl MaskGuard {
         Self { masks: masks.found }
     }
 
+    /// The ids of the masks: masks with other bits have other ids.
+    #[cfg(feature = "optim")]
+    pub(crate) fn ids(&self) -> impl Iterator<Item = ParamId> {
+        self.masks.iter().map(|mask| mask.id)
+    }
+
     /// Refuses a model that has lost a mask, naming the paths.
     ///
     /// Looks at no tensor: cheap enough to be called after each step.
@@ -219,6 +225,37 @@ impl ModuleVisitor for Masks {
                 id: bits.id,
                 bits: bits.val().without_autodiff(),
             });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::{Linear, LinearConfig};
+
+    use super::*;
+    use crate::model::count;
+    use crate::prunable::Prunable;
+
+    #[test]
+    fn neither_guarding_nor_a_step_reads_the_device() {
+        let device = Device::flex();
+        for mode in [MaskMode::OnRead, MaskMode::AfterStep] {
+            let layers: Vec<Linear> = (0..3)
+                .map(|_| LinearConfig::new(8, 4).init(&device))
+                .collect();
+            let layers = layers.l1_unstructured(0.5).unwrap();
+            let mut layers = layers.with_mask_mode(mode).unwrap();
+            count::take();
+            let guard = MaskGuard::of(&layers);
+            guard.check(&layers).unwrap();
+            layers[1].weight = layers[1].weight.clone().map(|weight| weight + 1.0);
+            guard.check(&layers).unwrap_err();
+            let layers = guard.restore(layers).unwrap().freeze();
+            let _ = layers[1].weight.val();
+            let layers = layers.zero_pruned();
+            let _ = layers[1].weight.val();
+            assert_eq!(count::take(), 0);
         }
     }
 }

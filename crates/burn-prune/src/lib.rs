@@ -87,7 +87,7 @@ pub use error::PruneError;
 pub use guard::MaskGuard;
 pub use identity::{Identity, differences};
 pub use mask::{Mask, MaskDiff, MaskMode, MaskSet, ParameterDiff, Skipped, WeightMask};
-pub use model::running_statistics;
+pub use model::{running_statistics, shared_parameters};
 pub use pattern::{Axis, Blocks, NM, Pattern, Pooling, Units, WeightAxes};
 #[cfg(feature = "plot")]
 pub use plot::{Line, LinePlot, XAxis};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use burn_prune::lottery::StudyReport;
 
 use super::csv;
-use super::lineage::{Trainings, search};
+use super::tiny::{Trainings, search};
 use crate::chance::{Chance, scale};
 
 const CHILD: &str = "BURN_PRUNE_KILLED_STUDY";

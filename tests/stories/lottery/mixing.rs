@@ -9,7 +9,7 @@ use burn_prune::lottery::CellId;
 use burn_prune::{MaskSet, Prunable};
 
 use super::csv;
-use super::lineage::{Trainings, all_files, copy_folder, folder, model, search, start};
+use super::tiny::{Trainings, all_files, copy_folder, folder, model, search, start};
 use crate::chance::{Chance, for_seeds};
 
 /// Something that people, disks and scripts do to a study.

@@ -14,6 +14,7 @@ mod rewinding;
 mod rounds;
 mod shards;
 mod tickets;
+mod tiny;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -14,7 +14,7 @@ use burn_prune::{
     Units, Weight,
 };
 
-use super::lineage::{STEPS, Trainings, model};
+use super::tiny::{STEPS, Trainings, model};
 use crate::chance::for_seeds;
 
 fn search(dir: &Path, rounds: usize, pruner: Pruner) -> LotteryTicketSearch<'static> {

@@ -44,6 +44,8 @@ pub(super) struct Model {
     /// The same parameter as that of the head, or none.
     tied: Option<Linear>,
     head: Linear,
+    /// Equal ids with the head, and weights of its own.
+    copied: Option<Linear>,
 }
 
 /// A model of which some parameters are not initialized yet.
@@ -51,7 +53,8 @@ pub(super) fn model(chance: &mut Chance, device: &Device) -> Model {
     let (inputs, outputs) = (chance.between(1, 5), chance.between(1, 5));
     let head = LinearConfig::new(inputs, outputs).init(device);
     let tied = chance.once_in(2);
-    if tied {
+    let copied = chance.once_in(3);
+    if tied || copied {
         // A clone of a parameter that is not initialized yet gets values of its own.
         drop(head.weight.val());
     }
@@ -61,17 +64,28 @@ pub(super) fn model(chance: &mut Chance, device: &Device) -> Model {
             .map(|_| block(chance, device))
             .collect(),
         tied: tied.then(|| head.clone()),
+        copied: copied.then(|| head.clone()),
         head,
     };
+    let own = model.copied.map(|copy| copy.map(&mut Values::new(chance)));
+    let tied = model.tied.is_some();
+    let model = Model {
+        copied: None,
+        ..model
+    };
+    // Tied weights stay as they are, so that they stay equal.
     let mut values = Values::new(chance);
+    let stem = model.stem.map(&mut values);
+    let blocks = model.blocks.map(&mut values);
+    let head = match tied {
+        true => model.head,
+        false => model.head.map(&mut values),
+    };
     Model {
-        stem: model.stem.map(&mut values),
-        blocks: model.blocks.map(&mut values),
-        // Tied weights stay as they are, so that they stay equal.
-        head: match tied {
-            true => model.head,
-            false => model.head.map(&mut values),
-        },
+        stem,
+        blocks,
+        head,
+        copied: own,
         ..model
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use burn_prune::{Amount, Axis, MaskSet, Pooling, Target};
 use chacha20::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
@@ -19,14 +19,19 @@ pub(super) struct Place {
     id: ParamId,
     shape: Vec<usize>,
     values: Vec<f64>,
+    data: TensorData,
     /// The dimensions of outputs and inputs, of a weight that is pruned by default.
     axes: Option<[usize; 2]>,
     statistic: bool,
 }
 
 impl Place {
+    fn paths(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.path).chain(&self.also)
+    }
+
     fn is_at(&self, path: &str) -> bool {
-        self.path == path || self.also.iter().any(|other| other == path)
+        self.paths().any(|known| known == path)
     }
 }
 
@@ -57,6 +62,7 @@ pub(super) fn places<M: Module>(model: &M) -> Vec<Place> {
                 id: param.id,
                 shape: data.shape().to_vec(),
                 values: data.iter::<f64>().collect(),
+                data,
                 axes: match container.as_str() {
                     _ if name != "weight" => None,
                     "Struct:Linear"
@@ -70,7 +76,8 @@ pub(super) fn places<M: Module>(model: &M) -> Vec<Place> {
                 },
                 statistic: name.starts_with("running_"),
             };
-            let same = |known: &&mut Place| known.id == place.id && known.values == place.values;
+            // To the last bit: 0 and -0 are different.
+            let same = |known: &&mut Place| known.id == place.id && known.data == place.data;
             match self.places.iter_mut().find(same) {
                 Some(known) => known.also.push(place.path),
                 None => self.places.push(place),
@@ -131,22 +138,21 @@ pub(super) fn masks(places: &[Place], before: &Masks, settings: &Settings) -> Op
     for path in named {
         weights().find(|place| place.is_at(path))?;
     }
-    let by_default = |place: &Place, path: &String| match &settings.only {
-        Some(only) => only == path,
-        None => place.axes.is_some(),
-    };
-    let mut selected: Vec<&Place> = Vec::new();
+    let mut selected = Vec::new();
     for place in weights() {
-        let paths = [&place.path].into_iter().chain(&place.also);
-        let chosen = paths.filter(|path| {
-            let included = by_default(place, path) || settings.include.contains(path);
-            included && !settings.exclude.contains(path)
-        });
-        match chosen.count() {
-            0 => {}
-            count if count == 1 + place.also.len() => selected.push(place),
-            // One place of a shared parameter and not the other.
-            _ => return None,
+        let is_chosen = |path: &String| {
+            let by_default = match &settings.only {
+                Some(only) => only == path,
+                None => place.axes.is_some(),
+            };
+            (by_default || settings.include.contains(path)) && !settings.exclude.contains(path)
+        };
+        let chosen = place.paths().filter(|path| is_chosen(path)).count();
+        // A shared parameter is pruned at all of its places or at none.
+        if chosen == place.paths().count() {
+            selected.push(place);
+        } else if chosen > 0 {
+            return None;
         }
     }
     if selected.is_empty() {

@@ -64,9 +64,9 @@ pub(super) fn build(
 struct Builder<'a> {
     values: &'a BTreeMap<TensorId, TensorData>,
     numbers: HashMap<TensorId, usize>,
-    /// Numbers of parameters by their ids, and what holds their values. Those of one id that have
-    /// other values are others: clones that were trained apart, two models from one file.
-    shared: HashMap<ParamId, Vec<(usize, TensorId)>>,
+    /// Numbers of parameters by their ids, what holds their values, and which of the shared ones they
+    /// are. Those of one id may be others: clones that were trained apart, two models from one file.
+    shared: HashMap<ParamId, Vec<(usize, TensorId, Option<usize>)>>,
     graph: Graph,
 }
 
@@ -134,13 +134,16 @@ impl Builder<'_> {
         };
         // On this device, each place of a shared parameter has a tensor of its own.
         let known = self.shared.entry(parameter.parameter).or_default();
-        let first = known.iter().find(|(_, id)| {
+        let first = known.iter().find(|(_, id, shared)| {
             let first = &self.values[id];
-            first.shape() == value.shape()
-                && first.dtype() == value.dtype()
-                && first.as_bytes() == value.as_bytes()
+            let is_equal =
+                || first.dtype() == value.dtype() && first.as_bytes() == value.as_bytes();
+            let is_known = shared.is_some() && *shared == parameter.shared;
+            // Statistics need not be among the shared ones.
+            let is_same = is_known || (parameter.is_statistic && is_equal());
+            first.shape() == value.shape() && is_same
         });
-        if let Some((first, _)) = first {
+        if let Some((first, ..)) = first {
             let first = &mut self.graph.parameters[*first];
             first.shared_as.push(parameter.path);
             self.numbers.insert(parameter.id, first.tensor);
@@ -148,7 +151,7 @@ impl Builder<'_> {
         }
         debug_assert_eq!(value.shape().to_vec(), parameter.shape);
         let number = self.graph.parameters.len();
-        known.push((number, parameter.id));
+        known.push((number, parameter.id, parameter.shared));
         let kind = TensorKind::Parameter(number);
         let tensor = self.add(parameter.id, value_info(value, kind));
         self.graph.parameters.push(Parameter {

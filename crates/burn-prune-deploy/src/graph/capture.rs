@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use burn::backend::capture::{CapturedGraph, TensorId};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
-use burn_prune::running_statistics;
+use burn_prune::{running_statistics, shared_parameters};
 
 use super::batch::{NoBatch, other_size};
 use super::build::{Pass, build};
@@ -63,8 +63,12 @@ impl Graph {
         let found = match batch.of(&shapes) {
             Ok(found) => found,
             Err(NoBatch::Wrong(message)) => return Err(DeployError::Batch { message }),
-            Err(NoBatch::Fixed(reason)) => return capture_once(model, inputs, reason, forward),
+            Err(NoBatch::Fixed(reason)) => {
+                let shared = shared_parameters(model);
+                return capture_once(model, inputs, shared, reason, forward);
+            }
         };
+        let shared = shared_parameters(model);
         let mut sizes = Sizes::default();
         model.visit(&mut sizes);
         let sizes = sizes.0.iter().chain(shapes.iter().flatten()).copied();
@@ -72,7 +76,7 @@ impl Graph {
         let others = inputs
             .clone()
             .with_batch(&mut found.axes.into_iter(), other);
-        let both = record(model, |model, device| {
+        let both = record(model, &shared, |model, device| {
             let inputs = inputs.clone().on_device(device);
             // What it returns stays there: the second pass may read it, as a cache, and the device
             // takes no output that its last reader has consumed.
@@ -93,17 +97,19 @@ impl Graph {
             // It may be due to the second pass, as when that changes what the first one returned.
             Err(DeployError::Capture { message }) => {
                 let reason = format!("two passes cannot be captured together ({message})");
-                capture_once(model, inputs, reason, forward)
+                capture_once(model, inputs, shared, reason, forward)
             }
             other => other,
         }
     }
 }
 
-/// Captures a forward pass with the sizes of the example only.
+/// Captures a forward pass with the sizes of the example only, of a model in which these paths are
+/// one parameter each.
 pub(crate) fn capture_once<M, I, O>(
     model: &M,
     inputs: I,
+    shared: Vec<Vec<String>>,
     reason: String,
     forward: impl FnOnce(&M, I) -> O,
 ) -> Result<Graph, DeployError>
@@ -112,7 +118,7 @@ where
     I: GraphTensors,
     O: GraphTensors,
 {
-    record(model, |model, device| {
+    record(model, &shared, |model, device| {
         let (first, _) = pass(model, inputs.on_device(device), 1, forward);
         (first, Err(reason))
     })
@@ -121,6 +127,7 @@ where
 /// Records passes of a model on a capture device; of the second one, or why there is none.
 fn record<M: Module>(
     model: &M,
+    shared: &[Vec<String>],
     passes: impl FnOnce(&M, &Device) -> (Pass, Result<Pass, String>),
 ) -> Result<Graph, DeployError> {
     // `valid` makes running statistics of its own; a clone would share the caller's.
@@ -131,7 +138,7 @@ fn record<M: Module>(
     let captured: Result<Result<CapturedGraph, _>, _> = catch_unwind(AssertUnwindSafe(|| {
         device.capture_scope(|scope| {
             let model = model.to_device(&device);
-            let parameters = captured(&model, &statistics);
+            let parameters = captured(&model, &statistics, shared);
             let (first, second) = passes(&model, &device);
             // The device takes each tensor once.
             let once: BTreeSet<TensorId> = first.outputs.iter().copied().collect();

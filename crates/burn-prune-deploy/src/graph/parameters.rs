@@ -11,19 +11,27 @@ pub(super) struct Captured {
     pub path: String,
     /// Type names of the structs that it is in.
     pub structs: Vec<String>,
-    /// The same for all places of a shared one.
+    /// The same for all places of a shared one, and perhaps for others.
     pub parameter: ParamId,
+    /// Which of the shared ones it is.
+    pub shared: Option<usize>,
     pub id: TensorId,
     pub shape: Vec<usize>,
     pub is_statistic: bool,
 }
 
 /// The float parameters in module order. One that is used in several places comes several times.
-pub(super) fn captured<M: Module>(model: &M, statistics: &BTreeSet<String>) -> Vec<Captured> {
+pub(super) fn captured<M: Module>(
+    model: &M,
+    statistics: &BTreeSet<String>,
+    shared: &[Vec<String>],
+) -> Vec<Captured> {
     let mut visitor = Visitor::default();
     model.visit(&mut visitor);
     for parameter in &mut visitor.found {
         parameter.is_statistic = statistics.contains(&parameter.path);
+        let mut shared = shared.iter();
+        parameter.shared = shared.position(|paths| paths.contains(&parameter.path));
     }
     visitor.found
 }
@@ -60,6 +68,7 @@ impl ModuleVisitor for Visitor {
             path: self.path.join("."),
             structs: structs.collect(),
             parameter: param.id,
+            shared: None,
             id: tensor.id(),
             shape,
             is_statistic: false,

@@ -82,11 +82,6 @@ impl WeightMask {
     /// The container and the name under which a mask that is kept after the step shows itself.
     pub(crate) const AFTER_STEP: (&'static str, &'static str) = ("Enum:Mode", "AfterStep");
 
-    /// A mask on a device. The id stands for the bits: other bits need another one.
-    pub(crate) fn new(mask: &Mask, id: ParamId, device: &Device, mode: MaskMode) -> Self {
-        Self::from_bits(bits(mask, device), id, mode)
-    }
-
     /// A mask of bits that are on a device.
     pub(crate) fn from_bits(bits: Tensor<1, Int>, id: ParamId, mode: MaskMode) -> Self {
         Self {

@@ -30,6 +30,7 @@ pub(crate) use readback::count;
 pub(crate) use readback::{ReadBack, read_back};
 #[cfg(feature = "optim")]
 pub(crate) use shared::check_trainable;
+pub use shared::shared_parameters;
 pub(crate) use shared::{Sharing, with_fresh_ids};
 pub use statistics::running_statistics;
 #[cfg(feature = "optim")]

@@ -205,6 +205,34 @@ impl ModuleVisitor for Trainable<'_> {
     }
 }
 
+/// Dotted paths of the parameters that are used at several places, those of one together.
+///
+/// Places of one [`ParamId`] are shared when their values are equal, or when they have got one mask
+/// together before. The others are parameters of their own: clones that were trained apart, models
+/// from one file. Weights are read back from the device where an id is there more than once.
+///
+/// ```
+/// use burn::{nn::LinearConfig, tensor::Device};
+/// use burn_prune::shared_parameters;
+///
+/// let layer = LinearConfig::new(8, 4).init(&Device::flex());
+/// let mut layers = vec![layer.clone(), layer];
+/// assert_eq!(shared_parameters(&layers), [["0.weight", "1.weight"], ["0.bias", "1.bias"]]);
+/// let weight = layers[1].weight.clone();
+/// layers[1].weight = weight.map(|weight| weight * 2.0);
+/// assert_eq!(shared_parameters(&layers), [["0.bias", "1.bias"]]);
+/// ```
+pub fn shared_parameters<M: Module>(model: &M) -> Vec<Vec<String>> {
+    let mut inventory = Inventory::of(model);
+    let repeated: HashSet<Place> = inventory.repeated().into_values().flatten().collect();
+    if !repeated.is_empty() {
+        inventory.read(model, repeated, &HashSet::new(), Sharing::OneMask);
+    }
+    let parameters = inventory.parameters.into_iter();
+    let shared = parameters.filter(|known| !known.is_statistic() && known.paths.len() > 1);
+    shared.map(|known| known.paths).collect()
+}
+
 /// Gives every parameter a new id, a shared one the same at all its places.
 pub(crate) fn with_fresh_ids<M: Module>(model: M) -> M {
     let mut inventory = Inventory::of(&model);

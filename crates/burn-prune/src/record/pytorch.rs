@@ -241,9 +241,15 @@ fn read<M: Module>(model: &M, path: &Path) -> Result<(M, MaskSet), PruneError> {
                 found: mask.shape().to_vec(),
             });
         }
-        if found.get(parameter.path()).is_some() {
-            let path = parameter.path();
-            return Err(failed(format!("it has two masks for `{path}`")));
+        // A shared parameter is in the file under both of its names.
+        if found
+            .get(parameter.path())
+            .is_some_and(|known| *known != mask)
+        {
+            return Err(PruneError::MasksDiffer {
+                path: parameter.path().to_string(),
+                other: weight,
+            });
         }
         found.insert(parameter.path(), mask);
     }

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-use burn::module::{Module, ModuleDisplay};
+use burn::module::{Module, ModuleDisplay, ParamId};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use serde_json::Value;
 
@@ -110,11 +110,22 @@ pub(super) struct Plan {
 /// What is known of this instance and not in its checkpoints.
 #[derive(Debug, Clone)]
 pub(super) struct State {
-    /// Of the masks, when no checkpoint has been loaded since.
+    /// Of the masks with these ids.
     pub counts: Counts,
+    pub masks: Arc<[ParamId]>,
     pub problems: Arc<Vec<Problem>>,
     /// The masks as they were last changed.
     pub guard: Arc<MaskGuard>,
+}
+
+impl State {
+    /// Counts the masks that a model has.
+    pub(super) fn count<M: Module>(&mut self, model: &M, masks: &MaskSet, plan: &Plan) {
+        self.counts = Counts::of(masks, &plan.selected);
+        self.masks = MaskGuard::of(model).ids().collect();
+        #[cfg(feature = "train")]
+        plan.watched.set(self.counts.clone());
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,6 +163,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
         let device = model.devices().into_iter().next().unwrap_or_default();
         let selected: HashSet<String> = masks.iter().map(|(path, _)| path.to_string()).collect();
         let counts = Counts::of(&masks, &selected);
+        let masks = MaskGuard::of(&model).ids().collect();
         Ok(Self {
             model,
             clock: Clock::new(&recipe, &device),
@@ -165,6 +177,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
             },
             state: State {
                 counts,
+                masks,
                 problems: Arc::default(),
                 guard: Arc::default(),
             },
@@ -221,16 +234,20 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     }
 
     /// Fraction of the selected weights that is pruned, in `[0, 1]`, in this instance: a clone has
-    /// its own. Reads the device after a checkpoint was loaded, until the first step.
+    /// its own. Reads the device where masks have come otherwise than by a step, from a checkpoint
+    /// for instance, until the next step.
     pub fn sparsity(&self) -> f64 {
         self.counts().sparsity(None)
     }
 
     pub(super) fn counts(&self) -> Counts {
-        match self.clock.steps() {
-            Some(_) => self.state.counts.clone(),
-            None => Counts::of(&self.masks(), &self.plan.selected),
+        if MaskGuard::of(&self.model)
+            .ids()
+            .eq(self.state.masks.iter().copied())
+        {
+            return self.state.counts.clone();
         }
+        Counts::of(&self.masks(), &self.plan.selected)
     }
 
     /// What went wrong in the steps of this instance and could not be returned as an error: the

@@ -58,6 +58,11 @@ impl Scheduled {
                 });
             }
         }
+        if pruner.target.is_some() {
+            log::warn!(
+                "the amount of the pruner is not used in training: the schedule has its own"
+            );
+        }
         let scheduled = Self {
             pruner: pruner.without_amount(),
             schedule,

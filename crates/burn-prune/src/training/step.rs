@@ -11,7 +11,6 @@ use burn::tensor::Tensor;
 
 use super::Pruning;
 use super::problem::Problem;
-use super::progress::Counts;
 use super::pruning::GradientPass;
 use crate::error::PruneError;
 use crate::mask::{Trust, WeightMask};
@@ -62,10 +61,9 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
             Err(error) => panic!("{error}"),
         };
         if self.clock.steps().is_none() {
+            let masks = self.model.masks();
+            self.state.count(&self.model, &masks, &self.plan);
             self = self.guarded();
-            self.state.counts = Counts::of(&self.model.masks(), &self.plan.selected);
-            #[cfg(feature = "train")]
-            self.plan.watched.set(self.state.counts.clone());
         }
         if !before.zeroed {
             // A checkpoint was loaded, or something else was done to the model: the optimizer is to
@@ -94,9 +92,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
             Ok(model) => {
                 log::info!("step {step}: sparsity {:.4}", masks.sparsity());
                 self.model = model;
-                self.state.counts = Counts::of(&masks, &self.plan.selected);
-                #[cfg(feature = "train")]
-                self.plan.watched.set(self.state.counts.clone());
+                self.state.count(&self.model, &masks, &self.plan);
                 self.guarded()
             }
             Err(rejected) => {

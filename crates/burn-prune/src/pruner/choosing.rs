@@ -1,0 +1,151 @@
+//! Choosing masks for a model.
+
+use std::collections::{BTreeMap, HashSet};
+
+use burn::module::Module;
+
+use super::Pruner;
+use crate::allocation::Allocation;
+#[cfg(feature = "optim")]
+use crate::allocation::Ends;
+use crate::error::PruneError;
+use crate::mask::MaskSet;
+use crate::model::{Inventory, Parameter, Place, ReadBack, Sharing};
+use crate::pattern::Pattern;
+use crate::ranking::{Ranking, importance_of};
+
+/// The parameters that a pruner looks at.
+pub(crate) struct Wanted {
+    pub selected: HashSet<Place>,
+    /// Those of them that are ranked by their weights.
+    pub weights: HashSet<Place>,
+}
+
+impl Pruner {
+    /// [`masks`](Self::masks), where the parameters at these paths are to have lost so many units,
+    /// whatever the allocation says.
+    pub(crate) fn masks_with<M: Module>(
+        &self,
+        lost: &BTreeMap<String, usize>,
+        model: &M,
+    ) -> Result<MaskSet, PruneError> {
+        Ok(self.choose(lost, model)?.1)
+    }
+
+    /// [`masks_with`](Self::masks_with), and the parameters that they are for.
+    pub(crate) fn choose<M: Module>(
+        &self,
+        lost: &BTreeMap<String, usize>,
+        model: &M,
+    ) -> Result<(Inventory, MaskSet), PruneError> {
+        let mut inventory = Inventory::of(model);
+        let wanted = self.wanted(&inventory)?;
+        let read = inventory.read(model, wanted.weights, &wanted.selected, Sharing::OneMask);
+        let masks = self.masks_with_of(lost, &inventory, &read)?;
+        Ok((inventory, masks))
+    }
+
+    /// What has to be initialized and read before [`masks_of`](Self::masks_of).
+    pub(crate) fn wanted(&self, inventory: &Inventory) -> Result<Wanted, PruneError> {
+        self.validate()?;
+        let selected = self.targets.select(inventory)?.into_iter();
+        let selected: Vec<&Parameter> = selected.map(|selected| selected.parameter).collect();
+        let by_weight = |known: &&&Parameter| importance_of(&self.importance, known).is_none();
+        Ok(Wanted {
+            weights: selected
+                .iter()
+                .filter(by_weight)
+                .map(|known| known.place())
+                .collect(),
+            selected: selected.iter().map(|known| known.place()).collect(),
+        })
+    }
+
+    /// [`masks`](Self::masks) of a model that has been read.
+    #[cfg(feature = "lottery")]
+    pub(crate) fn masks_of(
+        &self,
+        inventory: &Inventory,
+        read: &ReadBack,
+    ) -> Result<MaskSet, PruneError> {
+        self.masks_with_of(&BTreeMap::new(), inventory, read)
+    }
+
+    fn masks_with_of(
+        &self,
+        lost: &BTreeMap<String, usize>,
+        inventory: &Inventory,
+        read: &ReadBack,
+    ) -> Result<MaskSet, PruneError> {
+        let selected = self.targets.select(inventory)?;
+        let mut ranking = Ranking::new(self.pattern, selected, read)?;
+        ranking.score(
+            read,
+            self.criterion.as_ref(),
+            &self.importance,
+            self.normalize,
+        )?;
+        ranking.prune(&self.allocation, self.target, lost, self.floor)?;
+        Ok(ranking.into_masks())
+    }
+
+    /// The masks of the selected parameters as they are; where there is none, one that keeps
+    /// everything.
+    #[cfg(feature = "optim")]
+    pub(crate) fn selection<M: Module>(&self, model: &M) -> Result<MaskSet, PruneError> {
+        self.with_selection(model, |ranking| Ok(ranking.into_masks()))
+    }
+
+    /// How far the parameters are to come that the allocation gives targets of their own.
+    #[cfg(feature = "optim")]
+    pub(crate) fn ends<M: Module>(&self, model: &M) -> Result<Ends, PruneError> {
+        match &self.allocation {
+            Allocation::PerLayer(targets) => {
+                self.validate()?;
+                self.with_selection(model, |ranking| Ends::of(targets, &ranking.shares()))
+            }
+            _ => Ok(Ends::default()),
+        }
+    }
+
+    #[cfg(feature = "optim")]
+    fn with_selection<M: Module, T>(
+        &self,
+        model: &M,
+        of: impl FnOnce(Ranking<'_>) -> Result<T, PruneError>,
+    ) -> Result<T, PruneError> {
+        let mut inventory = Inventory::of(model);
+        let selected = self.targets.select(&inventory)?.into_iter();
+        let selected = selected
+            .map(|selected| selected.parameter.place())
+            .collect();
+        let read = inventory.read(model, HashSet::new(), &selected, Sharing::OneMask);
+        let selected = self.targets.select(&inventory)?;
+        let ranking = Ranking::new(self.pattern, selected, &read)?;
+        ranking.check_importance(&self.importance)?;
+        of(ranking)
+    }
+
+    fn validate(&self) -> Result<(), PruneError> {
+        self.floor.validate()?;
+        if let Some(target) = self.target {
+            target.validate()?;
+        }
+        if let Pattern::NM(nm) = self.pattern {
+            nm.validate()?;
+            let what = match self.allocation {
+                _ if self.target.is_some() => Some("amount"),
+                Allocation::Uniform if self.floor.is_none() => None,
+                Allocation::Uniform => Some("floor"),
+                _ => Some("allocation"),
+            };
+            return what.map_or(Ok(()), |what| Err(PruneError::NMDecides { what }));
+        }
+        match &self.allocation {
+            Allocation::PerLayer(targets) => {
+                targets.iter().try_for_each(|(_, target)| target.validate())
+            }
+            _ => self.target.map(drop).ok_or(PruneError::NoAmount),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Recipes and pruners as data: read back bit for bit, and the same exactly when made the same.
+
+use burn::config::Config;
+use burn::module::{Module, ParamGroup};
+use burn::tensor::Device;
+use burn_prune::{
+    Allocation, AllocationConfig, Amount, Axis, Blocks, CriterionConfig, Lamp, Magnitude, NM,
+    Pattern, Pruner, Pruning, Random, Recipe, ScheduleConfig, Span, Target, differences,
+};
+use chacha20::ChaCha8Rng;
+use rand::{Rng, SeedableRng};
+
+use crate::learner::adam;
+use crate::nets::{Net, batches};
+use crate::recipes::{MovedFarthest, net};
+use crate::schedules::RUN;
+
+#[test]
+fn every_recipe_is_read_back_bit_for_bit() {
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    for index in 0..2000 {
+        let recipe = random_recipe(&mut random);
+        let json = serde_json::to_string(&recipe).unwrap();
+        let read = Recipe::load_binary(json.as_bytes()).unwrap();
+        // `==` would take -0.0 for 0.0.
+        assert_eq!(format!("{read:?}"), format!("{recipe:?}"), "{json}");
+        assert_eq!(read, recipe);
+        if index % 100 == 0 {
+            let mine = wrap_recipe(&recipe).into_record();
+            let its = wrap_recipe(&read).load_record(mine);
+            let grads = its
+                .model()
+                .gradients(&batches(1, &Device::flex().autodiff())[0])
+                .1;
+            its.try_step(&mut adam(), 1e-3, grads).unwrap();
+        }
+    }
+}
+
+fn wrap_recipe(recipe: &Recipe) -> Pruning<Net> {
+    recipe
+        .wrap(net(), RUN)
+        .unwrap_or_else(|error| panic!("{error}: {recipe:?}"))
+}
+
+fn random_recipe(random: &mut ChaCha8Rng) -> Recipe {
+    let mut unit = || random.next_u64() as f64 / u64::MAX as f64;
+    let (target, power, floor) = (0.95 * unit(), 0.5 + 5.0 * unit(), 0.001 * unit());
+    let initial = target * unit();
+    let mut below = |most: usize| random.next_u64() as usize % most;
+    let [begin, more, every] = [3, 12, 4].map(&mut below);
+    let span = match below(2) {
+        0 => Span::steps(begin, begin + more, every + 1),
+        _ => Span::epochs(begin, begin + more, every + 1),
+    };
+    let schedule = match below(5) {
+        0 => ScheduleConfig::OneShot {
+            sparsity: target,
+            span,
+        },
+        1 => ScheduleConfig::Polynomial {
+            initial,
+            target,
+            power,
+            span,
+        },
+        2 => ScheduleConfig::Linear {
+            initial,
+            target,
+            span,
+        },
+        3 => ScheduleConfig::Exponential {
+            initial,
+            target,
+            span,
+        },
+        _ => ScheduleConfig::GeometricRounds { target, span },
+    };
+    let criterion = match below(3) {
+        0 => CriterionConfig::Magnitude,
+        1 => CriterionConfig::Lamp,
+        _ => CriterionConfig::Random {
+            seed: below(usize::MAX) as u64,
+        },
+    };
+    Recipe {
+        criterion,
+        allocation: match below(2) {
+            0 => AllocationConfig::Uniform,
+            _ => AllocationConfig::Global,
+        },
+        normalize: below(2) == 0,
+        min_density: floor,
+        ..Recipe::new(schedule)
+    }
+}
+
+#[test]
+fn pruners_are_the_same_exactly_when_they_are_made_the_same() {
+    let net = net();
+    let pruners: Vec<(Pruner, String)> = (0..120).map(random_pruner).collect();
+    let identity = |pruner: &Pruner, net: &Net| pruner.identity(net).unwrap();
+    let identities: Vec<_> = pruners
+        .iter()
+        .map(|(pruner, _)| identity(pruner, &net))
+        .collect();
+    let (mut same, mut other) = (0, 0);
+    for (first, (_, made)) in pruners.iter().enumerate() {
+        // Made again, with other maps, for another instance of the model.
+        let again = identity(&random_pruner(first as u64).0, &self::net());
+        assert_eq!(again, identities[first]);
+        assert!(again.to_string().len() <= 4096);
+        for second in 0..first {
+            let equal = *made == pruners[second].1;
+            let told = differences(&identities[first], &identities[second]);
+            assert_eq!(
+                told.is_empty(),
+                equal,
+                "{made}, {}: {told:?}",
+                pruners[second].1
+            );
+            if equal {
+                same += 1;
+            } else {
+                other += 1;
+            }
+        }
+    }
+    assert!(same > 10 && other > 1000, "{same} {other}");
+}
+
+/// A pruner, and how it was made.
+fn random_pruner(seed: u64) -> (Pruner, String) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut below = |most: usize| random.next_u64() as usize % most;
+    let size = 1 + below(3);
+    let (pruner, criterion) = match below(4) {
+        0 => (Pruner::new(Magnitude::ln(size as f64)), format!("L{size}")),
+        1 => (Pruner::new(Lamp), "LAMP".to_string()),
+        2 => (
+            Pruner::new(Random::new(size as u64)),
+            format!("random {size}"),
+        ),
+        _ => (
+            Pruner::new(MovedFarthest::from(size as f64)),
+            format!("moved {size}"),
+        ),
+    };
+    let width = 1 + below(2);
+    let patterns = [
+        Pattern::Unstructured,
+        Pattern::Channels(Axis::Output),
+        Blocks::new([1, width]).into(),
+        NM::new(1, 1 + width).into(),
+    ];
+    let pattern = patterns[below(4)];
+    let pruner = pruner.pattern(pattern);
+    if let Pattern::NM(_) = pattern {
+        return (pruner, format!("{criterion} {pattern:?}"));
+    }
+    let group = ParamGroup::from_path("fc1.weight");
+    let half = 0.5 / (1 + below(2)) as f64;
+    let count = 1 + below(2);
+    let targets = [
+        Target::from(half),
+        Target::Sparsity(half),
+        Target::Amount(Amount::Count(count)),
+    ];
+    let target = targets[below(3)];
+    let (pruner, amount) = match below(4) {
+        0 => (
+            pruner.allocation(Allocation::Global).amount(half),
+            format!("global {half}"),
+        ),
+        1 => (
+            pruner.allocation(Allocation::Erk).to_sparsity(half),
+            format!("ERK to {half}"),
+        ),
+        2 => (
+            pruner.allocation(Allocation::per_layer([(group, target)])),
+            format!("fc1 {target:?}"),
+        ),
+        _ => (pruner.amount(count), format!("uniform {count}")),
+    };
+    (pruner, format!("{criterion} {pattern:?} {amount}"))
+}
