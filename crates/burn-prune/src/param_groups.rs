@@ -53,19 +53,18 @@ impl<'a> ParamGroups<'a> {
         paths.filter_map(|path| self.at(parameter.id, path)).min()
     }
 
-    /// The first group that has none of these parameters.
+    /// The index of the first group that has none of these parameters.
     pub(crate) fn unused<'p>(
         &self,
         parameters: impl Iterator<Item = &'p Parameter> + Clone,
-    ) -> Option<&'a ParamGroup> {
+    ) -> Option<usize> {
         let all = parameters.clone().flat_map(|parameter| &parameter.paths);
         let all: HashSet<&str> = all.map(String::as_str).collect();
-        let groups = self.groups.iter();
-        let mut unused = groups.filter(|group| match paths(group) {
+        let mut groups = self.groups.iter();
+        groups.position(|group| match paths(group) {
             Some(paths) => !paths.iter().any(|path| all.contains(path.as_str())),
             None => !parameters.clone().any(|parameter| parameter.matches(group)),
-        });
-        unused.next().copied()
+        })
     }
 }
 
@@ -107,7 +106,9 @@ mod tests {
                 .collect();
             let found = ParamGroups::new(&groups);
             for path in names {
-                let asked = groups.iter().position(|group| group.matches(&id, Some(path)));
+                let asked = groups
+                    .iter()
+                    .position(|group| group.matches(&id, Some(path)));
                 assert_eq!(found.at(id, path), asked, "{path} in {groups:?}");
             }
         }

@@ -1,10 +1,10 @@
 use burn::module::{Module, Param, ParamId, Reparameterization};
-use burn::tensor::{DType, Device, Int, Tensor, Transaction};
+use burn::tensor::{DType, Int, Tensor, Transaction};
 
 use super::kernel;
 use super::packed::Mask;
 use super::trust::Trust;
-use super::words::{Words, bits};
+use super::words::Words;
 use crate::model::read_back;
 
 /// When the zeros of a masked weight are put in.
