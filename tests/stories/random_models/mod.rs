@@ -1,7 +1,9 @@
 //! Random models and random pruners, one after the other, against masks that are made by sorting.
 
+mod erk;
 mod models;
 mod reference;
+mod scoring;
 mod settings;
 
 use burn::tensor::Device;
@@ -15,9 +17,11 @@ use settings::Settings;
 fn masks_are_those_of_the_reference() {
     let (mut pruned, mut refused) = (0, 0);
     for_seeds(300, |_, chance| {
-        let device = match chance.once_in(2) {
-            true => Device::flex(),
-            false => Device::flex().autodiff(),
+        let device = Device::flex();
+        let device = if chance.once_in(2) {
+            device.autodiff()
+        } else {
+            device
         };
         let mut model = models::model(chance, &device);
         // Reading initializes a clone here, and the model itself once it has been pruned.

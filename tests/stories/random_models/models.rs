@@ -77,9 +77,10 @@ pub(super) fn model(chance: &mut Chance, device: &Device) -> Model {
     let mut values = Values::new(chance);
     let stem = model.stem.map(&mut values);
     let blocks = model.blocks.map(&mut values);
-    let head = match tied {
-        true => model.head,
-        false => model.head.map(&mut values),
+    let head = if tied {
+        model.head
+    } else {
+        model.head.map(&mut values)
     };
     Model {
         stem,
@@ -166,9 +167,10 @@ impl<'a> Values<'a> {
     }
 
     fn value(&mut self, few: bool) -> f32 {
-        let size = match few {
-            true => *self.chance.pick(&[0.0, -0.0, 0.5, 1.0, 1.0, 2.0]),
-            false => self.chance.between(1, 64) as f32 / 16.0,
+        let size = if few {
+            *self.chance.pick(&[0.0, -0.0, 0.5, 1.0, 1.0, 2.0])
+        } else {
+            self.chance.between(1, 64) as f32 / 16.0
         };
         if self.chance.once_in(2) { size } else { -size }
     }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
-use burn_prune::{Amount, Axis, MaskSet, Pooling, Target};
-use chacha20::ChaCha8Rng;
-use rand::{Rng, SeedableRng};
+use burn_prune::{Amount, Axis, MaskSet, Target};
 
-use super::settings::{Criterion, Settings, Shape, Share};
+use super::erk::erk;
+use super::scoring::scores;
+use super::settings::{Settings, Shape, Share};
 
 /// A float parameter at its place in a model.
 #[derive(Debug, Clone)]
@@ -17,8 +17,8 @@ pub(super) struct Place {
     /// Other places of the same parameter.
     also: Vec<String>,
     id: ParamId,
-    shape: Vec<usize>,
-    values: Vec<f64>,
+    pub shape: Vec<usize>,
+    pub values: Vec<f64>,
     data: TensorData,
     /// The dimensions of outputs and inputs, of a weight that is pruned by default.
     axes: Option<[usize; 2]>,
@@ -101,12 +101,12 @@ pub(super) fn as_plain(masks: &MaskSet) -> Masks {
 }
 
 /// A unit of a weight: the flat indices of its weights.
-type Unit = Vec<usize>;
+pub(super) type Unit = Vec<usize>;
 
-struct Chosen<'a> {
-    place: &'a Place,
+pub(super) struct Chosen<'a> {
+    pub place: &'a Place,
     kept: Vec<bool>,
-    units: Vec<Unit>,
+    pub units: Vec<Unit>,
     scores: Vec<f64>,
 }
 
@@ -115,7 +115,7 @@ impl Chosen<'_> {
         self.units[unit].iter().any(|index| self.kept[*index])
     }
 
-    fn left(&self) -> usize {
+    pub(super) fn left(&self) -> usize {
         (0..self.units.len())
             .filter(|unit| self.is_left(*unit))
             .count()
@@ -240,92 +240,6 @@ fn units(place: &Place, pattern: Shape) -> Option<Vec<Unit>> {
     }
 }
 
-fn scores(place: &Place, kept: &[bool], units: &[Unit], settings: &Settings) -> Vec<f64> {
-    let effective = |index: usize| {
-        if kept[index] {
-            place.values[index]
-        } else {
-            0.0
-        }
-    };
-    let weights: Vec<f64> = (0..kept.len()).map(effective).collect();
-    let by_criterion = |units: &[Unit]| match settings.criterion {
-        Criterion::Norm(n) => units.iter().map(|unit| norm(n, unit, &weights)).collect(),
-        Criterion::Random(seed) => draws(seed, &place.path, units.len()),
-        Criterion::Lamp => lamp(units, &weights),
-    };
-    let single: Vec<Unit> = (0..kept.len()).map(|index| vec![index]).collect();
-    let pooled = |pool: &dyn Fn(Vec<f64>) -> f64| -> Vec<f64> {
-        let scores: Vec<f64> = by_criterion(&single);
-        let of = |unit: &Unit| pool(unit.iter().map(|index| scores[*index]).collect());
-        units.iter().map(of).collect()
-    };
-    let scores: Vec<f64> = match settings.pattern {
-        Shape::Blocks(_, Pooling::Sum) => pooled(&|scores| scores.iter().sum()),
-        Shape::Blocks(_, Pooling::Mean) => {
-            pooled(&|scores| scores.iter().sum::<f64>() / scores.len() as f64)
-        }
-        Shape::Blocks(_, Pooling::Max) => {
-            pooled(&|scores| scores.into_iter().fold(f64::NEG_INFINITY, f64::max))
-        }
-        _ => by_criterion(units),
-    };
-    let length = weights.iter().map(|w| w * w).sum::<f64>().sqrt();
-    let divisor = if settings.normalize && length != 0.0 {
-        length
-    } else {
-        1.0
-    };
-    scores.into_iter().map(|score| score / divisor).collect()
-}
-
-fn norm(n: f64, unit: &Unit, weights: &[f64]) -> f64 {
-    let sizes: Vec<f64> = unit.iter().map(|index| weights[*index].abs()).collect();
-    let largest = sizes.iter().copied().fold(0.0, f64::max);
-    if sizes.len() == 1 {
-        return largest;
-    }
-    match n {
-        1.0 => sizes.iter().sum(),
-        2.0 => sizes.iter().map(|w| w * w).sum::<f64>().sqrt(),
-        f64::INFINITY => largest,
-        f64::NEG_INFINITY => sizes.into_iter().fold(f64::INFINITY, f64::min),
-        _ if largest == 0.0 => 0.0,
-        _ => {
-            let powers = sizes.iter().map(|w| (w / largest).powf(n));
-            largest * powers.sum::<f64>().powf(n.recip())
-        }
-    }
-}
-
-/// Numbers in [0, 1) of 24 bits, from a stream of ChaCha8 that the path chooses by FNV-1a.
-fn draws(seed: u64, path: &str, count: usize) -> Vec<f64> {
-    let hash = path.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let mut stream = ChaCha8Rng::seed_from_u64(seed);
-    stream.set_stream(hash);
-    let draw = |_| (stream.next_u64() >> 40) as f64 / f64::from(1 << 24);
-    (0..count).map(draw).collect()
-}
-
-/// The square of each, over the sum of those squares that are not smaller.
-fn lamp(units: &[Unit], weights: &[f64]) -> Vec<f64> {
-    let square = |unit: &Unit| unit.iter().map(|index| weights[*index].powi(2)).sum();
-    let squares: Vec<f64> = units.iter().map(square).collect();
-    let mut descending: Vec<usize> = (0..squares.len()).collect();
-    descending.sort_by(|a, b| squares[*b].total_cmp(&squares[*a]));
-    let mut scores = vec![0.0; squares.len()];
-    let mut sum = 0.0;
-    for unit in descending {
-        sum += squares[unit];
-        if sum != 0.0 {
-            scores[unit] = squares[unit] / sum;
-        }
-    }
-    scores
-}
-
 /// Keeps the N highest of each group of M along the inputs.
 fn prune_groups(chosen: &mut Chosen<'_>, n: usize, m: usize) {
     let shape = &chosen.place.shape;
@@ -440,77 +354,4 @@ fn prune_together(
             goes -= 1;
         }
     }
-}
-
-/// What each layer keeps: `Σ s / Π s` of it, times one factor for all; no more than it has left.
-fn erk(chosen: &[Chosen<'_>], kept: usize) -> Vec<usize> {
-    let left: Vec<usize> = chosen.iter().map(Chosen::left).collect();
-    let raw = |one: &Chosen<'_>| {
-        let shape = &one.place.shape;
-        let (sum, product): (usize, usize) = (shape.iter().sum(), shape.iter().product());
-        sum as f64 / product as f64
-    };
-    let raw: Vec<f64> = chosen.iter().map(raw).collect();
-    let units: Vec<f64> = chosen.iter().map(|one| one.units.len() as f64).collect();
-    let mut full = vec![false; chosen.len()];
-    let shares = loop {
-        let (of_full, of_others): (Vec<usize>, Vec<usize>) =
-            (0..chosen.len()).partition(|layer| full[*layer]);
-        let taken = of_full
-            .iter()
-            .fold(kept as f64, |kept, layer| kept - left[*layer] as f64);
-        let at_one: f64 = of_others
-            .iter()
-            .map(|layer| units[*layer] * raw[*layer])
-            .sum();
-        let factor = if at_one == 0.0 { 0.0 } else { taken / at_one };
-        let excess = |layer: &usize| match left[*layer] {
-            0 => f64::INFINITY,
-            left => factor * raw[*layer] * units[*layer] / left as f64,
-        };
-        let largest = of_others.iter().map(excess).fold(0.0, f64::max);
-        if largest <= 1.0 {
-            let share = |layer: usize| match full[layer] {
-                true => left[layer] as f64,
-                false => factor * raw[layer] * units[layer],
-            };
-            break (0..chosen.len()).map(share).collect::<Vec<f64>>();
-        }
-        for layer in of_others
-            .into_iter()
-            .filter(|layer| excess(layer) == largest)
-        {
-            full[layer] = true;
-        }
-    };
-    let rounded = shares.iter().zip(&left);
-    let mut counts: Vec<usize> = rounded
-        .map(|(share, left)| (share.round_ties_even() as usize).min(*left))
-        .collect();
-    // Where they do not add up, the first of those that were rounded the furthest gives or takes.
-    while counts.iter().sum::<usize>() != kept {
-        let short = counts.iter().sum::<usize>() < kept;
-        let error = |layer: usize| {
-            let error = shares[layer] - counts[layer] as f64;
-            if short { error } else { -error }
-        };
-        let mut best: Option<usize> = None;
-        for layer in 0..counts.len() {
-            let can = if short {
-                counts[layer] < left[layer]
-            } else {
-                counts[layer] > 0
-            };
-            if can && best.is_none_or(|best| error(layer) > error(best)) {
-                best = Some(layer);
-            }
-        }
-        let layer = best.expect("no more are kept than there are");
-        counts[layer] = if short {
-            counts[layer] + 1
-        } else {
-            counts[layer] - 1
-        };
-    }
-    counts
 }

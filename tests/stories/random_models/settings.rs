@@ -155,9 +155,10 @@ impl Settings {
 
 fn target(chance: &mut Chance) -> Target {
     let fractions = [0.0, 0.25, 0.5, 0.5, 0.75, 1.0];
-    let fraction = match chance.once_in(2) {
-        true => *chance.pick(&fractions),
-        false => chance.fraction(),
+    let fraction = if chance.once_in(2) {
+        *chance.pick(&fractions)
+    } else {
+        chance.fraction()
     };
     match chance.below(5) {
         0 | 1 => Target::Amount(Amount::Fraction(fraction)),

@@ -91,9 +91,10 @@ impl RecordFile {
     /// When it cannot be read, is damaged, or is of a newer version.
     pub(crate) fn read(path: &Path) -> Result<Self, PruneError> {
         // As Burn does.
-        let path = match path.extension().is_none() && !path.exists() {
-            true => path.with_extension(EXTENSION),
-            false => path.to_path_buf(),
+        let path = if path.extension().is_none() && !path.exists() {
+            path.with_extension(EXTENSION)
+        } else {
+            path.to_path_buf()
         };
         let read = std::fs::read(&path).map_err(|error| error.to_string());
         match read.and_then(checked) {
