@@ -1,19 +1,15 @@
 //! Reading weights on the host.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 #[cfg(feature = "flex")]
 use burn::backend::{BackendTensor, DispatchTensorKind};
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{DType, Tensor, TensorData, Transaction};
+use burn::tensor::{DType, Tensor, TensorData};
 #[cfg(feature = "flex")]
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::place::{Place, Places};
-use super::read_back;
 use crate::Mask;
 
 /// The effective values of one tensor on the host: row-major, 0 where the mask prunes.
@@ -36,20 +32,6 @@ enum Stored {
 }
 
 impl Values {
-    /// Reads the tensor back, or borrows it.
-    pub(crate) fn read<const D: usize>(tensor: Tensor<D>) -> Self {
-        let tensor = match tensor.dtype() {
-            // Burn does not read these together with others.
-            DType::QFloat(_) => tensor.dequantize(),
-            _ => tensor,
-        };
-        let tensor = tensor.without_autodiff();
-        Self::borrow(&tensor).unwrap_or_else(|| {
-            let data = read_back(Transaction::default().register(tensor));
-            Self::from_data(&data[0])
-        })
-    }
-
     /// Borrows what lies in the memory of the host, as f32 on flex.
     #[cfg_attr(not(feature = "flex"), expect(unused_variables))]
     pub(super) fn borrow<const D: usize>(tensor: &Tensor<D>) -> Option<Self> {
@@ -215,42 +197,5 @@ fn gather(tensor: &FlexTensor, range: Range<usize>, gathered: &mut Vec<f32>) {
         let places = (0..run.cast_signed()).map(|step| (first + step * stride).cast_unsigned());
         gathered.extend(places.map(|place| storage[place]));
         index += run;
-    }
-}
-
-/// Calls `read` with the stored weight at each of these places.
-pub(crate) fn visit_weights<M: Module>(
-    model: &M,
-    wanted: HashSet<Place>,
-    read: impl FnMut(Place, Values),
-) {
-    let places = Places::default();
-    model.visit(&mut WeightVisitor {
-        wanted,
-        places,
-        read,
-    });
-}
-
-struct WeightVisitor<F> {
-    wanted: HashSet<Place>,
-    places: Places,
-    read: F,
-}
-
-impl<F: FnMut(Place, Values)> ModuleVisitor for WeightVisitor<F> {
-    fn enter_module(&mut self, _name: &str, container: &str) {
-        self.places.enter(container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        self.places.exit(container);
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let place = self.places.visit();
-        if let Some(place) = place.filter(|place| self.wanted.contains(place)) {
-            (self.read)(place, Values::read(param.base()));
-        }
     }
 }

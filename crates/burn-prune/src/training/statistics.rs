@@ -188,7 +188,7 @@ impl Means {
         let mut means = Statistics::new();
         for (id, (sums, batches)) in self.sums {
             let Some(momentum) = self.momenta.get(&id) else {
-                log::warn!("a norm has run in none of the batches twice: its statistics stay");
+                log::warn!("no batch ran a norm twice, so its momentum is unknown: its statistics stay");
                 continue;
             };
             let of_batch = |(sum, start)| (sum / batches - (1.0 - momentum) * start) / momentum;
