@@ -17,7 +17,7 @@ struct Net {
 impl Net {
     fn new(sizes: &[usize], columns: &[bool], device: &Device) -> Self {
         let layers = sizes.windows(2).zip(columns).map(|(sizes, by_column)| {
-            let layout = if by_column {
+            let layout = if *by_column {
                 LinearLayout::Col
             } else {
                 LinearLayout::Row

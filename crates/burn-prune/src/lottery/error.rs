@@ -137,8 +137,8 @@ pub enum LotteryError {
         /// The version of the study.
         version: u32,
     },
-    /// The pruners would not get through the rounds. They were tried on the initial weights, and
-    /// nothing has been trained.
+    /// A pruner cannot make the masks of a round. The pruners were tried on the initial weights,
+    /// and nothing has been trained.
     #[error(
         "the pruner cannot make the masks of round {round}, as a trial on the initial weights of seed {seed} shows: {error}"
     )]

@@ -3,10 +3,9 @@
 use std::collections::HashSet;
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{DType, Tensor, Transaction};
+use burn::tensor::Tensor;
 
 use super::place::{Place, Places};
-use super::read_back;
 use super::weights::Values;
 
 /// Calls `read` with the stored weight at each of these places.
@@ -41,21 +40,7 @@ impl<F: FnMut(Place, Values)> ModuleVisitor for WeightVisitor<F> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let place = self.places.visit();
         if let Some(place) = place.filter(|place| self.wanted.contains(place)) {
-            (self.read)(place, read(param.base()));
+            (self.read)(place, Values::read(param.base()));
         }
     }
-}
-
-/// Reads a tensor back, or borrows it.
-fn read<const D: usize>(tensor: Tensor<D>) -> Values {
-    let tensor = match tensor.dtype() {
-        // Burn does not read these together with others.
-        DType::QFloat(_) => tensor.dequantize(),
-        _ => tensor,
-    };
-    let tensor = tensor.without_autodiff();
-    Values::borrow(&tensor).unwrap_or_else(|| {
-        let data = read_back(Transaction::default().register(tensor));
-        Values::from_data(&data[0])
-    })
 }

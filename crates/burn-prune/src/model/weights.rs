@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 #[cfg(feature = "flex")]
 use burn::backend::{BackendTensor, DispatchTensorKind};
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData, Transaction};
 #[cfg(feature = "flex")]
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
+use super::read_back;
 use crate::Mask;
 
 /// The effective values of one tensor on the host: row-major, 0 where the mask prunes.
@@ -32,6 +33,20 @@ enum Stored {
 }
 
 impl Values {
+    /// Reads the tensor back, or borrows it.
+    pub(crate) fn read<const D: usize>(tensor: Tensor<D>) -> Self {
+        let tensor = match tensor.dtype() {
+            // Burn does not read these together with others.
+            DType::QFloat(_) => tensor.dequantize(),
+            _ => tensor,
+        };
+        let tensor = tensor.without_autodiff();
+        Self::borrow(&tensor).unwrap_or_else(|| {
+            let data = read_back(Transaction::default().register(tensor));
+            Self::from_data(&data[0])
+        })
+    }
+
     /// Borrows what lies in the memory of the host, as f32 on flex.
     #[cfg_attr(not(feature = "flex"), expect(unused_variables))]
     pub(super) fn borrow<const D: usize>(tensor: &Tensor<D>) -> Option<Self> {

@@ -169,7 +169,7 @@ fn checked(bytes: Vec<u8>) -> Result<Bytes, String> {
     Ok(bytes)
 }
 
-/// Whether a tensor has values of its type, from `start` on in the file. Burn does not ask, and
+/// Whether a tensor has values of its type, from `start` on in the file. Burn does not check, and
 /// panics when they are used.
 fn is_usable(dtype: DType, values: &[u8], start: usize) -> bool {
     match dtype {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::error::PruneError;
 use crate::identity::{Unreadable, VERSION, pack, unpack};
 
-/// Counts the steps, and carries along what the training is.
+/// The count of steps, and the recipe of the training, as a checkpoint keeps them.
 ///
 /// The count is kept on the host and written to the device, never read, but for once after a
 /// checkpoint was loaded: loading brings the id of the checkpoint, and every count has its own.

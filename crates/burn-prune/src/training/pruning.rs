@@ -195,8 +195,8 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     }
 
     /// Fraction of the selected weights that is pruned, in `[0, 1]`, in this instance: a clone has
-    /// its own. Reads the device where masks have come otherwise than by a step, from a checkpoint
-    /// for instance, until the next step.
+    /// its own. Reads the device where masks did not come from a step but from a checkpoint, for
+    /// instance, until the next step.
     pub fn sparsity(&self) -> f64 {
         self.counts().sparsity(None)
     }
