@@ -158,7 +158,7 @@ impl Ticket {
         let failed = |error: &dyn std::fmt::Display| file_error(path, error);
         let bytes = std::fs::read(path).map_err(|error| failed(&error))?;
         let Some(rest) = bytes.strip_prefix(MAGIC) else {
-            return Err(failed(&"it is not a ticket of burn-prune"));
+            return Err(failed(&"this is no ticket of burn-prune"));
         };
         let damaged = || failed(&"the ticket is damaged: its checksum or content is wrong");
         let (version, _) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;

@@ -57,7 +57,7 @@ impl MaskSet {
                     });
                 }
             }
-            _ => return Err(broken(path, "it is not a mask file of burn-prune")),
+            _ => return Err(broken(path, "this is no mask file of burn-prune")),
         }
         Self::from_bytes(&bytes).ok_or_else(|| {
             broken(
