@@ -143,7 +143,7 @@ fn constants_that_change_with_the_sizes_are_noticed() {
     let plan = pruner.select(&groups).unwrap().plan();
     let error = plan.shrink(&model, input, Scaled::forward).unwrap_err();
     assert!(
-        error.to_string().contains("a constant with other values"),
+        error.to_string().contains("a constant of other values"),
         "{error}"
     );
 }

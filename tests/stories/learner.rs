@@ -165,7 +165,7 @@ fn a_learner_prunes_and_its_checkpoints_load_and_resume() {
     cnn(&device).save_file(&plain).unwrap();
     let refused = pruning_refuses(&device, &plain);
     assert!(
-        refused.contains("not a checkpoint of a `Pruning`"),
+        refused.contains("no checkpoint of a `Pruning`"),
         "{refused}"
     );
 }

@@ -89,7 +89,7 @@ impl Pairs<'_> {
                 return Some(format!("has a tensor of {other:?} instead of {shape:?}"));
             }
             if tensor.checksum != other.checksum {
-                return Some("reads a constant with other values".to_string());
+                return Some("reads a constant of other values".to_string());
             }
             if !self.is_same(a, b) {
                 return Some("reads another tensor".to_string());

@@ -59,7 +59,7 @@ fn words(file: &RecordFile, name: &str, path: &Path) -> Result<Vec<i32>, PruneEr
     let found = file.tensor(&format!("clock.{name}"))?;
     let (dtype, bytes) = found.ok_or_else(|| {
         failed(format!(
-            "it is not a checkpoint of a `Pruning`: it has no {name}"
+            "this is no checkpoint of a `Pruning`: it has no {name}"
         ))
     })?;
     let (words, rest) = bytes.as_chunks::<4>();
