@@ -148,8 +148,9 @@ impl Allocation {
             }
             (Self::PerLayer(targets), fallback) => {
                 check_groups(targets, shares)?;
-                for share in shares {
-                    check_one_target(targets, share.parameter)?;
+                let parameters = shares.iter().map(|share| share.parameter);
+                for shared in parameters.filter(|known| known.paths.len() > 1) {
+                    check_one_target(targets, shared)?;
                 }
                 let to_lose = |share: &Share<'_>| {
                     let lost = lost.get(share.parameter.path())?;
