@@ -36,6 +36,7 @@ mod reference;
 mod regrowing;
 mod resume;
 mod rewinding;
+mod scheduled_patterns;
 mod schedules;
 mod semantics;
 mod sensitivity;
