@@ -64,6 +64,7 @@ mod identity;
 pub mod lottery;
 mod mask;
 mod model;
+mod param_groups;
 mod pattern;
 #[cfg(feature = "plot")]
 mod plot;

@@ -1,6 +1,9 @@
 //! The selected parameters on their way from scores to masks.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use rayon::prelude::*;
 
@@ -122,12 +125,15 @@ impl<'a> Ranking<'a> {
         &self,
         importance: &BTreeMap<String, Importance>,
     ) -> Result<(), PruneError> {
+        let known = self.tensors.iter().map(|tensor| tensor.parameter);
+        let known: HashMap<&String, &Parameter> = known
+            .flat_map(|parameter| parameter.paths.iter().map(move |path| (path, parameter)))
+            .collect();
         for (path, importance) in importance {
-            let mut known = self.tensors.iter().map(|tensor| tensor.parameter);
             if self.skipped.iter().any(|skipped| skipped.path == *path) {
                 continue;
             }
-            let Some(parameter) = known.find(|parameter| parameter.paths.contains(path)) else {
+            let Some(parameter) = known.get(path) else {
                 let selected = self.tensors.iter().map(|tensor| tensor.parameter.path());
                 return Err(PruneError::ImportanceUnused {
                     path: path.clone(),

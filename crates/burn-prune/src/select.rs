@@ -56,6 +56,15 @@ fn prune_lowest_by<K: Key>(tensors: &mut [Candidates<'_>], count: usize) {
 
     let mut chunks: Vec<_> = tensors.iter_mut().flat_map(Chunk::split).collect();
     let pass = |chunk: &mut Chunk<'_>, part: Part| chunk.prune(threshold.key, part);
+    if let [chunk] = chunks.as_mut_slice() {
+        // Waking other threads takes longer than a small tensor.
+        if ties_to_keep == 0 {
+            pass(chunk, Part::NotAbove);
+        } else if pass(chunk, Part::Below) > ties_to_keep {
+            pass(chunk, Part::TiesBut(ties_to_keep));
+        }
+        return;
+    }
     if ties_to_keep == 0 {
         let chunks = chunks.par_iter_mut();
         chunks.for_each(|chunk| {

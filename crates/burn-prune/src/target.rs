@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use burn::module::ParamGroup;
 
+use crate::param_groups::ParamGroups;
 use crate::{
     PruneError, WeightAxes,
     model::{Inventory, Parameter},
@@ -38,6 +39,7 @@ impl Targets {
         inventory: &'a Inventory,
     ) -> Result<Vec<Selected<'a>>, PruneError> {
         self.check_groups(inventory)?;
+        let groups = Groups::of(self);
         let mut selected = Vec::new();
         for parameter in &inventory.parameters {
             #[cfg(feature = "optim")]
@@ -49,15 +51,15 @@ impl Targets {
                 }));
                 continue;
             }
-            if self.chooses(parameter)? {
-                let axes = self.axes(parameter);
+            if groups.chooses(parameter)? {
+                let axes = groups.axes(parameter);
                 selected.push(Selected { parameter, axes });
             }
         }
         if selected.is_empty() {
             let wanted = inventory.parameters.iter().filter(|known| {
                 let mut places = 0..known.paths.len();
-                places.any(|place| self.wants(known, place))
+                places.any(|place| groups.wants(known, place))
             });
             let excluded = wanted.map(Parameter::path).collect::<Vec<_>>();
             return Err(match excluded.is_empty() {
@@ -95,20 +97,38 @@ impl Targets {
         let excluded = self.exclude.iter().map(|group| ("exclude", group));
         let axes = self.axes.iter().map(|(group, _)| ("weight_axes", group));
         let only = self.only.iter().map(|group| ("only", group));
-        for (method, group) in only.chain(included).chain(excluded).chain(axes) {
-            let mut weights = inventory
-                .parameters
-                .iter()
-                .filter(|known| !known.is_statistic());
-            if !weights.any(|parameter| parameter.matches(group)) {
-                return Err(PruneError::GroupMatchesNothing {
-                    method,
-                    group: format!("{group:?}"),
-                    found: inventory.paths(),
-                });
-            }
+        let weights = inventory.parameters.iter();
+        let weights = weights.filter(|known| !known.is_statistic());
+        let all: Vec<_> = only.chain(included).chain(excluded).chain(axes).collect();
+        let groups = ParamGroups::new(all.iter().map(|(_, group)| *group));
+        let Some(unused) = groups.unused(weights) else {
+            return Ok(());
+        };
+        let (method, group) = all[unused];
+        Err(PruneError::GroupMatchesNothing {
+            method,
+            group: format!("{group:?}"),
+            found: inventory.paths(),
+        })
+    }
+}
+
+/// The groups of a selection, ready to be asked.
+struct Groups<'a> {
+    targets: &'a Targets,
+    include: ParamGroups<'a>,
+    exclude: ParamGroups<'a>,
+    axes: ParamGroups<'a>,
+}
+
+impl<'a> Groups<'a> {
+    fn of(targets: &'a Targets) -> Self {
+        Self {
+            targets,
+            include: ParamGroups::new(&targets.include),
+            exclude: ParamGroups::new(&targets.exclude),
+            axes: ParamGroups::new(targets.axes.iter().map(|(group, _)| group)),
         }
-        Ok(())
     }
 
     /// Whether all places of the parameter are chosen, or none.
@@ -116,7 +136,7 @@ impl Targets {
     /// # Errors
     /// When some of them are: either all are meant, or they are not shared by intention.
     fn chooses(&self, parameter: &Parameter) -> Result<bool, PruneError> {
-        let excludes = |place: usize| in_any(&self.exclude, parameter, place);
+        let excludes = |place: usize| has(&self.exclude, parameter, place);
         let places = || 0..parameter.paths.len();
         let chooses = |place: &usize| self.wants(parameter, *place) && !excludes(*place);
         let Some(chosen) = places().find(chooses) else {
@@ -125,7 +145,7 @@ impl Targets {
         let Some(left) = places().find(|place| !chooses(place)) else {
             return Ok(true);
         };
-        let (method, named, other) = match &self.only {
+        let (method, named, other) = match &self.targets.only {
             _ if excludes(left) => ("exclude", left, chosen),
             Some(_) => ("only", chosen, left),
             None => ("include", chosen, left),
@@ -139,28 +159,26 @@ impl Targets {
 
     /// Whether this place would be chosen if nothing were excluded.
     fn wants(&self, parameter: &Parameter, place: usize) -> bool {
-        let by_default = match &self.only {
+        let by_default = match &self.targets.only {
             Some(group) => group.matches(&parameter.id, Some(&parameter.paths[place])),
             // A shared parameter is what it is where it is first.
             None => default_axes(parameter).is_some(),
         };
         // Groups are often drawn wide; statistics are never meant.
-        (by_default || in_any(&self.include, parameter, place)) && !parameter.is_statistic()
+        (by_default || has(&self.include, parameter, place)) && !parameter.is_statistic()
     }
 
     fn axes(&self, parameter: &Parameter) -> Option<WeightAxes> {
-        let mut declared = self.axes.iter();
-        let declared = declared.find(|(group, _)| parameter.matches(group));
+        let declared = self.axes.of(parameter);
         declared
-            .map(|(_, axes)| *axes)
+            .map(|declared| self.targets.axes[declared].1)
             .or_else(|| default_axes(parameter))
     }
 }
 
-fn in_any(groups: &[ParamGroup], parameter: &Parameter, place: usize) -> bool {
-    let path = Some(parameter.paths[place].as_str());
-    let mut groups = groups.iter();
-    groups.any(|group| group.matches(&parameter.id, path))
+fn has(groups: &ParamGroups<'_>, parameter: &Parameter, place: usize) -> bool {
+    let group = groups.at(parameter.id, &parameter.paths[place]);
+    group.is_some()
 }
 
 /// The axes of a weight that is pruned by default; `None` for any other parameter.

@@ -4,6 +4,7 @@
 
 use burn::module::{Module, Param, ParamGroup};
 use burn::nn::LinearConfig;
+use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, DeviceKind, Tensor, TensorData};
 use burn_prune::lottery::{
     CellId, Control, LearningCurve, LotteryTicketSearch, Method, Rewind, Ticket, Trained,
@@ -294,6 +295,43 @@ fn tickets_are_found_on_every_backend_and_travel_between_them() {
                 assert_close(&logits, &expected, name);
             }
         }
+    }
+}
+
+/// What something else than the loop has done to the weights, on each backend.
+#[test]
+fn masks_that_are_kept_after_the_step_hold_without_the_call() {
+    for (name, device) in backends() {
+        let training = device.clone().autodiff();
+        let net = Net::new(&training).prune(&pruners()[0]).unwrap();
+        let net = net.with_mask_mode(MaskMode::AfterStep).unwrap();
+        let zeros = net.sparsity_report().zeros();
+        let raised = net.raised();
+        let read = |net: &Net| {
+            let weight = net.hidden.weight.val();
+            weight.try_into_vec_as::<f32>().unwrap()
+        };
+        let hidden = read(&raised);
+        assert_eq!(raised.sparsity_report().zeros(), zeros, "{name}");
+        let mask = raised.masks().get("hidden.weight").unwrap().clone();
+        for (weight, kept) in hidden.iter().zip(mask.iter()) {
+            assert_eq!(*weight != 0.0, kept, "{name}: {weight}");
+        }
+
+        // The gradient is the dense one, as where zeros are stored.
+        let gradient = |net: &Net| {
+            let (images, _) = batch(0, &training);
+            let loss = net.forward(images).square().sum();
+            let gradients = GradientsParams::from_grads(loss.backward(), net);
+            let gradient = gradients.get::<2>(net.hidden.weight.id).unwrap();
+            gradient.try_into_vec_as::<f32>().unwrap()
+        };
+        let before = gradient(&raised);
+        let zeroed = raised.zero_pruned();
+        assert_eq!(read(&zeroed), hidden, "{name}");
+        assert_close(&before, &gradient(&zeroed), name);
+        let of_pruned = before.iter().zip(mask.iter()).filter(|(_, kept)| !kept);
+        assert!(of_pruned.clone().any(|(gradient, _)| *gradient != 0.0));
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{Share, check_groups};
 use crate::amount::{Amount, Target};
 use crate::error::PruneError;
+use crate::param_groups::ParamGroups;
 
 /// How many units each parameter with a target of its own is to have lost in the end.
 #[derive(Debug, Clone, Default)]
@@ -28,13 +29,13 @@ impl Ends {
         shares: &[Share<'_>],
     ) -> Result<Self, PruneError> {
         check_groups(targets, shares)?;
+        let groups = ParamGroups::new(targets.iter().map(|(group, _)| group));
         let mut ends = BTreeMap::new();
         for share in shares {
-            let mut own = targets.iter();
-            let own = own.find(|(group, _)| share.parameter.matches(group));
-            let Some((_, target)) = own else {
+            let Some(own) = groups.of(share.parameter) else {
                 continue;
             };
+            let (_, target) = &targets[own];
             let path = share.parameter.path();
             // A number of units that it does not have is refused here.
             target.count(path, share.remaining, share.total)?;

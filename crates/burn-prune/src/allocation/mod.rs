@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use burn::module::ParamGroup;
 
+use crate::param_groups::ParamGroups;
 use crate::{PruneError, Target, model::Parameter};
 
 #[cfg(feature = "optim")]
@@ -152,10 +153,10 @@ impl Allocation {
                     let already = share.total - share.remaining;
                     Some(lost.saturating_sub(already).min(share.remaining))
                 };
+                let groups = ParamGroups::new(targets.iter().map(|(group, _)| group));
                 let target = |share: &Share<'_>| {
-                    let mut targets = targets.iter();
-                    let own = targets.find(|(group, _)| share.parameter.matches(group));
-                    own.map(|(_, target)| *target).or(fallback)
+                    let own = groups.of(share.parameter);
+                    own.map(|own| targets[own].1).or(fallback)
                 };
                 let counts = shares.iter().map(|share| match to_lose(share) {
                     Some(count) => Ok(count),
@@ -202,16 +203,15 @@ fn check_floor(
 
 /// A group that matches nothing is a mistyped path.
 fn check_groups(targets: &[(ParamGroup, Target)], shares: &[Share<'_>]) -> Result<(), PruneError> {
-    for (group, _) in targets {
-        let mut parameters = shares.iter().map(|share| share.parameter);
-        if !parameters.any(|parameter| parameter.matches(group)) {
-            let paths = shares.iter().map(|share| share.parameter.path());
-            return Err(PruneError::GroupMatchesNothing {
-                method: "Allocation::per_layer",
-                group: format!("{group:?}"),
-                found: paths.collect::<Vec<_>>().join(", "),
-            });
-        }
-    }
-    Ok(())
+    let groups = ParamGroups::new(targets.iter().map(|(group, _)| group));
+    let Some(unused) = groups.unused(shares.iter().map(|share| share.parameter)) else {
+        return Ok(());
+    };
+    let (group, _) = &targets[unused];
+    let paths = shares.iter().map(|share| share.parameter.path());
+    Err(PruneError::GroupMatchesNothing {
+        method: "Allocation::per_layer",
+        group: format!("{group:?}"),
+        found: paths.collect::<Vec<_>>().join(", "),
+    })
 }

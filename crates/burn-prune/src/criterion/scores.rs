@@ -142,7 +142,7 @@ impl Scores {
             });
         }
         let chunks = self.len().div_ceil(CHUNK);
-        let infinite = (0..chunks).into_par_iter().find_map_first(|chunk| {
+        let infinite_in = |chunk: usize| {
             let mut block = Block::default();
             let mut starts = (chunk * CHUNK..self.len().min((chunk + 1) * CHUNK)).step_by(BLOCK);
             starts.find_map(|start| {
@@ -156,7 +156,12 @@ impl Scores {
                     .find(|(offset, _)| unpruned.is_kept(start + offset))
                     .map(|(offset, score)| (start + offset, *score))
             })
-        });
+        };
+        let infinite = match chunks {
+            // Waking other threads takes longer than a small tensor.
+            0 | 1 => (0..chunks).find_map(infinite_in),
+            _ => (0..chunks).into_par_iter().find_map_first(infinite_in),
+        };
         match infinite {
             Some((unit, found)) => Err(PruneError::NonFiniteScore {
                 path: path.to_string(),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::canonical::{canonical, compact, float};
 use super::probe::{Probed, of_criterion};
+use crate::param_groups::ParamGroups;
 use crate::{
     Allocation, Amount, Pattern, PruneError, Pruner, Target, Units,
     digest::Hasher,
@@ -95,8 +96,9 @@ fn of_allocation(allocation: &Allocation, selected: &[Selected<'_>]) -> Value {
         Allocation::Erk => return json!("erk"),
         Allocation::PerLayer(targets) => targets,
     };
+    let groups = ParamGroups::new(targets.iter().map(|(group, _)| group));
     let own = selected.iter().filter_map(|Selected { parameter, .. }| {
-        let (_, target) = targets.iter().find(|(group, _)| parameter.matches(group))?;
+        let (_, target) = &targets[groups.of(parameter)?];
         Some((parameter.path().to_string(), of_target(*target)))
     });
     json!({ "per_layer": own.collect::<Map<_, _>>() })
