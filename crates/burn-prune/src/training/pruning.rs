@@ -152,9 +152,9 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     /// LoRA adapter, places of one [`ParamId`](burn::module::ParamId) hold different weights that are
     /// trained ([`PruneError::SharedId`]; Burn's optimizers would give the gradient of one to the
     /// other), or any update of the schedule would fail; of a schedule of your own that goes
-    /// on for more than a million steps, any of its first million or its last. Scores that are not finite
-    /// are no reason before the first update when the weights are finite: a criterion may look at what
-    /// training does to them. The model comes back as it was.
+    /// on for more than a million steps, any of its first million or its last. Scores that are not
+    /// finite are no reason before the first update when the weights are finite: a criterion may look
+    /// at what training does to them. The model comes back as it was.
     pub fn new(model: M, pruner: Pruner, schedule: Box<dyn Schedule>) -> Result<Self, Rejected<M>> {
         let (scheduled, masks, recipe) = match Self::plan(&model, pruner, schedule.into()) {
             Ok(planned) => planned,
