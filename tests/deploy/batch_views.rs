@@ -161,9 +161,10 @@ proptest! {
         let axis = usize::from(is_length_first);
         let mut expected = None;
         for batch in [1, 2, 3, 4, 8] {
-            let shape = match is_length_first {
-                true => [length, batch, 3],
-                false => [batch, length, 3],
+            let shape = if is_length_first {
+                [length, batch, 3]
+            } else {
+                [batch, length, 3]
             };
             let input = example(shape, &device);
             let axes = Batch::axes([axis]);

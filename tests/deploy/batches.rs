@@ -228,19 +228,16 @@ fn axes_that_are_not_there_are_errors() {
         Some(2)
     );
     for (axes, part) in [
-        (vec![Some(1)], "1 axes are named for 2 inputs"),
+        (vec![Some(1)], "1 batch axes are given for 2 inputs"),
         (vec![Some(1), Some(2)], "input 1 of [2, 4] has no axis 2"),
-        (vec![Some(0), Some(0)], "[5, 2] entries"),
+        (vec![Some(0), Some(0)], "sizes [5, 2]"),
     ] {
         let error = capture(Batch::axes(axes)).unwrap_err();
         assert!(matches!(error, DeployError::Batch { .. }), "{error}");
         assert!(error.to_string().contains(part), "{error}");
     }
     let none = capture(Batch::axes([None, None])).unwrap();
-    assert_eq!(
-        none.sizes().why_fixed(),
-        Some("no input has an axis of the batch")
-    );
+    assert_eq!(none.sizes().why_fixed(), Some("no input has a batch axis"));
 }
 
 #[test]

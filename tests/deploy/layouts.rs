@@ -17,9 +17,10 @@ struct Net {
 impl Net {
     fn new(sizes: &[usize], columns: &[bool], device: &Device) -> Self {
         let layers = sizes.windows(2).zip(columns).map(|(sizes, by_column)| {
-            let layout = match by_column {
-                true => LinearLayout::Col,
-                false => LinearLayout::Row,
+            let layout = if *by_column {
+                LinearLayout::Col
+            } else {
+                LinearLayout::Row
             };
             let config = LinearConfig::new(sizes[0], sizes[1]).with_layout(layout);
             config.init(device)

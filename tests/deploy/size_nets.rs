@@ -221,14 +221,16 @@ impl Swin {
         let shift = self.window as i64 / 2;
         for (number, layer) in self.layers.iter().enumerate() {
             let is_shifted = number % 2 == 1;
-            let shifted = match is_shifted {
-                true => x.clone().roll(&[-shift, -shift], &[1, 2]),
-                false => x.clone(),
+            let shifted = if is_shifted {
+                x.clone().roll(&[-shift, -shift], &[1, 2])
+            } else {
+                x.clone()
             };
             let y = self.attend(&layer.heads, shifted, is_shifted);
-            let y = match is_shifted {
-                true => y.roll(&[shift, shift], &[1, 2]),
-                false => y,
+            let y = if is_shifted {
+                y.roll(&[shift, shift], &[1, 2])
+            } else {
+                y
             };
             x = x + y;
             x = x.clone() + layer.inner.forward(x);
@@ -297,9 +299,10 @@ impl Perceiver {
         let [batch, ..] = x.dims();
         let latents = self.latents.val();
         let [_, count, size] = latents.dims();
-        let latents = match self.is_repeated {
-            true => latents.repeat(&[batch, 1, 1]),
-            false => latents.expand([batch, count, size]),
+        let latents = if self.is_repeated {
+            latents.repeat(&[batch, 1, 1])
+        } else {
+            latents.expand([batch, count, size])
         };
         let y = self.ask.attend(latents, self.stem.forward(x));
         let y = y.clone() + self.inner.forward(y);

@@ -105,7 +105,7 @@ proptest! {
     }
 }
 
-/// Four batches have the same groups, and none of them is fixed.
+/// The groups at batches 1, 2, 3, 4, 5 and 8 are the same, and the batch is not fixed.
 fn same_groups<M: Module, I: GraphTensors, O: GraphTensors + Outputs>(
     model: M,
     seed: u64,

@@ -301,19 +301,17 @@ fn every_update_of_a_schedule_of_ones_own_is_looked_at_before_the_training() {
 }
 
 #[test]
-fn long_schedules_are_looked_at_in_no_time() {
-    let start = std::time::Instant::now();
+fn schedules_of_any_length_are_accepted() {
     for end in [1_000_000, 4_000_000_000, usize::MAX] {
         let config = ScheduleConfig::cubic(0.5, Span::steps(0, end, 1));
         let schedule = config.build(RUN).unwrap();
-        Pruning::new(Layers::new(), l1(), schedule).unwrap();
+        assert!(Pruning::new(Layers::new(), l1(), schedule).is_ok());
     }
-    println!("{:?}", start.elapsed());
     let endless = Own {
         sparsities: vec![0.5; 5_000_000],
         ends: true,
     };
-    Pruning::new(Layers::new(), l1(), Box::new(endless)).unwrap();
+    assert!(Pruning::new(Layers::new(), l1(), Box::new(endless)).is_ok());
 }
 
 #[test]

@@ -150,16 +150,16 @@ pub enum DeployError {
     /// From the masks.
     #[error(transparent)]
     Prune(#[from] PruneError),
-    /// Axes of the batch that the inputs do not have.
-    #[error("the axes of the batch are not those of the inputs: {message}")]
+    /// The batch axes do not fit the inputs.
+    #[error("the batch axes do not fit the inputs: {message}")]
     Batch {
         /// What does not fit.
         message: String,
     },
-    /// A graph without the values that units are ranked by.
+    /// The graph lacks the values that units are ranked by.
     #[error(
-        "the graph has no values of `{path}` to rank units by: it was loaded, or is of a plan; \
-         capture the model"
+        "the graph has no values of `{path}` to rank units by: it was loaded from a file, or \
+         belongs to a plan; capture the model"
     )]
     NoValues {
         /// Dotted path of the parameter.

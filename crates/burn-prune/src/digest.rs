@@ -1,4 +1,4 @@
-//! SHA-256, by which things that are kept apart from each other are told apart.
+//! SHA-256 digests, which tell the contents of files and settings apart.
 
 use std::fmt;
 use std::io::{self, Write};

@@ -127,7 +127,7 @@ fn prefix(path: &Path) -> String {
     prefix
 }
 
-/// With the extension of the file, by which formats are known.
+/// With the extension of the file, which tells its format.
 fn suffix(path: &Path) -> String {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some(extension) if extension.len() <= NAME => format!(".tmp.{extension}"),

@@ -17,7 +17,7 @@ use crate::rejected::Rejected;
 /// `valid`, `train`, `fork`, `to_device`, `freeze`, `no_grad`, [`Module::map`]. Burn drops it where
 /// the [`Param`] in a field is itself written to, by [`Param::map`], [`Param::set_require_grad`],
 /// [`Param::init_mapper`] or another parameter in its place: a weight that is clipped by
-/// `layer.weight = layer.weight.map(..)` is dense from then on, without a word. Change weights with
+/// `layer.weight = layer.weight.map(..)` is silently dense from then on. Change weights with
 /// a [`ModuleMapper`](burn::module::ModuleMapper), or freeze layers as a whole
 /// (`layer.no_grad()`), and the masks stay.
 ///

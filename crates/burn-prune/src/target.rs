@@ -62,13 +62,14 @@ impl Targets {
                 places.any(|place| groups.wants(known, place))
             });
             let excluded = wanted.map(Parameter::path).collect::<Vec<_>>();
-            return Err(match excluded.is_empty() {
-                true => PruneError::NothingToPrune {
+            return Err(if excluded.is_empty() {
+                PruneError::NothingToPrune {
                     found: inventory.paths(),
-                },
-                false => PruneError::AllExcluded {
+                }
+            } else {
+                PruneError::AllExcluded {
                     excluded: excluded.join(", "),
-                },
+                }
             });
         }
         for Selected { parameter, .. } in &selected {

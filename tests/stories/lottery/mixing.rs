@@ -88,9 +88,10 @@ fn damage(dir: &Path, chance: &mut Chance) {
                 "iterations",
             ];
             let field = *chance.pick(&fields);
-            value[field] = match chance.once_in(2) {
-                true => serde_json::json!(chance.below(2)),
-                false => serde_json::json!(chance.fraction()),
+            value[field] = if chance.once_in(2) {
+                serde_json::json!(chance.below(2))
+            } else {
+                serde_json::json!(chance.fraction())
             };
             fs::write(path, serde_json::to_vec_pretty(&value).unwrap()).unwrap();
         }
@@ -103,9 +104,10 @@ fn damage(dir: &Path, chance: &mut Chance) {
                 return;
             }
             let place = chance.below(bytes.len());
-            match chance.once_in(3) {
-                true => bytes.truncate(place),
-                false => bytes[place] ^= 1 << chance.below(8),
+            if chance.once_in(3) {
+                bytes.truncate(place)
+            } else {
+                bytes[place] ^= 1 << chance.below(8)
             }
             fs::write(file, bytes).unwrap();
         }

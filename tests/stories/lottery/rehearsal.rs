@@ -131,20 +131,17 @@ fn what_is_begun_can_be_finished_whatever_the_amount_and_the_rounds_are() {
         let trainings = Trainings::default();
         let pruner = l1().pattern(pattern).amount(count);
         let run = trainings.run(&search(&dir, rounds, pruner));
-        match count * rounds <= units {
-            true => {
-                assert!(run.unwrap().missing.is_empty(), "seed {seed}");
-                assert_eq!(trainings.cells().len(), rounds + 2);
-            }
-            false => {
-                let error = run.unwrap_err();
-                let first = units / count + 1;
-                assert!(
-                    matches!(error, LotteryError::CannotPrune { round, .. } if round == first),
-                    "{count} of {units} in {rounds}: {error}"
-                );
-                assert!(trainings.cells().is_empty() && !dir.exists());
-            }
+        if count * rounds <= units {
+            assert!(run.unwrap().missing.is_empty(), "seed {seed}");
+            assert_eq!(trainings.cells().len(), rounds + 2);
+        } else {
+            let error = run.unwrap_err();
+            let first = units / count + 1;
+            assert!(
+                matches!(error, LotteryError::CannotPrune { round, .. } if round == first),
+                "{count} of {units} in {rounds}: {error}"
+            );
+            assert!(trainings.cells().is_empty() && !dir.exists());
         }
     });
 }

@@ -116,9 +116,12 @@ pub(super) fn all_files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    let files = paths.into_iter().flat_map(|path| match path.is_dir() {
-        true => all_files(&path),
-        false => vec![path],
+    let files = paths.into_iter().flat_map(|path| {
+        if path.is_dir() {
+            all_files(&path)
+        } else {
+            vec![path]
+        }
     });
     files.collect()
 }

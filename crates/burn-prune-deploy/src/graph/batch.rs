@@ -52,9 +52,12 @@ impl Batch {
             Self::Fixed => return Err(NoBatch::Fixed("it was captured so".to_string())),
         };
         let is_named = *self != Self::First;
-        let wrong = |message: String| match is_named {
-            true => NoBatch::Wrong(message),
-            false => NoBatch::Fixed(message),
+        let wrong = |message: String| {
+            if is_named {
+                NoBatch::Wrong(message)
+            } else {
+                NoBatch::Fixed(message)
+            }
         };
         if shapes.is_empty() {
             return Err(NoBatch::Fixed(
@@ -63,7 +66,7 @@ impl Batch {
         }
         if axes.len() != shapes.len() {
             return Err(wrong(format!(
-                "{} axes are named for {} inputs",
+                "{} batch axes are given for {} inputs",
                 axes.len(),
                 shapes.len()
             )));
@@ -81,17 +84,16 @@ impl Batch {
             }
         }
         let Some(size) = sizes.first().copied() else {
-            return Err(NoBatch::Fixed(
-                "no input has an axis of the batch".to_string(),
-            ));
+            return Err(NoBatch::Fixed("no input has a batch axis".to_string()));
         };
         if sizes.iter().any(|other| *other != size) {
-            let hint = match is_named {
-                true => "",
-                false => "; `Graph::capture_with` takes the axes that the batch has",
+            let hint = if is_named {
+                ""
+            } else {
+                "; `Graph::capture_with` takes other batch axes"
             };
             return Err(wrong(format!(
-                "the inputs have {sizes:?} entries along the axes of the batch{hint}"
+                "the inputs have sizes {sizes:?} along the batch axes{hint}"
             )));
         }
         if size == 0 {

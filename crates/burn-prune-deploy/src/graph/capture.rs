@@ -203,8 +203,9 @@ fn message(panic: Box<dyn Any + Send>) -> String {
 fn failure(message: String) -> DeployError {
     let line = message.lines().next().unwrap_or_default().to_string();
     let reads = ["no concrete value", "no initialized value"];
-    match reads.iter().any(|part| message.contains(part)) {
-        true => DeployError::DependsOnValues { message: line },
-        false => DeployError::Forward { message: line },
+    if reads.iter().any(|part| message.contains(part)) {
+        DeployError::DependsOnValues { message: line }
+    } else {
+        DeployError::Forward { message: line }
     }
 }

@@ -2,7 +2,7 @@ use super::named::named;
 use super::{Number, Role};
 
 named! {
-    /// An operation on each element by itself. Scalars are in [`OperationKind::Elementwise`].
+    /// An elementwise operation. Scalars are in [`OperationKind::Elementwise`].
     ///
     /// [`OperationKind::Elementwise`]: super::OperationKind::Elementwise
     Elementwise {
@@ -14,7 +14,7 @@ named! {
         Mul => "mul",
         /// `a / b`.
         Div => "div",
-        /// What is left of `a` when `b` is taken off as often as it goes.
+        /// The remainder of `a / b`.
         Rem => "rem",
         /// `a + s`.
         AddScalar => "add scalar",
@@ -24,7 +24,7 @@ named! {
         MulScalar => "mul scalar",
         /// `a / s`.
         DivScalar => "div scalar",
-        /// What is left of `a` when `s` is taken off as often as it goes.
+        /// The remainder of `a / s`.
         RemScalar => "rem scalar",
         /// `a > b`.
         Greater => "greater",

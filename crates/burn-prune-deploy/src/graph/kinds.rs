@@ -9,7 +9,7 @@ use super::Number;
 use super::named::named;
 
 named! {
-    /// Which operation puts axes down to a size of 1.
+    /// An operation that reduces axes to a size of 1.
     Reduction {
         /// The mean over an axis.
         MeanDim => "mean dim",
@@ -53,7 +53,7 @@ named! {
 }
 
 named! {
-    /// Which operation mixes the entries along an axis.
+    /// An operation that mixes the entries along an axis.
     Along {
         /// Exponentials, divided by their sum.
         Softmax => "softmax",
@@ -73,7 +73,7 @@ named! {
 }
 
 named! {
-    /// Which operation treats every channel of an image by itself.
+    /// An operation that treats each channel of an image separately.
     Spatial {
         /// Means over windows of one axis.
         AvgPool1d => "avg pool1d",
@@ -98,12 +98,12 @@ named! {
     }
 }
 
-/// What a tensor from nothing holds.
+/// What a new tensor holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 #[non_exhaustive]
 pub enum Creation {
-    /// Anything; it is written over.
+    /// Unspecified values, which are overwritten.
     Empty,
     /// Ones.
     Ones,
@@ -173,7 +173,9 @@ impl FromStr for Creation {
         let number = text.strip_prefix("full of ").map(str::parse);
         match number {
             Some(Ok(number)) => Ok(Self::Full(Number(number))),
-            _ => Err(format!("no tensor is made by `{text}`")),
+            _ => Err(format!(
+                "`{text}` does not name the content of a new tensor"
+            )),
         }
     }
 }
@@ -186,7 +188,7 @@ impl TryFrom<String> for Creation {
     }
 }
 
-/// What is added around a tensor.
+/// What a tensor is padded with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 #[non_exhaustive]
@@ -228,7 +230,7 @@ impl TryFrom<String> for Padding {
             (_, Some(number)) => Ok(Self::Constant(Number(number))),
             ("Reflect", _) => Ok(Self::Reflect),
             ("Edge", _) => Ok(Self::Edge),
-            _ => Err(format!("nothing is added around a tensor by `{text}`")),
+            _ => Err(format!("`{text}` does not name a kind of padding")),
         }
     }
 }

@@ -102,7 +102,7 @@ pub struct Parameter {
     pub is_statistic: bool,
     /// Whether something is divided by it, so that it must not be masked.
     pub is_divisor: bool,
-    /// Its values in row-major order. Not serialized; empty in a graph that was loaded, or is of a plan.
+    /// Its values in row-major order. Not serialized; empty in a graph that was loaded or belongs to a plan.
     #[serde(skip)]
     pub values: Arc<[f32]>,
 }

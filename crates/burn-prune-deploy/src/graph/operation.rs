@@ -118,12 +118,12 @@ pub enum OperationKind {
         /// How often.
         times: usize,
     },
-    /// Axes backwards.
+    /// Axes reversed.
     Flip {
         /// The axes.
         axes: Vec<usize>,
     },
-    /// Entries added around.
+    /// Padding.
     Pad {
         /// How many before and after each axis.
         padding: Vec<(usize, usize)>,
@@ -181,21 +181,21 @@ named! {
         Permute => "permute",
         /// A part of each axis.
         Slice => "slice",
-        /// One after another.
+        /// Concatenation.
         Concatenate => "concatenate",
         /// Axes of size 1 repeated.
         Expand => "expand",
         /// An axis several times.
         Repeat => "repeat",
-        /// Axes backwards.
+        /// Axes reversed.
         Flip => "flip",
-        /// Entries added around.
+        /// Padding.
         Pad => "pad",
-        /// Entries by their numbers.
+        /// Entries selected by index.
         Select => "select",
-        /// From nothing.
+        /// A new tensor.
         Create => "create",
-        /// Not understood.
+        /// One that this library does not understand.
         Other => "other",
     }
 }

@@ -54,9 +54,10 @@ pub(super) fn blocks(before: &[AxisSize], after: &[AxisSize]) -> Vec<Block> {
     let (mut block, mut has_batch) = (Block::default(), false);
     let mut blocks = Vec::new();
     loop {
-        let (side, product, axes) = match a <= b {
-            true => (left.next(), &mut a, &mut block.before),
-            false => (right.next(), &mut b, &mut block.after),
+        let (side, product, axes) = if a <= b {
+            (left.next(), &mut a, &mut block.before)
+        } else {
+            (right.next(), &mut b, &mut block.after)
         };
         let Some(factor) = side else {
             return blocks;

@@ -48,9 +48,10 @@ impl Criterion for Lamp {
         if units.are_single_weights() {
             // Looked up in the weight, so that no copy of it is held.
             let size = |unit: usize| weight.get(unit).abs();
-            let bits = match weight.values().are_f32() {
-                true => Bits::OfF32,
-                false => Bits::OfF64,
+            let bits = if weight.values().are_f32() {
+                Bits::OfF32
+            } else {
+                Bits::OfF64
             };
             let square = |size| scale.squared(size);
             return Ok(lamp(units.count(), bits, size, square).into());
@@ -95,9 +96,10 @@ fn lamp(
         if let Some((smaller, score)) = before
             && scores[unit] <= score
         {
-            scores[unit] = match size(unit) > size(smaller) {
-                true => score.next_up(),
-                false => score,
+            scores[unit] = if size(unit) > size(smaller) {
+                score.next_up()
+            } else {
+                score
             };
         }
         before = Some((unit, scores[unit]));

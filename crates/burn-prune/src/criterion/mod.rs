@@ -64,7 +64,7 @@ pub trait Criterion: Debug + Send + Sync {
     /// Whatever makes the criterion unable to score this weight. Nothing is pruned then.
     fn scores(&self, weight: &Weight<'_>, units: &Units) -> Result<Scores, PruneError>;
 
-    /// What this criterion is, by which checkpoints and studies tell it from others.
+    /// The identity by which checkpoints and studies tell this criterion from others.
     ///
     /// One that gives none is known by the name of its type and the scores that it gives to fixed
     /// weights of the selected parameters; that takes as long as scoring the model once. Give one

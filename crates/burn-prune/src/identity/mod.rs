@@ -26,12 +26,12 @@ use serde_json::{Map, Value};
 
 use crate::digest::Digest;
 
-/// What a [`Criterion`](crate::Criterion) or a [`Schedule`](crate::Schedule) of your own says it is:
-/// a name, and the data that decide what it does.
+/// The identity of a [`Criterion`](crate::Criterion) or a [`Schedule`](crate::Schedule): a name, and
+/// the data that decide what it does.
 ///
-/// Two are taken for the same when their names and data are equal. Floats are kept as their shortest
+/// Two count as the same when their names and data are equal. Floats are kept as their shortest
 /// decimal text, so every finite one comes back as it was; NaN and infinities have no place in JSON
-/// and become `null`, write them as text. Large data belong into a [digest](Self::with_digest).
+/// and become `null`; write them as text. Large data belong in a [digest](Self::with_digest).
 ///
 /// ```
 /// use burn_prune::Identity;
@@ -49,7 +49,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// A name, without data.
+    /// An identity with this name and no data.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -57,7 +57,7 @@ impl Identity {
         }
     }
 
-    /// A field of the data: a number, a text, a list, or any JSON.
+    /// Adds a field to the data: a number, a string, a list, or any other JSON.
     #[must_use]
     pub fn with(mut self, field: impl Into<String>, value: impl Into<Value>) -> Self {
         let value = canonical::canonical(&value.into());
@@ -67,7 +67,7 @@ impl Identity {
         self
     }
 
-    /// A field that is known by the SHA-256 of these bytes.
+    /// Adds a field that holds the SHA-256 of these bytes.
     #[must_use]
     pub fn with_digest(self, field: impl Into<String>, bytes: impl AsRef<[u8]>) -> Self {
         self.with(field, Digest::of(bytes).as_str())

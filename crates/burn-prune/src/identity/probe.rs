@@ -36,7 +36,7 @@ pub(super) fn of_criterion<'a>(
         for tensor in 0..tensors as u64 {
             let values = weights(path, tensor, length);
             let weight = Weight::new(path, shape, &values);
-            // One that panics for weights which it never meets is not our affair.
+            // It may panic for weights that it never meets in the model; that is not an error here.
             let found = catch_unwind(AssertUnwindSafe(|| criterion.scores(&weight, &units)));
             match found {
                 Ok(Ok(found)) => {
@@ -94,9 +94,10 @@ fn short_name(name: &str) -> String {
     let mut short = String::new();
     let mut rest = name;
     while let Some(first) = rest.chars().next() {
-        let end = match is_name(first) {
-            true => rest.find(|letter| !is_name(letter)).unwrap_or(rest.len()),
-            false => first.len_utf8(),
+        let end = if is_name(first) {
+            rest.find(|letter| !is_name(letter)).unwrap_or(rest.len())
+        } else {
+            first.len_utf8()
         };
         let (part, after) = rest.split_at(end);
         short.push_str(part.rsplit("::").next().unwrap_or(part));

@@ -14,7 +14,7 @@ const BYTES: usize = 4 << 10;
 pub(crate) enum Unreadable {
     /// It is of another version; of the one that had text instead of data, 1.
     Version(u64),
-    /// It is no JSON.
+    /// It is not JSON.
     Damaged,
 }
 

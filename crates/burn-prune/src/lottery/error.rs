@@ -137,22 +137,22 @@ pub enum LotteryError {
         /// The version of the study.
         version: u32,
     },
-    /// The pruners would not get through the rounds. They were tried on the initial weights, and
-    /// nothing has been trained.
+    /// A pruner cannot make the masks of a round. The pruners were tried on the initial weights,
+    /// and nothing has been trained.
     #[error(
-        "the masks of round {round} cannot be cut, as the initial weights of seed {seed} show: {error}"
+        "the pruner cannot make the masks of round {round}, as a trial on the initial weights of seed {seed} shows: {error}"
     )]
     CannotPrune {
         /// The seed of the model.
         seed: u64,
-        /// The round whose masks cannot be cut.
+        /// The round whose masks cannot be made.
         round: usize,
         /// Why.
         error: PruneError,
     },
 }
 
-/// A file of a study, or a folder of one, with which something went wrong.
+/// An error about a file or folder of a study.
 pub(super) fn file_error(path: &Path, message: impl ToString) -> LotteryError {
     LotteryError::File {
         path: path.to_path_buf(),

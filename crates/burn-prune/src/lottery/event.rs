@@ -8,8 +8,8 @@ use super::CellId;
 pub enum Event<'a> {
     /// What this run is going to do, before anything else.
     Planned {
-        /// Cells that are missing or to be made anew. Cells after one that is made anew come to
-        /// them, when it comes out otherwise.
+        /// Cells that are missing or to be made anew. When one that is made anew comes out
+        /// otherwise, the cells made from it are added.
         cells: usize,
         /// Steps of the optimizer in them.
         steps: usize,
@@ -69,8 +69,8 @@ pub enum Event<'a> {
         /// Where it is now.
         moved_to: &'a Path,
     },
-    /// The dense run of a seed began with other weights than the model has that is now made from
-    /// that seed. The rounds go back to those of the dense run.
+    /// The dense run of a seed began with other weights than the model that this seed makes now.
+    /// The rounds go back to the weights of the dense run.
     OtherStart {
         /// The dense run.
         cell: &'a CellId,

@@ -53,7 +53,7 @@ impl Masks {
 /// Prunes the weights of a model this often without training in between, on the host.
 ///
 /// # Errors
-/// The round whose masks cannot be cut, and why. Scores that are not finite are no reason when the
+/// The round whose masks cannot be made, and why. Scores that are not finite are no reason when the
 /// weights are: a criterion that looks at what training does to them may have nothing to go by yet.
 pub(super) fn rehearse<M: Module>(
     model: &M,

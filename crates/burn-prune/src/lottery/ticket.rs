@@ -164,7 +164,9 @@ impl Ticket {
         let (version, _) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
         let version = u32::from_le_bytes(*version);
         if version > VERSION {
-            let message = format!("version {version} is newer than {VERSION}, which is known here");
+            let message = format!(
+                "version {version} is newer than {VERSION}, the newest that this release reads"
+            );
             return Err(failed(&message));
         }
         let (content, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or_else(damaged)?;

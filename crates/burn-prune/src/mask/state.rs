@@ -17,8 +17,8 @@ pub enum MaskMode {
     #[default]
     OnRead,
     /// After each step of the optimizer, by a call in the training loop. Reading is free, and the
-    /// stored weight is 0 where it is pruned. Where something else has had the weight in its hands
-    /// since that call, it is masked on read.
+    /// stored weight is 0 where it is pruned. A weight that anything else may
+    /// have changed since that call is masked on read.
     AfterStep,
 }
 
@@ -28,7 +28,7 @@ pub enum MaskMode {
 /// model, and every read of it ([`Param::val`]) gives exact zeros where it is pruned. So the mask
 /// holds in any training loop, with any optimizer, through `valid`, `train`, `fork`, `to_device`
 /// and records. The *stored* weight under the mask ([`Param::base`]) is what the optimizer
-/// updates: it gets no gradient, but momentum and weight decay may move it, and nobody sees it.
+/// updates: it gets no gradient, but momentum and weight decay may move it, which no read shows.
 /// In [`MaskMode::AfterStep`] the training loop keeps the stored weight at 0 instead: a weight is
 /// read as it is stored when nothing but [`zero_pruned`](crate::Prunable::zero_pruned) has walked
 /// over the module since it was last called. After anything else, an optimizer, a record that was

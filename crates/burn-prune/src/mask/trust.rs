@@ -9,7 +9,7 @@ use burn::tensor::Device;
 /// What is known of the stored weight under a mask.
 ///
 /// Whatever changes a weight inside a module, be it a record that is loaded, an optimizer or a
-/// mapper of the user, does so in [`Module::map`], and the same walk comes by the state of the mask
+/// mapper of the user, does so in [`Module::map`], and the same walk visits the state of the mask
 /// right after the weight. So each walk takes trust away. Only our own passes give it back: they
 /// answer the question that [`Trust`] asks of each mapper.
 ///

@@ -67,9 +67,10 @@ impl NewMask<'_> {
                 let plain = device.clone().without_autodiff();
                 let before = before.clone().without_autodiff().to_device(&plain);
                 let both = before.cast(DType::I32).bitwise_and(new.without_autodiff());
-                match device.is_autodiff() {
-                    true => Tensor::from_inner(both),
-                    false => both,
+                if device.is_autodiff() {
+                    Tensor::from_inner(both)
+                } else {
+                    both
                 }
             }
             None => new,

@@ -13,7 +13,7 @@ use crate::mask::WeightMask;
 /// Writes 0 into the gradients of pruned weights, in place where nothing else holds them.
 ///
 /// Burn keeps gradients by the id of their parameter. Where several places of one id are trained,
-/// nobody can say whose gradient it is, so it is 0 where all of them are pruned: what one of them
+/// it is unknown whose gradient it is, so it is 0 where all of them are pruned: what one of them
 /// keeps is never left without its gradient.
 pub(crate) fn zero_pruned_gradients<M: Module>(
     model: &M,
@@ -58,9 +58,10 @@ impl Owners<'_> {
     fn into_masks(self) -> HashMap<ParamId, WeightMask> {
         let found = self.found.into_iter();
         let masks = found.filter_map(|(id, owned)| {
-            let owners = match owned.trained.is_empty() {
-                true => owned.others,
-                false => owned.trained,
+            let owners = if owned.trained.is_empty() {
+                owned.others
+            } else {
+                owned.trained
             };
             let mut owners = owners.into_iter();
             let first = owners.next()??.clone();
@@ -87,9 +88,10 @@ impl ModuleVisitor for Owners<'_> {
         let owned = self.found.entry(param.id).or_default();
         let mask = self.masks.get(&place);
         // What has not been initialized has not been used.
-        match param.is_initialized() && param.base().is_require_grad() {
-            true => owned.trained.push(mask),
-            false => owned.others.push(mask),
+        if param.is_initialized() && param.base().is_require_grad() {
+            owned.trained.push(mask)
+        } else {
+            owned.others.push(mask)
         }
     }
 }

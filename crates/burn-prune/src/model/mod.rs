@@ -13,6 +13,8 @@ mod shared;
 mod statistics;
 mod step;
 mod update;
+#[cfg(feature = "optim")]
+mod visit;
 mod weights;
 
 pub(crate) use attach::{attach_at, attach_bits, set_mode};
@@ -38,6 +40,6 @@ pub(crate) use step::zero_after_optimizer;
 pub(crate) use step::{zero_after_step, zero_pruned};
 #[cfg(feature = "pytorch")]
 pub(crate) use update::update;
-pub(crate) use weights::Values;
 #[cfg(feature = "optim")]
-pub(crate) use weights::visit_weights;
+pub(crate) use visit::visit_weights;
+pub(crate) use weights::Values;

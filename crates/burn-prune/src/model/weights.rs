@@ -1,18 +1,15 @@
 //! Reading weights on the host.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 #[cfg(feature = "flex")]
 use burn::backend::{BackendTensor, DispatchTensorKind};
-use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor, TensorData, Transaction};
 #[cfg(feature = "flex")]
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::place::{Place, Places};
 use super::read_back;
 use crate::Mask;
 
@@ -215,42 +212,5 @@ fn gather(tensor: &FlexTensor, range: Range<usize>, gathered: &mut Vec<f32>) {
         let places = (0..run.cast_signed()).map(|step| (first + step * stride).cast_unsigned());
         gathered.extend(places.map(|place| storage[place]));
         index += run;
-    }
-}
-
-/// Calls `read` with the stored weight at each of these places.
-pub(crate) fn visit_weights<M: Module>(
-    model: &M,
-    wanted: HashSet<Place>,
-    read: impl FnMut(Place, Values),
-) {
-    let places = Places::default();
-    model.visit(&mut WeightVisitor {
-        wanted,
-        places,
-        read,
-    });
-}
-
-struct WeightVisitor<F> {
-    wanted: HashSet<Place>,
-    places: Places,
-    read: F,
-}
-
-impl<F: FnMut(Place, Values)> ModuleVisitor for WeightVisitor<F> {
-    fn enter_module(&mut self, _name: &str, container: &str) {
-        self.places.enter(container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        self.places.exit(container);
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let place = self.places.visit();
-        if let Some(place) = place.filter(|place| self.wanted.contains(place)) {
-            (self.read)(place, Values::read(param.base()));
-        }
     }
 }

@@ -96,7 +96,7 @@ impl Pruner {
         self.with_selection(model, |ranking| Ok(ranking.into_masks()))
     }
 
-    /// How far the parameters are to come that the allocation gives targets of their own.
+    /// How much the parameters lose that have targets of their own in the allocation.
     #[cfg(feature = "optim")]
     pub(crate) fn ends<M: Module>(&self, model: &M) -> Result<Ends, PruneError> {
         match &self.allocation {

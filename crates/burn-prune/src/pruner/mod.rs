@@ -73,7 +73,7 @@ pub(crate) struct Importance {
     pub values: Values,
 }
 
-/// Shape and CRC-32, by which a recipe tells scores apart, wherever they are stored.
+/// Shape and CRC-32: a recipe tells scores apart by their values, wherever they are stored.
 impl fmt::Debug for Importance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut checksum = crc32fast::Hasher::new();

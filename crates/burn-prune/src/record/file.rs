@@ -135,11 +135,9 @@ fn checked(bytes: Vec<u8>) -> Result<Bytes, String> {
     let bytes = Bytes::from_bytes_vec(bytes).shared();
     let reader = Reader::from_bytes(bytes.clone()).map_err(|error| error.to_string())?;
     if !header::is_whole(&bytes) {
-        return Err(
-            "the file is damaged: it has something in its metadata that is none".to_string(),
-        );
+        return Err("the file is damaged: its metadata is not that of a record".to_string());
     }
-    let damaged = || "the file is damaged: its digest is that of another content".to_string();
+    let damaged = || "the file is damaged: its digest does not match its content".to_string();
     match (reader.metadata().get(DIGEST), reader.scalars().get(VERSION)) {
         (Some(expected), Some(Scalar::UInt(NEWEST))) => {
             let place = place_of_digest(&bytes).ok_or_else(damaged)?;
@@ -151,7 +149,7 @@ fn checked(bytes: Vec<u8>) -> Result<Bytes, String> {
         }
         (_, Some(Scalar::UInt(version))) if *version > NEWEST => {
             return Err(format!(
-                "version {version} of a masked record is newer than {NEWEST}, which is known here"
+                "version {version} of a masked record is newer than {NEWEST}, the newest that this release reads"
             ));
         }
         // Of plain Burn, or of burn-prune before there were digests.
@@ -171,7 +169,7 @@ fn checked(bytes: Vec<u8>) -> Result<Bytes, String> {
     Ok(bytes)
 }
 
-/// Whether a tensor has values of its type, from `start` on in the file. Burn does not ask, and
+/// Whether a tensor has values of its type, from `start` on in the file. Burn does not check, and
 /// panics when they are used.
 fn is_usable(dtype: DType, values: &[u8], start: usize) -> bool {
     match dtype {

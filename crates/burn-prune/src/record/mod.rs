@@ -34,7 +34,7 @@ pub(crate) fn save_file<M: Module>(model: &M, path: &Path) -> Result<(), PruneEr
     file::save(masked(model), path)
 }
 
-/// Does what Burn may panic in, and makes an error of it.
+/// Calls code of Burn that may panic, and turns a panic into an error.
 ///
 /// Burn checks shapes, but panics on a type of number that the backend lacks, and on damaged values
 /// that no file says of itself to be damaged. For work on a copy: it is dropped half done.

@@ -63,8 +63,8 @@ pub struct ParameterSparsity {
 
 /// Channels along one axis of a weight.
 ///
-/// A dead output still speaks through its bias and through what follows; see the notes on
-/// channels in the crate's documentation.
+/// A dead output may still contribute its bias, and whatever later layers make of a zero; see the
+/// notes on channels in the crate's documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Channels {
     /// Number of channels.

@@ -57,7 +57,7 @@ pub trait Schedule: Debug + Send + Sync {
         None
     }
 
-    /// What this schedule is, by which checkpoints tell it from others.
+    /// The identity by which checkpoints tell this schedule from others.
     ///
     /// One that gives none is known by the name of its type, its updates and their sparsities.
     fn identity(&self) -> Option<Identity> {

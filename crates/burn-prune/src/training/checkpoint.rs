@@ -59,12 +59,14 @@ fn words(file: &RecordFile, name: &str, path: &Path) -> Result<Vec<i32>, PruneEr
     let found = file.tensor(&format!("clock.{name}"))?;
     let (dtype, bytes) = found.ok_or_else(|| {
         failed(format!(
-            "this is no checkpoint of a `Pruning`, it has no {name}"
+            "this is no checkpoint of a `Pruning`: it has no {name}"
         ))
     })?;
     let (words, rest) = bytes.as_chunks::<4>();
     if dtype != DType::I32 || !rest.is_empty() {
-        return Err(failed(format!("its {name} is damaged: no 32-bit integers")));
+        return Err(failed(format!(
+            "its {name} is damaged: it does not hold 32-bit integers"
+        )));
     }
     let words = words.iter().map(|word| i32::from_le_bytes(*word));
     Ok(words.collect())

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::error::PruneError;
 use crate::identity::{Unreadable, VERSION, pack, unpack};
 
-/// Counts the steps, and carries along what the training is.
+/// The count of steps, and the recipe of the training, as a checkpoint keeps them.
 ///
 /// The count is kept on the host and written to the device, never read, but for once after a
 /// checkpoint was loaded: loading brings the id of the checkpoint, and every count has its own.
@@ -109,7 +109,7 @@ impl Reading {
 
 fn written(steps: usize, device: &Device) -> (Param<Tensor<1, Int>>, Known) {
     let id = ParamId::new();
-    // Nobody trains for 2³¹ steps; a damaged count must not be a panic.
+    // No training has 2³¹ steps; a damaged count must not panic.
     let count = i32::try_from(steps).unwrap_or(i32::MAX);
     let param = Param::initialized(id, int(vec![count], device));
     (param, Known { steps, id })

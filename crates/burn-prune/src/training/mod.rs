@@ -19,6 +19,7 @@ mod pruning;
 mod recipe;
 mod scheduled;
 mod sensitivity;
+mod state;
 mod statistics;
 mod step;
 

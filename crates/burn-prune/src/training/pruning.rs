@@ -3,7 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-use burn::module::{Module, ModuleDisplay, ParamId};
+use burn::module::{Module, ModuleDisplay};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use serde_json::Value;
 
@@ -13,6 +13,7 @@ use super::progress::Counts;
 #[cfg(feature = "train")]
 use super::progress::Watched;
 use super::scheduled::Scheduled;
+use super::state::{GradientPass, Plan, State};
 use crate::error::PruneError;
 use crate::guard::MaskGuard;
 use crate::identity::differences;
@@ -92,46 +93,6 @@ pub struct Pruning<M: Module> {
     pub(super) plan: Plan,
     #[module(skip)]
     pub(super) state: State,
-}
-
-/// What does not change in a training.
-#[derive(Debug, Clone)]
-pub(super) struct Plan {
-    pub scheduled: Arc<Scheduled>,
-    /// Both as data.
-    pub recipe: Arc<Value>,
-    /// The paths of the selected parameters.
-    pub selected: Arc<HashSet<String>>,
-    pub gradients: GradientPass,
-    #[cfg(feature = "train")]
-    pub watched: Watched,
-}
-
-/// What is known of this instance and not in its checkpoints.
-#[derive(Debug, Clone)]
-pub(super) struct State {
-    /// Of the masks with these ids.
-    pub counts: Counts,
-    pub masks: Arc<[ParamId]>,
-    pub problems: Arc<Vec<Problem>>,
-    /// The masks as they were last changed.
-    pub guard: Arc<MaskGuard>,
-}
-
-impl State {
-    /// Counts the masks that a model has.
-    pub(super) fn count<M: Module>(&mut self, model: &M, masks: &MaskSet, plan: &Plan) {
-        self.counts = Counts::of(masks, &plan.selected);
-        self.masks = MaskGuard::of(model).ids().collect();
-        #[cfg(feature = "train")]
-        plan.watched.set(self.counts.clone());
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum GradientPass {
-    Zeroed,
-    Dense,
 }
 
 impl<M: Module + ModuleDisplay> Pruning<M> {
@@ -238,8 +199,8 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     }
 
     /// Fraction of the selected weights that is pruned, in `[0, 1]`, in this instance: a clone has
-    /// its own. Reads the device where masks have come otherwise than by a step, from a checkpoint
-    /// for instance, until the next step.
+    /// its own. Reads the device where masks did not come from a step but from a checkpoint, for
+    /// instance, until the next step.
     pub fn sparsity(&self) -> f64 {
         self.counts().sparsity(None)
     }

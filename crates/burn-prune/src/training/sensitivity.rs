@@ -67,8 +67,7 @@ impl SensitivityReport {
     /// Prunes each parameter that the pruner selects by itself, to each sparsity, and measures.
     ///
     /// The metric is given a pruned copy in evaluation mode; the model itself stays as it is. The
-    /// pruner needs no amount, and how it shares one out does not matter: each parameter is pruned
-    /// alone. `progress` is called after each evaluation.
+    /// pruner needs no amount, and its allocation does not matter: each parameter is pruned alone. `progress` is called after each evaluation.
     ///
     /// # Errors
     /// As [`Pruner::masks`] for any of the parameters at any of the sparsities, before the first

@@ -17,12 +17,12 @@ use crate::model::{Inventory, Place, Places, visit_weights};
 /// no batch reaches keeps its statistics.
 ///
 /// `forward` runs once a batch, and a second time on the first batch that reaches a norm: a norm does
-/// not tell its momentum, and two runs from different statistics do. A norm that is shared has to run
-/// equally often in every batch. When `forward` or the iterator panics the statistics are as they
-/// were, also those of clones, which share them.
+/// not show its momentum, but two runs from different statistics do. A norm that is shared has to run
+/// equally often in every batch. When `forward` or the iterator panics, the statistics are put back
+/// as they were, also those of clones, which share them.
 ///
 /// It works in f64, f32, bf16 and f16. In the narrow types the momentum is the decimal with the fewest
-/// digits that fits what is seen of it, and is exact where a person has chosen it.
+/// digits that fits what is seen of it, and is exact for the short decimals that people choose.
 ///
 /// ```
 /// use burn::{nn::BatchNormConfig, tensor::{Device, Tensor}};
@@ -188,7 +188,9 @@ impl Means {
         let mut means = Statistics::new();
         for (id, (sums, batches)) in self.sums {
             let Some(momentum) = self.momenta.get(&id) else {
-                log::warn!("a norm has run in none of the batches twice: its statistics stay");
+                log::warn!(
+                    "no batch ran a norm twice, so its momentum is unknown: its statistics stay"
+                );
                 continue;
             };
             let of_batch = |(sum, start)| (sum / batches - (1.0 - momentum) * start) / momentum;

@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 
 use super::Pruning;
 use super::problem::Problem;
-use super::pruning::GradientPass;
+use super::state::GradientPass;
 use crate::error::PruneError;
 use crate::mask::{Trust, WeightMask};
 use crate::model::{
@@ -103,7 +103,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
         }
     }
 
-    /// There is nobody to return an error to: a training whose weights have become NaN goes on with
+    /// No error can be returned here: a training whose weights have become NaN goes on with
     /// the masks that it has.
     fn not_updated(self, step: usize, error: PruneError) -> Self {
         self.with_problem(Problem::UpdateFailed { step, error })

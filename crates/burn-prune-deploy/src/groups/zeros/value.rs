@@ -15,7 +15,7 @@ pub(super) struct Value {
     /// Whether some of the entries are minus infinity besides, put in by a mask that leaves others:
     /// those of a causal attention.
     pub(super) filled: bool,
-    /// Whether no mask has a say in it: it is as in the network without masks, where it works.
+    /// Whether no mask affects it: it is as in the network without masks, which works.
     pub(super) untouched: bool,
     /// The operation that first made something else of it than a finite number.
     pub(super) cause: Option<usize>,

@@ -47,8 +47,8 @@ impl<'a> Standing<'a> {
 
     /// A cell that is whole, when it has the settings of the study and was made from what is there.
     ///
-    /// Of what is lost or damaged nobody can say whether it would come out otherwise; what was made
-    /// from it counts.
+    /// Whether a cell that is lost or damaged would come out otherwise is unknown, so cells that
+    /// were made from it count.
     pub(super) fn add(&mut self, cell: Outcome) -> Option<&Outcome> {
         if !of_study(&cell.settings, &self.study.settings) {
             return None;

@@ -13,7 +13,7 @@ impl Running<'_> {
     /// cannot be finished; and says so when a dense run that is there began with other weights.
     ///
     /// # Errors
-    /// When the masks of a round cannot be cut, or the model has other parameters or masks already.
+    /// When the masks of a round cannot be made, or the model has other parameters or masks already.
     pub(in crate::lottery) fn rehearse<M: Module>(
         &self,
         seed: u64,

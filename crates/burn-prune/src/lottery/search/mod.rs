@@ -84,8 +84,8 @@ use crate::Pruner;
 ///
 /// # What has to be the same
 /// Initial weights and everything else that decides over a training. What the search knows it
-/// checks itself: steps, pruners, switches, the shapes of the model. Of other initial weights it
-/// tells in [`Event::OtherStart`]. The rest is in the closures; say it with
+/// checks itself: steps, pruners, switches, the shapes of the model. It reports other initial
+/// weights as [`Event::OtherStart`]. The rest is in the closures; say it with
 /// [`describe`](Self::describe), and a cell that was made with another learning rate is refused.
 pub struct LotteryTicketSearch<'a> {
     pub(super) directory: Directory,

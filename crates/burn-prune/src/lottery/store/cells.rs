@@ -199,7 +199,7 @@ impl Directory {
             Found::Whole(there) if there.made_from == outcome.made_from => Ok(()),
             Found::Whole(_) | Found::Damaged(_) => Err(file_error(
                 &folder,
-                "another process has written this cell in the meantime, and from something else",
+                "another process has written this cell in the meantime, from other weights or masks",
             )),
             Found::Nothing => {
                 fs::rename(cell, &folder).map_err(|error| file_error(&folder, error))?;

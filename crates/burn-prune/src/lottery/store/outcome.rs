@@ -63,7 +63,7 @@ pub(in crate::lottery) struct MadeFrom {
     pub masks: Option<Digest>,
 }
 
-/// By which a file is known.
+/// What identifies the content of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(in crate::lottery) enum Stored {

@@ -81,10 +81,10 @@ pub(super) fn read<T: DeserializeOwned>(
 ) -> Result<Opened<T>, LotteryError> {
     let damaged = |why| Ok(Opened::Damaged(why));
     let Ok(text) = std::str::from_utf8(bytes) else {
-        return damaged("this is no text");
+        return damaged("it is not text");
     };
     let Ok(mut value) = serde_json::from_str::<Value>(text) else {
-        return damaged("this is no JSON");
+        return damaged("it is not JSON");
     };
     let version = value.get("version").and_then(Value::as_u64);
     let digest = value
@@ -101,7 +101,7 @@ pub(super) fn read<T: DeserializeOwned>(
         (_, Some(false)) => damaged("its checksum is wrong"),
         (Some(version), None) if version >= u64::from(SEALED) => damaged("it has no checksum"),
         (Some(version), Some(true)) if version < u64::from(SEALED) => {
-            damaged("it has a checksum, which its version has not")
+            damaged("it has a checksum, but files of its version have none")
         }
         (None, _) => damaged("it has no version"),
         _ => match serde_json::from_value(value) {
@@ -112,7 +112,8 @@ pub(super) fn read<T: DeserializeOwned>(
 }
 
 fn newer(path: &Path, version: u64) -> LotteryError {
-    let message = format!("version {version} is newer than {VERSION}, which is known here");
+    let message =
+        format!("version {version} is newer than {VERSION}, the newest that this release reads");
     file_error(path, message)
 }
 

@@ -1,5 +1,7 @@
 //! What can go wrong.
 
+mod message;
+
 /// Why an operation was refused.
 ///
 /// Every variant names the parameter or argument, what was expected and what was found. Nothing
@@ -45,10 +47,7 @@ pub enum PruneError {
         found: f64,
     },
     /// A floor leaves less to prune than was asked for.
-    #[error(
-        "the floor contradicts the amount: {requested} of `{parameter}` are to go, but with at \
-         least {floor} kept no more than {available} can; lower the amount or the floor"
-    )]
+    #[error(fmt = message::floor_contradicts_amount)]
     FloorContradictsAmount {
         /// The parameter, or all of them under a global allocation.
         parameter: String,
@@ -94,10 +93,7 @@ pub enum PruneError {
         differences: Vec<String>,
     },
     /// A checkpoint of a `Pruning` of a version that this library does not resume.
-    #[error(
-        "{file}: a checkpoint of version {found}, but this library resumes version {supported}; \
-         `Prunable::load_checkpoint` loads its weights and masks into the bare model"
-    )]
+    #[error(fmt = message::checkpoint_version)]
     CheckpointVersion {
         /// The checkpoint.
         file: String,
@@ -107,12 +103,7 @@ pub enum PruneError {
         supported: u64,
     },
     /// Weights whose input axis is not a multiple of M.
-    #[error(
-        "{n}:{m} sparsity needs input axes that are divisible by {m}, but {}; leave them out with \
-         {}, or skip them with `NM::skip_indivisible`",
-        list(offenders, |(path, length)| format!("`{path}` has {length}")),
-        list(offenders, |(path, _)| format!(".exclude(ParamGroup::from_path(\"{path}\"))"))
-    )]
+    #[error(fmt = message::indivisible)]
     Indivisible {
         /// Weights to keep.
         n: usize,
@@ -122,10 +113,7 @@ pub enum PruneError {
         offenders: Vec<(String, usize)>,
     },
     /// There is no weight whose input axis is a multiple of M.
-    #[error(
-        "{n}:{m} sparsity skips every selected weight: {}",
-        list(offenders, |(path, length)| format!("the input axis of `{path}` has {length}"))
-    )]
+    #[error(fmt = message::all_indivisible)]
     AllIndivisible {
         /// Weights to keep.
         n: usize,
@@ -135,10 +123,7 @@ pub enum PruneError {
         offenders: Vec<(String, usize)>,
     },
     /// A block that is empty, or larger than the weight.
-    #[error(
-        "blocks of {size:?} do not fit `{path}`, a matrix of {matrix:?} outputs by inputs; take \
-         smaller ones, at least 1 by 1, or exclude it"
-    )]
+    #[error(fmt = message::block_size)]
     BlockSize {
         /// Path of the parameter.
         path: String,
@@ -174,10 +159,7 @@ pub enum PruneError {
         found: String,
     },
     /// It is not known which axis of this parameter is its output or input.
-    #[error(
-        "the {axis} axis of `{path}` with shape {shape:?} is not known: say it with \
-         `Pruner::weight_axes`, or name the dimension with `Axis::Dim`"
-    )]
+    #[error(fmt = message::unknown_axis)]
     UnknownAxis {
         /// Path of the parameter.
         path: String,
@@ -286,10 +268,7 @@ pub enum PruneError {
         dtype: String,
     },
     /// Another reparameterization, such as a LoRA adapter, is attached to the parameter.
-    #[error(
-        "`{path}` already carries the reparameterization `{name}`, and Burn allows one a \
-         parameter: merge it with `Module::materialize`, or exclude the parameter"
-    )]
+    #[error(fmt = message::reparameterized)]
     Reparameterized {
         /// Path of the parameter.
         path: String,
@@ -351,11 +330,7 @@ pub enum PruneError {
         found: f64,
     },
     /// A record of weights that the model cannot hold exactly.
-    #[error(
-        "the record has `{path}` as {found}, and the model as {expected}, which would round it: \
-         take a record of a model in {expected}, or ask for rounding with \
-         `ModuleRecord::cast_to_module_dtype`"
-    )]
+    #[error(fmt = message::record_type)]
     RecordType {
         /// Path of the parameter.
         path: String,
@@ -365,30 +340,19 @@ pub enum PruneError {
         found: String,
     },
     /// Weights that had masks have none.
-    #[error(
-        "the masks of {} are gone: Burn drops a mask when the `Param` in a field is written to \
-         (`Param::map`, `set_require_grad`, `init_mapper`); change weights with a `ModuleMapper`, \
-         and put the masks back with `MaskGuard::restore`",
-        list(paths, |path| format!("`{path}`"))
-    )]
+    #[error(fmt = message::masks_lost)]
     MasksLost {
         /// Their paths, in the order of the model.
         paths: Vec<String>,
     },
     /// Every parameter that is selected is also excluded.
-    #[error(
-        "nothing to prune: `exclude` leaves out everything that is selected, [{excluded}]; exclude \
-         less, or select more with `include` or `only`"
-    )]
+    #[error(fmt = message::all_excluded)]
     AllExcluded {
         /// The parameters that would be pruned without it.
         excluded: String,
     },
     /// Two masks that are not equal for one shared parameter.
-    #[error(
-        "`{path}` and `{other}` are one shared parameter, but their masks differ: give the mask \
-         under one of its paths, or the same one under both"
-    )]
+    #[error(fmt = message::masks_differ)]
     MasksDiffer {
         /// A path of the parameter.
         path: String,
@@ -396,11 +360,7 @@ pub enum PruneError {
         other: String,
     },
     /// A selection that has one place of a shared parameter and not another.
-    #[error(
-        "`{method}` names `{path}` and not `{other}`, but they are one shared parameter, with one id \
-         and equal weights: name both, or, where they belong to two models that are to be pruned \
-         apart, give one of the models ids of its own with `Prunable::with_fresh_ids`"
-    )]
+    #[error(fmt = message::part_of_shared)]
     PartOfShared {
         /// The method of the pruner that received the selection.
         method: &'static str,
@@ -410,11 +370,7 @@ pub enum PruneError {
         other: String,
     },
     /// Parameters of one id that Burn's optimizers would mistake for each other.
-    #[error(
-        "`{path}` and `{other}` have one id but are not one shared parameter: Burn's optimizers \
-         would give the gradient of `{other}` to `{path}`; give one of the two models ids of its own \
-         with `Prunable::with_fresh_ids` before they are put together"
-    )]
+    #[error(fmt = message::shared_id)]
     SharedId {
         /// The path that is first in the model.
         path: String,
@@ -439,8 +395,4 @@ impl PruneError {
             other => other,
         }
     }
-}
-
-fn list<T>(items: &[T], show: impl Fn(&T) -> String) -> String {
-    items.iter().map(show).collect::<Vec<_>>().join(", ")
 }

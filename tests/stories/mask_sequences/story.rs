@@ -1,143 +1,17 @@
-//! Random sequences of everything that can be done to a masked model, checked after each.
+//! A model, what is done to it, and what has to be true of it then.
 
-use burn::module::{Module, ModuleMapper, Param};
-use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{Linear, LinearConfig};
+use burn::module::Module;
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::{AdamConfig, ModuleOptimizer, SgdConfig};
 use burn::store::ModuleRecord;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use burn_prune::{Mask, MaskMode, MaskSet, Prunable};
 use burn_store::{ModuleSnapshot, SafetensorsStore};
 use proptest::prelude::*;
 
-use crate::nets::{seeded, values};
-
-const LINEAR: [usize; 2] = [5, 7];
-const CONV: [usize; 4] = [3, 2, 2, 2];
-
-#[derive(Module, Debug)]
-struct Small {
-    conv: Conv2d,
-    first: Linear,
-    second: Linear,
-}
-
-impl Small {
-    fn new(seed: u64, device: &Device) -> Self {
-        let linear = || LinearConfig::new(LINEAR[0], LINEAR[1]).with_bias(false);
-        let model = Self {
-            conv: Conv2dConfig::new([2, 3], [2, 2])
-                .with_bias(false)
-                .init(device),
-            first: linear().init(device),
-            second: linear().init(device),
-        };
-        seeded(model, seed)
-    }
-
-    /// What is read and what is stored, and the path of each.
-    fn weights(&self) -> [(&'static str, Vec<f32>, Vec<f32>); 3] {
-        let (conv, first, second) = (&self.conv.weight, &self.first.weight, &self.second.weight);
-        [
-            ("conv.weight", values(conv.val()), values(conv.base())),
-            ("first.weight", values(first.val()), values(first.base())),
-            ("second.weight", values(second.val()), values(second.base())),
-        ]
-    }
-
-    /// A loss whose gradient is `1 + index` for the entry of each weight that is not masked.
-    fn gradients(&self) -> GradientsParams {
-        let device = self.first.weight.device();
-        let linear = ramp::<2>(LINEAR, &device);
-        let conv = ramp::<4>(CONV, &device);
-        // NaN times 0 is NaN, so the second layer, which may hold one, has a loss that is a sum.
-        let loss = (self.conv.weight.val() * conv).sum()
-            + (self.first.weight.val() * linear.clone()).sum()
-            + (self.second.weight.val() * linear).sum();
-        GradientsParams::from_grads(loss.backward(), self)
-    }
-}
-
-fn ramp<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
-    let count = shape.iter().product::<usize>();
-    let ramp: Vec<f32> = (1..=count).map(|index| index as f32).collect();
-    Tensor::from_data(TensorData::new(ramp, shape), device)
-}
-
-/// What happens to the model. Numbers are seeds.
-#[derive(Debug, Clone)]
-enum Deed {
-    /// Its own record, with what has drifted under the masks.
-    OwnRecord,
-    /// A record of the same model in which everything is other: weights, masks, mode on read.
-    OnReadRecord(u64),
-    /// A record without masks, of some of the layers.
-    DensePartialRecord(u64),
-    /// The same out of a file of another format.
-    Safetensors(u64),
-    MaskedRecord(u64),
-    Map(Change),
-    Step,
-    ZeroPruned,
-    Valid,
-    Train,
-    Clone,
-    Fork,
-    ToDevice,
-    FreezeAndBack,
-    WithMasks(Where, u64),
-    ReplaceMasks(Where, u64),
-    Mode(bool),
-    Rewind(u64),
-    /// A write to one field, which drops its mask.
-    WriteField(usize),
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Change {
-    Add,
-    Nan,
-    Infinity,
-    NegativeZero,
-}
-
-/// The layers that a deed is about.
-type Where = [bool; 3];
-
-fn deed() -> impl Strategy<Value = Deed> {
-    let layers = prop::array::uniform3(any::<bool>());
-    let change = prop_oneof![
-        Just(Change::Add),
-        Just(Change::Nan),
-        Just(Change::Infinity),
-        Just(Change::NegativeZero)
-    ];
-    let seed = 0u64..1000;
-    prop_oneof![
-        Just(Deed::OwnRecord),
-        seed.clone().prop_map(Deed::OnReadRecord),
-        seed.clone().prop_map(Deed::DensePartialRecord),
-        seed.clone().prop_map(Deed::Safetensors),
-        seed.clone().prop_map(Deed::MaskedRecord),
-        change.prop_map(Deed::Map),
-        Just(Deed::Step),
-        Just(Deed::Step),
-        Just(Deed::ZeroPruned),
-        Just(Deed::ZeroPruned),
-        Just(Deed::Valid),
-        Just(Deed::Train),
-        Just(Deed::Clone),
-        Just(Deed::Fork),
-        Just(Deed::ToDevice),
-        Just(Deed::FreezeAndBack),
-        (layers.clone(), seed.clone()).prop_map(|(layers, seed)| Deed::WithMasks(layers, seed)),
-        (layers, seed.clone()).prop_map(|(layers, seed)| Deed::ReplaceMasks(layers, seed)),
-        any::<bool>().prop_map(Deed::Mode),
-        seed.prop_map(Deed::Rewind),
-        (0usize..3).prop_map(Deed::WriteField),
-    ]
-}
+use super::deed::{Deed, Mapper, Where, twice};
+use super::small::{CONV, LINEAR, Small};
+use crate::nets::values;
 
 const PATHS: [&str; 3] = ["conv.weight", "first.weight", "second.weight"];
 
@@ -161,46 +35,8 @@ fn masks(layers: Where, seed: u64) -> MaskSet {
     masks.collect()
 }
 
-struct Mapper(Change);
-
-impl ModuleMapper for Mapper {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let change = self.0;
-        param.map(|weight| {
-            let require_grad = weight.is_require_grad();
-            let weight = weight.detach().set_require_grad(false);
-            let changed = match change {
-                Change::Add => weight + 0.5,
-                // Where they are, the sign of the weight says.
-                Change::Nan => {
-                    let negative = weight.clone().lower_elem(0.0);
-                    weight.mask_fill(negative, f32::NAN)
-                }
-                Change::Infinity => {
-                    let positive = weight.clone().greater_elem(0.0);
-                    weight.mask_fill(positive, f32::INFINITY)
-                }
-                Change::NegativeZero => {
-                    let positive = weight.clone().greater_elem(0.1);
-                    weight.mask_fill(positive, -0.0)
-                }
-            };
-            changed.set_require_grad(require_grad)
-        })
-    }
-}
-
-/// As a user would clip a weight.
-fn twice<const D: usize>(param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-    param.map(|weight| {
-        let require_grad = weight.is_require_grad();
-        let weight = weight.detach().set_require_grad(false);
-        (weight * 2.0).set_require_grad(require_grad)
-    })
-}
-
 /// The model, and what its masks have to be.
-struct Story {
+pub(super) struct Story {
     model: Small,
     masks: MaskSet,
     mode: MaskMode,
@@ -210,7 +46,7 @@ struct Story {
 }
 
 impl Story {
-    fn new(seed: u64, mode: MaskMode) -> Self {
+    pub(super) fn new(seed: u64, mode: MaskMode) -> Self {
         let device = Device::flex().autodiff();
         let set = masks([true, true, seed.is_multiple_of(2)], seed);
         let model = Small::new(seed, &device).with_masks(&set).unwrap();
@@ -240,7 +76,7 @@ impl Story {
         Small::new(seed + 2, &Device::flex()).into_record()
     }
 
-    fn act(mut self, deed: Deed) -> Self {
+    pub(super) fn act(mut self, deed: Deed) -> Self {
         let any_masks = self.masked().contains(&true);
         let model = self.model;
         self.model = match deed {
@@ -366,7 +202,7 @@ impl Story {
         self
     }
 
-    fn check(&self) -> Result<(), TestCaseError> {
+    pub(super) fn check(&self) -> Result<(), TestCaseError> {
         let report = self.model.sparsity_report();
         prop_assert_eq!(&self.model.masks(), &self.masks);
         let mut zeros = 0;
@@ -431,23 +267,4 @@ fn in_order(masks: [Option<Mask>; 3]) -> MaskSet {
     masks
         .filter_map(|(path, mask)| Some((path.to_string(), mask?)))
         .collect()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
-
-    #[test]
-    fn whatever_is_done_what_is_read_is_masked_and_reported(
-        seed in 0u64..1000,
-        after_step in any::<bool>(),
-        deeds in prop::collection::vec(deed(), 1..14),
-    ) {
-        let mode = if after_step { MaskMode::AfterStep } else { MaskMode::OnRead };
-        let mut story = Story::new(seed, mode);
-        story.check()?;
-        for deed in deeds {
-            story = story.act(deed);
-            story.check()?;
-        }
-    }
 }
