@@ -37,6 +37,7 @@ mod reference;
 mod regrowing;
 mod resume;
 mod rewinding;
+mod scheduled_patterns;
 mod schedules;
 mod semantics;
 mod sensitivity;

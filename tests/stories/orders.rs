@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use burn::module::Module;
+use burn::module::{Module, ParamGroup};
 use burn::tensor::Device;
 use burn_prune::{
-    Allocation, Lamp, Magnitude, MaskSet, Prunable, Pruner, Pruning, Random, Run, Schedule,
-    ScheduleConfig, Span,
+    Allocation, Axis, Lamp, Magnitude, MaskSet, Pattern, Prunable, Pruner, Pruning, Random, Run,
+    Schedule, ScheduleConfig, Span, WeightAxes,
 };
 use chacha20::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
@@ -18,6 +18,10 @@ const RUN: Run = Run {
     epochs: 1,
     steps_per_epoch: 12,
 };
+
+fn l1() -> Pruner {
+    Pruner::new(Magnitude::l1())
+}
 
 fn schedule() -> Box<dyn Schedule> {
     ScheduleConfig::cubic(0.8, Span::steps(1, 10, 3))
@@ -164,4 +168,64 @@ fn masks_that_come_from_elsewhere_are_counted() {
     let bare = pruning.make_permanent().unwrap();
     assert_eq!(bare.sparsity(), 0.0);
     assert_eq!(bare.devices(), [Device::flex().autodiff()]);
+}
+
+#[test]
+fn groups_of_ids_mean_the_same_after_a_checkpoint_was_loaded() {
+    // A record brings ids of its own.
+    type Make = fn(&Layers) -> Pruner;
+    let makes: [(&str, Make); 5] = [
+        ("only", |layers| {
+            l1().only(ParamGroup::from_ids(vec![
+                layers.a.weight.id,
+                layers.b.weight.id,
+            ]))
+        }),
+        ("include", |layers| {
+            l1().only(group("a"))
+                .include(ParamGroup::from_ids(vec![layers.b.weight.id]))
+        }),
+        ("exclude", |layers| {
+            l1().exclude(ParamGroup::from_ids(vec![layers.c.weight.id]))
+        }),
+        ("weight axes", |layers| {
+            let turned = WeightAxes {
+                output: 0,
+                input: 1,
+            };
+            l1().pattern(Pattern::Channels(Axis::Output))
+                .weight_axes(ParamGroup::from_ids(vec![layers.a.weight.id]), turned)
+        }),
+        ("per layer", |layers| {
+            let ids = |id| ParamGroup::from_ids(vec![id]);
+            l1().allocation(Allocation::per_layer([
+                (ids(layers.a.weight.id), 0.3),
+                (ids(layers.c.weight.id), 0.7),
+            ]))
+        }),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("model-1.bpk");
+    for (what, make) in makes {
+        let wrap = || {
+            let layers = Layers::new();
+            let pruner = make(&layers);
+            Pruning::new(layers, pruner, schedule()).unwrap()
+        };
+        let go = |pruning, steps: usize| (0..steps).fold(pruning, |pruning, _| step(pruning, 0.05));
+        let half = go(wrap(), 4);
+        half.clone().save_file(&file).unwrap();
+        let straight = go(half, 8);
+        assert!(straight.sparsity() > 0.1, "{what}");
+        let record = wrap().load_file(&file).into_record();
+        for resumed in [
+            wrap().resume_from(&file).unwrap(),
+            wrap().load_file(&file),
+            wrap().load_record(record),
+        ] {
+            let resumed = go(resumed, 8);
+            assert_eq!(resumed.problems(), [], "{what}");
+            assert!(at(&resumed) == at(&straight), "{what}");
+        }
+    }
 }

@@ -2,14 +2,16 @@
 
 use burn::config::Config;
 use burn::module::{Module, ParamGroup};
-use burn::tensor::Device;
+use burn::tensor::{DType, Device, Tensor};
 use burn_prune::{
     Allocation, AllocationConfig, Amount, Axis, Blocks, CriterionConfig, Lamp, Magnitude, NM,
-    Pattern, Pruner, Pruning, Random, Recipe, ScheduleConfig, Span, Target, differences,
+    Pattern, Pruner, Pruning, Random, Recipe, ScheduleConfig, Span, Target, WeightAxes,
+    differences,
 };
 use chacha20::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
+use crate::final_amounts::{Layers, group};
 use crate::learner::adam;
 use crate::nets::{Net, batches};
 use crate::recipes::{MovedFarthest, net};
@@ -183,4 +185,77 @@ fn random_pruner(seed: u64) -> (Pruner, String) {
         _ => (pruner.amount(count), format!("uniform {count}")),
     };
     (pruner, format!("{criterion} {pattern:?} {amount}"))
+}
+
+#[test]
+fn the_same_settings_in_other_words_are_the_same_training() {
+    let all = |layers: [&str; 3]| ParamGroup::from_paths(layers.map(weight).to_vec());
+    let regex = |pattern: &str| ParamGroup::from_regex(pattern).unwrap();
+    let scores =
+        |shape: [usize; 2], dtype| Tensor::<2>::full(shape, 0.5, &Device::flex()).cast(dtype);
+    let own = |targets: Vec<(ParamGroup, Target)>| l1().allocation(Allocation::per_layer(targets));
+    let (third, five) = (Target::from(0.3), Target::from(5));
+    let axes = WeightAxes {
+        output: 1,
+        input: 0,
+    };
+    let classes: Vec<Vec<Pruner>> = vec![
+        vec![
+            l1(),
+            l1().only(ParamGroup::all()),
+            l1().only(ParamGroup::from_predicate("weight")),
+            l1().only(all(["c", "a", "b"])),
+            l1().only(group("c"))
+                .include(group("b"))
+                .include(group("a")),
+            l1().include(group("a")),
+            l1().amount(0.3),
+            l1().min_density(0.0).min_count(0),
+            l1().weight_axes(group("b"), axes),
+        ],
+        vec![
+            l1().exclude(group("a")).exclude(group("b")),
+            l1().exclude(group("b")).exclude(group("a")),
+            l1().exclude(regex("^[ab]")),
+            l1().only(group("c")),
+        ],
+        vec![
+            l1().importance("a.weight", scores([10, 10], DType::F32))
+                .importance("b.weight", scores([10, 7], DType::F32)),
+            l1().importance("b.weight", scores([10, 7], DType::F16))
+                .importance("a.weight", scores([10, 10], DType::F64)),
+        ],
+        vec![
+            own(vec![(group("a"), third), (group("b"), five)]),
+            own(vec![(group("b"), five), (group("a"), third)]),
+            own(vec![(group("a"), third), (regex("^[ab]"), five)]),
+        ],
+        vec![own(vec![(regex("^[ab]"), five), (group("a"), third)])],
+        vec![l1().min_count(1)],
+        vec![l1().min_density(1e-9)],
+        vec![l1().normalize()],
+    ];
+    let wrap = |pruner: &Pruner| {
+        let schedule = ScheduleConfig::linear(0.5, Span::steps(1, 9, 2)).build(RUN);
+        Pruning::new(Layers::new(), pruner.clone(), schedule.unwrap()).unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("model-1.bpk");
+    for (there, class) in classes.iter().enumerate() {
+        wrap(&class[0]).save_file(&file).unwrap();
+        for (here, pruners) in classes.iter().enumerate() {
+            for (word, pruner) in pruners.iter().enumerate() {
+                let fits = wrap(pruner).check_checkpoint(&file).is_ok();
+                assert_eq!(fits, here == there, "{there}, {here}, {word}");
+            }
+        }
+    }
+}
+
+fn l1() -> Pruner {
+    Pruner::new(Magnitude::l1())
+}
+
+fn weight(layer: &str) -> String {
+    format!("{layer}.weight")
 }

@@ -1,12 +1,15 @@
 //! Wrapping a model: a refusal gives it back as it came, and each instance counts for itself.
 
-use burn::module::{Lora, Module, ModuleDisplay, ParamGroup};
+use std::collections::HashMap;
+
+use burn::module::{Lora, Module, ModuleDisplay, Param, ParamGroup};
 use burn::tensor::{Device, Tensor};
 use burn_prune::{
-    Allocation, Lamp, Magnitude, MaskMode, NM, Prunable, Pruner, Pruning, Recipe, Schedule,
-    ScheduleConfig, Span, WeightMask,
+    Allocation, Criterion, Lamp, Magnitude, MaskMode, NM, Pattern, Prunable, PruneError, Pruner,
+    Pruning, Recipe, Schedule, ScheduleConfig, Scores, Span, Units, Weight, WeightMask,
 };
 
+use crate::final_amounts::{Layers, step};
 use crate::learner::adam;
 use crate::nets::{Net, batches, seeded};
 use crate::schedules::{RUN, global, schedule, wrap};
@@ -208,4 +211,46 @@ fn sparsity_counts_the_selected_weights_whatever_else_is_masked() {
         })
         .collect();
     assert_eq!(seen, [0.0, 0.0, 0.25, 0.25, 0.5]);
+}
+
+#[test]
+fn a_criterion_may_have_nothing_to_go_by_before_the_training() {
+    /// The share of a weight in what its layer has moved by; 0 / 0 at the start.
+    #[derive(Debug)]
+    struct ShareOfMovement(HashMap<String, Vec<f64>>);
+    impl Criterion for ShareOfMovement {
+        fn scores(&self, weight: &Weight<'_>, units: &Units) -> Result<Scores, PruneError> {
+            let start = &self.0[weight.path()];
+            let moved = || {
+                weight
+                    .iter()
+                    .zip(start)
+                    .map(|(now, start)| (now - start).abs())
+            };
+            let whole: f64 = moved().sum();
+            Ok(units.sum(moved().map(|moved| moved / whole)).into())
+        }
+    }
+    let wrap = |layers: Layers, begin: usize, pattern: Pattern| {
+        let start = [("a", &layers.a), ("b", &layers.b), ("c", &layers.c)];
+        let start = start.map(|(layer, linear)| {
+            let weights = linear.weight.val().into_data().iter::<f64>().collect();
+            (format!("{layer}.weight"), weights)
+        });
+        let pruner = Pruner::new(ShareOfMovement(start.into())).pattern(pattern);
+        let schedule = ScheduleConfig::linear(0.5, Span::steps(begin, 9, 2)).build(RUN);
+        Pruning::new(layers, pruner, schedule.unwrap())
+    };
+    let mut pruning = wrap(Layers::new(), 1, Pattern::Unstructured).unwrap();
+    for _ in 0..10 {
+        pruning = step(pruning, 1e-3);
+    }
+    assert_eq!(pruning.problems(), []);
+    assert!((pruning.sparsity() - 0.5).abs() < 0.02);
+    // Where it has to prune at once, and where the weights are not finite or the pattern is wrong.
+    wrap(Layers::new(), 0, Pattern::Unstructured).unwrap_err();
+    let mut broken = Layers::new();
+    broken.b.weight = Param::from_tensor(broken.b.weight.val().inner() / 0.0);
+    wrap(broken, 1, Pattern::Unstructured).unwrap_err();
+    wrap(Layers::new(), 1, NM::new(2, 4).into()).unwrap_err();
 }

@@ -1,5 +1,10 @@
 //! Which parameters are pruned.
 
+#[cfg(feature = "optim")]
+use std::collections::HashMap;
+#[cfg(feature = "optim")]
+use std::sync::Arc;
+
 use burn::module::ParamGroup;
 
 use crate::param_groups::ParamGroups;
@@ -16,6 +21,9 @@ pub(crate) struct Targets {
     pub include: Vec<ParamGroup>,
     pub exclude: Vec<ParamGroup>,
     pub axes: Vec<(ParamGroup, WeightAxes)>,
+    /// What all that has been found to mean, in its place: the paths that are chosen, and their axes.
+    #[cfg(feature = "optim")]
+    found: Option<Arc<HashMap<String, Option<WeightAxes>>>>,
 }
 
 /// A selected parameter.
@@ -34,6 +42,15 @@ impl Targets {
         let groups = Groups::of(self);
         let mut selected = Vec::new();
         for parameter in &inventory.parameters {
+            #[cfg(feature = "optim")]
+            if let Some(found) = &self.found {
+                let axes = parameter.paths.iter().find_map(|path| found.get(path));
+                selected.extend(axes.map(|axes| Selected {
+                    parameter,
+                    axes: *axes,
+                }));
+                continue;
+            }
             if groups.chooses(parameter)? {
                 let axes = groups.axes(parameter);
                 selected.push(Selected { parameter, axes });
@@ -59,6 +76,20 @@ impl Targets {
             parameter.check_maskable()?;
         }
         Ok(selected)
+    }
+
+    /// The same selection by path, whatever ids the parameters have later.
+    #[cfg(feature = "optim")]
+    pub(crate) fn by_path(&self, inventory: &Inventory) -> Result<Self, PruneError> {
+        let selected = self.select(inventory)?.into_iter();
+        let found = selected.flat_map(|Selected { parameter, axes }| {
+            let paths = parameter.paths.iter();
+            paths.map(move |path| (path.clone(), axes))
+        });
+        Ok(Self {
+            found: Some(Arc::new(found.collect())),
+            ..Self::default()
+        })
     }
 
     /// A group that matches nothing is a mistyped path: refuse it rather than prune something else.

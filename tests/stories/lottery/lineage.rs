@@ -10,7 +10,7 @@ use burn_prune::lottery::{
 use burn_prune::{Magnitude, MaskSet, Pruner};
 
 use super::csv;
-use super::tiny::{STEPS, Trainings, all_files, copy_folder, folder, model, search};
+use super::tiny::{STEPS, Trainings, all_files, copy_folder, folder, model, plain, search};
 
 #[test]
 fn a_round_made_anew_with_other_weights_has_those_after_it_made_anew() {
@@ -308,4 +308,26 @@ fn a_study_of_the_first_version_is_read_and_not_continued() {
         "{error}"
     );
     assert!(trainings.cells().is_empty() && listing(dir) == before);
+}
+
+#[test]
+fn a_dense_run_made_anew_for_one_method_leaves_the_results_of_others() {
+    let folder_of_all = tempfile::tempdir().unwrap();
+    let dir = folder_of_all.path();
+    let trainings = Trainings::default();
+    let whole = csv(dir, &trainings.run(&search(dir)).unwrap());
+    let trained = trainings.cells().len();
+    let dense = folder(dir, &CellId::new(0, "dense", 0));
+    fs::remove_dir_all(&dense).unwrap();
+    // It does not keep what the tickets went back to.
+    let rate = Method::new("rate", Rewind::learning_rate(Moment::Start));
+    let report = trainings.run(&plain(dir).method(rate)).unwrap();
+    assert!(report.damaged.is_empty() && report.missing.is_empty());
+    assert_eq!(csv(dir, &report), whole);
+    let error = trainings.run(&search(dir)).unwrap_err().to_string();
+    assert!(error.contains("weights-start.bpk"), "{error}");
+    // As it says.
+    fs::remove_dir_all(&dense).unwrap();
+    assert_eq!(csv(dir, &trainings.run(&search(dir)).unwrap()), whole);
+    assert_eq!(trainings.cells().len(), trained + 2);
 }

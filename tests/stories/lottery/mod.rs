@@ -1,6 +1,7 @@
 //! Lottery tickets: what is rewound, what is pruned, what is compared, and what survives.
 
 mod controls;
+mod extending;
 mod kills;
 mod learner;
 mod lineage;

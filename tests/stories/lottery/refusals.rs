@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use burn_prune::Prunable;
 use burn_prune::lottery::{
@@ -9,7 +11,7 @@ use burn_prune::lottery::{
     Rewind, Shard, StudyReport, Trained,
 };
 
-use super::{EARLY, Lab, STEPS, plain, pruner, ticket};
+use super::{EARLY, Lab, STEPS, plain, pruner, ticket, tiny};
 use crate::nets::Net;
 
 #[test]
@@ -196,4 +198,26 @@ fn settings_that_make_no_sense_are_refused_before_anything_is_written() {
     assert!(Shard::new(2, 2).is_err());
     let nothing = StudyReport::read(&dir).unwrap_err().to_string();
     assert!(nothing.contains("no study here"), "{nothing}");
+}
+
+#[test]
+fn a_method_is_not_called_as_a_control_of_another_one_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let search = || tiny::plain(folder.path());
+    let trainings = tiny::Trainings::default();
+    // Before the control has been run, so that the study alone knows of it.
+    let stopped = search().stop_when(Arc::new(AtomicBool::new(true)));
+    let controlled = || ticket().control(Control::RandomMask, [2]);
+    trainings.run(&stopped.method(controlled())).unwrap();
+    let other = Method::new("ticket-random-mask", Rewind::to_initialization());
+    let error = trainings.run(&search().method(other)).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("`ticket-random-mask` is a method and a control"),
+        "{error}"
+    );
+    assert!(trainings.cells().is_empty());
+    let report = trainings.run(&search().method(controlled())).unwrap();
+    assert!(report.missing.is_empty() && report.rows.len() == 4);
 }

@@ -133,3 +133,11 @@ pub(super) fn copy_folder(from: &Path, to: &Path) {
         fs::copy(&file, copy).unwrap();
     }
 }
+
+/// A study of one pruner that is to be told its methods.
+pub(super) fn plain(dir: &Path) -> LotteryTicketSearch<'static> {
+    LotteryTicketSearch::new(dir)
+        .steps(STEPS)
+        .rounds(2)
+        .pruner(Pruner::new(Magnitude::l1()).amount(0.2))
+}

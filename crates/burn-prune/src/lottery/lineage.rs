@@ -69,7 +69,8 @@ impl Sources {
             return Some(format!("its masks are not those that {before} has left"));
         }
         match &self.weights {
-            Some(source) if round.weights != now.weights => {
+            // Of weights that were not kept nobody can say.
+            Some(source) if now.weights.is_some() && round.weights != now.weights => {
                 let cell = &source.cell;
                 Some(format!("its weights did not go back to those of {cell}"))
             }

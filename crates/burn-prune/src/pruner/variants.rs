@@ -1,20 +1,18 @@
 //! Pruners that are made of another one.
 
-#[cfg(feature = "lottery")]
 use std::sync::Arc;
 
-use burn::module::ParamGroup;
+use burn::module::{Module, ParamGroup};
 
 use super::Pruner;
 use crate::allocation::Allocation;
-#[cfg(feature = "lottery")]
 use crate::criterion::Magnitude;
-use crate::model::Parameter;
+use crate::error::PruneError;
+use crate::model::{Inventory, Parameter};
 use crate::pattern::Pattern;
 
 impl Pruner {
     /// This pruner with weights in the place of its criterion.
-    #[cfg(feature = "lottery")]
     pub(crate) fn by_magnitude(&self) -> Self {
         Self {
             criterion: Arc::new(Magnitude::l1()),
@@ -42,6 +40,21 @@ impl Pruner {
             self.target = None;
         }
         self
+    }
+
+    /// This pruner with what it selects of this model by path, and without the targets that
+    /// parameters have of their own: a record that is loaded brings other ids, and groups of ids
+    /// would mean nothing any more.
+    pub(crate) fn by_path<M: Module>(&self, model: &M) -> Result<Self, PruneError> {
+        let targets = self.targets.by_path(&Inventory::of(model))?;
+        let mut by_path = Self {
+            targets,
+            ..self.clone()
+        };
+        if let Allocation::PerLayer(targets) = &mut by_path.allocation {
+            targets.clear();
+        }
+        Ok(by_path)
     }
 
     /// This pruner at a point of a schedule. A pattern that says by itself how much goes takes no

@@ -101,6 +101,9 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     /// [by layer](crate::Allocation::per_layer) are final amounts, which are reached in proportion
     /// to the last sparsity of the schedule.
     ///
+    /// What the pruner selects is settled now, by path: groups of ids go on meaning the same when a
+    /// checkpoint brings other ids.
+    ///
     /// Every parameter that the pruner selects gets a mask now, if only one that keeps everything,
     /// so that all checkpoints have the same tensors. Where the schedule says so the model is pruned
     /// at once.
@@ -110,8 +113,9 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     /// LoRA adapter, places of one [`ParamId`](burn::module::ParamId) hold different weights that are
     /// trained ([`PruneError::SharedId`]; Burn's optimizers would give the gradient of one to the
     /// other), or any update of the schedule would fail; of a schedule of your own that goes
-    /// on for more than a million steps, any of its first million or its last. The model comes back
-    /// as it was.
+    /// on for more than a million steps, any of its first million or its last. Scores that are not
+    /// finite are no reason before the first update when the weights are finite: a criterion may look
+    /// at what training does to them. The model comes back as it was.
     pub fn new(model: M, pruner: Pruner, schedule: Box<dyn Schedule>) -> Result<Self, Rejected<M>> {
         let (scheduled, masks, recipe) = match Self::plan(&model, pruner, schedule.into()) {
             Ok(planned) => planned,

@@ -19,7 +19,9 @@ const LIMIT: usize = 700;
 /// A pruner on a schedule. Everything that an update would refuse has been refused when it was made.
 #[derive(Debug, Clone)]
 pub(super) struct Scheduled {
-    /// Without an amount: the schedule gives it.
+    /// As it was given, but for its amount: the schedule has one.
+    given: Pruner,
+    /// The same with paths in the place of groups, which may be of ids.
     pruner: Pruner,
     schedule: Arc<dyn Schedule>,
     /// Of the parameters that the allocation gives targets of their own.
@@ -63,8 +65,10 @@ impl Scheduled {
                 "the amount of the pruner is not used in training: the schedule has its own"
             );
         }
+        let given = pruner.without_amount();
         let scheduled = Self {
-            pruner: pruner.without_amount(),
+            pruner: given.by_path(model)?,
+            given,
             schedule,
             ends,
             last_sparsity,
@@ -74,7 +78,7 @@ impl Scheduled {
         let mut tried: Vec<usize> = densest.into_iter().chain(last).collect();
         tried.dedup();
         for step in tried {
-            scheduled.masks_after(step, model)?;
+            scheduled.try_out(step, model)?;
         }
         let masks = if scheduled.updates_after(0) {
             scheduled.masks_after(0, model)?
@@ -82,6 +86,22 @@ impl Scheduled {
             scheduled.pruner.selection(model)?
         };
         Ok((scheduled, masks))
+    }
+
+    /// Refuses what an update would refuse. Scores that are not finite are no reason when the weights
+    /// are: a criterion that looks at what training does to them may have nothing to go by yet.
+    fn try_out<M: Module>(&self, step: usize, model: &M) -> Result<(), PruneError> {
+        let tried = self.masks_after(step, model);
+        let Err(error @ PruneError::NonFiniteScore { .. }) = tried else {
+            return tried.map(drop);
+        };
+        let by_magnitude = Self {
+            pruner: self.pruner.by_magnitude(),
+            ..self.clone()
+        };
+        by_magnitude
+            .masks_after(step, model)
+            .map_or(Err(error), |_| Ok(()))
     }
 
     pub(super) fn updates_after(&self, step: usize) -> bool {
@@ -110,7 +130,7 @@ impl Scheduled {
         let schedule = of_schedule(self.schedule.as_ref()).into_value();
         Ok(fit(json!({
             "version": VERSION,
-            "pruner": self.pruner.identity(model)?,
+            "pruner": self.given.identity(model)?,
             "schedule": compact(canonical(&schedule), LIMIT),
             "pruned_at_start": compact(self.ends.starts(), LIMIT / 4),
         })))

@@ -1,10 +1,13 @@
 //! What a study is, as it is written in its directory.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::VERSION;
 use crate::lottery::Method;
+use crate::lottery::plan::control_name;
 use crate::lottery::settings::differences;
 
 /// What a study is: all that `report` needs to know.
@@ -62,6 +65,7 @@ impl Study {
                 None => methods.push(method),
             }
         }
+        found.extend(doubled(&methods));
         if !found.is_empty() {
             return Err(found);
         }
@@ -81,6 +85,20 @@ impl Study {
 fn sort<T: Ord>(values: &mut Vec<T>) {
     values.sort_unstable();
     values.dedup();
+}
+
+/// A control of one method that is called as another method is would have its folders.
+fn doubled(methods: &[Method]) -> Option<String> {
+    let mut names = BTreeSet::new();
+    let mut all = methods.iter().flat_map(|method| {
+        let controls = method.controls.iter();
+        let controls = controls.map(|(control, _)| control_name(&method.name, *control));
+        controls.chain([method.name.clone()])
+    });
+    let twice = all.find(|name| !names.insert(name.clone()))?;
+    Some(format!(
+        "`{twice}` is a method and a control of another one"
+    ))
 }
 
 fn add_controls(known: &mut Method, method: Method) {
