@@ -254,7 +254,7 @@ fn masks_that_differ_between_the_names_of_a_shared_parameter_are_refused() {
         assert_eq!(weights[0], weights[1]);
         // Two parameters may have two masks.
         let apart = load(vec![layer(), layer()], &file).unwrap();
-        let zeros = |layer: &Linear| values(layer.weight.val()).iter().any(|w| *w == 0.0);
+        let zeros = |layer: &Linear| values(layer.weight.val()).contains(&0.0);
         assert_eq!(
             [zeros(&apart[0]), zeros(&apart[1])],
             masks.map(|mask| mask.is_some())

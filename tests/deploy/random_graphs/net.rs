@@ -245,7 +245,7 @@ pub(super) fn nearly(net: &Net, error: f64) -> Net {
     struct Nearly(f64, f64);
     impl ModuleMapper for Nearly {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            self.1 = -1.3 * self.1;
+            self.1 *= -1.3;
             let factor = 1.0 + self.0 * self.1.clamp(-9.0, 9.0);
             param.map(|tensor| tensor * factor)
         }

@@ -127,7 +127,7 @@ fn a_number_changed_in_a_cell_is_noticed() {
         fs::write(&path, changed).unwrap();
         assert_eq!(
             StudyReport::read(dir).unwrap().damaged,
-            [cell.clone()],
+            std::slice::from_ref(&cell),
             "{field}"
         );
     }

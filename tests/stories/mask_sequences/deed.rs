@@ -70,7 +70,7 @@ pub(super) fn deed() -> impl Strategy<Value = Deed> {
         Just(Deed::Fork),
         Just(Deed::ToDevice),
         Just(Deed::FreezeAndBack),
-        (layers.clone(), seed.clone()).prop_map(|(layers, seed)| Deed::WithMasks(layers, seed)),
+        (layers, seed.clone()).prop_map(|(layers, seed)| Deed::WithMasks(layers, seed)),
         (layers, seed.clone()).prop_map(|(layers, seed)| Deed::ReplaceMasks(layers, seed)),
         any::<bool>().prop_map(Deed::Mode),
         seed.prop_map(Deed::Rewind),

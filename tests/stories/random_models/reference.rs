@@ -202,7 +202,7 @@ fn units(place: &Place, pattern: Shape) -> Option<Vec<Unit>> {
         gathered
     };
     match pattern {
-        Shape::Single => return Some((0..count).map(|index| vec![index]).collect()),
+        Shape::Single => Some((0..count).map(|index| vec![index]).collect()),
         _ if shape.len() < 2 => None,
         Shape::NM(..) => {
             place.axes?;
