@@ -1,5 +1,7 @@
 use burn::module::{Module, Param, ParamId, Reparameterization};
-use burn::tensor::{DType, Int, Tensor, Transaction};
+#[cfg(feature = "optim")]
+use burn::tensor::DType;
+use burn::tensor::{Int, Tensor, Transaction};
 
 use super::kernel;
 use super::packed::Mask;

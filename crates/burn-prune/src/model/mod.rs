@@ -12,6 +12,8 @@ mod readback;
 mod shared;
 mod statistics;
 mod step;
+#[cfg(feature = "optim")]
+mod trainable;
 mod update;
 #[cfg(feature = "optim")]
 mod visit;
@@ -30,14 +32,14 @@ pub(crate) use place::{Place, REPARAMETERIZATION};
 #[cfg(test)]
 pub(crate) use readback::count;
 pub(crate) use readback::{ReadBack, read_back};
-#[cfg(feature = "optim")]
-pub(crate) use shared::check_trainable;
 pub use shared::shared_parameters;
 pub(crate) use shared::{Sharing, with_fresh_ids};
 pub use statistics::running_statistics;
 #[cfg(feature = "optim")]
 pub(crate) use step::zero_after_optimizer;
 pub(crate) use step::{zero_after_step, zero_pruned};
+#[cfg(feature = "optim")]
+pub(crate) use trainable::check_trainable;
 #[cfg(feature = "pytorch")]
 pub(crate) use update::update;
 #[cfg(feature = "optim")]

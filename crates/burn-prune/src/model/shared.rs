@@ -9,12 +9,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{Flag, Module, ModuleMapper, Param, ParamId};
 use burn::tensor::{Bool, Int, Tensor};
 
 use super::place::{Place, Places};
 use super::{Inventory, Parameter, ReadBack};
-use crate::PruneError;
 use crate::mask::{Answer, Trust};
 
 /// The lowest bits of the id of a mask that was given to one place alone. Clones of its weight are
@@ -199,78 +198,6 @@ impl Inventory {
             }
         }
         self.merge(|parameter| first.get(&parameter.place()).copied());
-    }
-}
-
-/// Refuses places of one id of which Burn's optimizers would move another one than that which has
-/// been trained: they give the gradient to the first place, whatever it holds.
-#[cfg(feature = "optim")]
-pub(crate) fn check_trainable<M: Module>(model: &M) -> Result<(), PruneError> {
-    let mut inventory = Inventory::of(model);
-    let shared = inventory
-        .parameters
-        .iter()
-        .filter(|known| known.places.len() > 1);
-    let mut doubtful: HashSet<ParamId> = shared.map(|known| known.id).collect();
-    let repeated = inventory.repeated();
-    doubtful.extend(repeated.keys());
-    if doubtful.is_empty() {
-        return Ok(());
-    }
-    let repeated = repeated.into_values().flatten().collect();
-    inventory.read(model, repeated, &HashSet::new(), Sharing::OneMask);
-    let mut trainable = Trainable {
-        ids: &doubtful,
-        places: Places::default(),
-        found: HashSet::new(),
-    };
-    model.visit(&mut trainable);
-    let found = trainable.found;
-    let mut first: HashMap<ParamId, &Parameter> = HashMap::new();
-    for parameter in &inventory.parameters {
-        if !doubtful.contains(&parameter.id) {
-            continue;
-        }
-        let first = *first.entry(parameter.id).or_insert(parameter);
-        let trained = parameter.places.iter().zip(&parameter.paths);
-        let trained = trained.filter(|(place, _)| found.contains(place));
-        let mut misled = trained
-            .filter(|_| first.place() != parameter.place() || !found.contains(&first.place()));
-        if let Some((_, path)) = misled.next() {
-            return Err(PruneError::SharedId {
-                path: first.path().to_string(),
-                other: path.clone(),
-            });
-        }
-    }
-    Ok(())
-}
-
-/// Finds the places that get gradients.
-#[cfg(feature = "optim")]
-struct Trainable<'a> {
-    ids: &'a HashSet<ParamId>,
-    places: Places,
-    found: HashSet<Place>,
-}
-
-#[cfg(feature = "optim")]
-impl ModuleVisitor for Trainable<'_> {
-    fn enter_module(&mut self, _name: &str, container: &str) {
-        self.places.enter(container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        self.places.exit(container);
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let place = self.places.visit();
-        if let Some(place) = place.filter(|_| self.ids.contains(&param.id))
-            && param.base().is_require_grad()
-        {
-            self.found.insert(place);
-        }
     }
 }
 

@@ -15,6 +15,10 @@ use crate::mask::{Answer, MaskMode, Trust, WeightMask};
 pub(super) struct Attached {
     pub(super) place: Place,
     /// The id of the weight.
+    #[cfg_attr(
+        not(feature = "optim"),
+        expect(dead_code, reason = "gradients have it")
+    )]
     weight: ParamId,
     mask: WeightMask,
 }
