@@ -330,8 +330,8 @@ fn masks_that_are_kept_after_the_step_hold_without_the_call() {
         let zeroed = raised.zero_pruned();
         assert_eq!(read(&zeroed), hidden, "{name}");
         assert_close(&before, &gradient(&zeroed), name);
-        let of_pruned = before.iter().zip(mask.iter()).filter(|(_, kept)| !kept);
-        assert!(of_pruned.clone().any(|(gradient, _)| *gradient != 0.0));
+        let mut of_pruned = before.iter().zip(mask.iter()).filter(|(_, kept)| !kept);
+        assert!(of_pruned.any(|(gradient, _)| *gradient != 0.0));
     }
 }
 
