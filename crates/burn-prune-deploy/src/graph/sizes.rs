@@ -212,10 +212,11 @@ impl Graph {
                 if let AxisSize::Fixed(_) = size {
                     continue;
                 }
-                *range = match *range == (0, self.shape(tensor)[axis], 1) {
-                    true => (0, size.times(), 1),
+                *range = if *range == (0, self.shape(tensor)[axis], 1) {
+                    (0, size.times(), 1)
+                } else {
                     // Some entries of the batch, which are no part of a channel.
-                    false => NO_PART,
+                    NO_PART
                 };
             }
         }
