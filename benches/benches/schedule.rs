@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Distribution, Int, Tensor};
-use burn_prune::{Allocation, Magnitude, Pruner, Pruning, Run, ScheduleConfig, Span};
+use burn_prune::{Allocation, Magnitude, Pruner, Pruning, ScheduleConfig, Span, TrainingLength};
 use burn_prune_benches::{Options, Row, in_turns, median, print, ratio, seconds};
 use examples_shared::Cnn;
 
@@ -20,7 +20,7 @@ fn main() {
         GradientsParams::from_grads(loss.backward(), model)
     };
     // An update in each round, and the same number of steps between them.
-    let run = Run {
+    let run = TrainingLength {
         epochs: 1 + rounds,
         steps_per_epoch: steps,
     };

@@ -137,5 +137,8 @@ fn a_plan_of_another_model_is_refused() {
     let (_, optimizer, plan) = in_training(AdamConfig::new().init());
     let other = Mlp::new(&[4, 3, 2], &Device::flex());
     let error = plan.shrink_optimizer(&optimizer, &other).err().unwrap();
-    assert!(matches!(error, DeployError::OtherModel { .. }), "{error}");
+    assert!(
+        matches!(error, DeployError::ModelMismatch { .. }),
+        "{error}"
+    );
 }

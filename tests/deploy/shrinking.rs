@@ -141,6 +141,9 @@ fn sizes_in_the_code_of_a_model_are_found_out_after_shrinking() {
     let graph = Graph::capture(&model, input.clone(), fixed).unwrap();
     let groups = graph.groups().unwrap();
     let error = halved(&groups).shrink(&model, input, fixed).unwrap_err();
-    assert!(matches!(error, DeployError::OtherGraph { .. }), "{error}");
+    assert!(
+        matches!(error, DeployError::GraphMismatch { .. }),
+        "{error}"
+    );
     assert!(error.to_string().contains("constants?"), "{error}");
 }

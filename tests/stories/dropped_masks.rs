@@ -9,7 +9,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig, momentum::Momentu
 use burn::tensor::{Device, Tensor};
 use burn::train::{Learner, TrainOutput, TrainStep};
 use burn_prune::{
-    Magnitude, Problem, Prunable, PruneError, Pruner, Pruning, Run, ScheduleConfig, Span,
+    Magnitude, Problem, Prunable, PruneError, Pruner, Pruning, ScheduleConfig, Span, TrainingLength,
 };
 use proptest::prelude::*;
 
@@ -133,7 +133,7 @@ impl TrainStep for Layers {
 
 fn pruning(habit: Habit) -> Pruning<Layers> {
     let device = Device::flex().autodiff();
-    let run = Run {
+    let run = TrainingLength {
         epochs: 1,
         steps_per_epoch: 12,
     };
@@ -198,7 +198,7 @@ fn masks_that_the_model_drops_are_put_back_and_told_of() {
         ),
     ] {
         let (mut pruning, mut optimizer) = (pruning(habit), sgd());
-        let run = Run {
+        let run = TrainingLength {
             epochs: 1,
             steps_per_epoch: 12,
         };

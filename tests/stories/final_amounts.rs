@@ -7,7 +7,7 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor};
 use burn_prune::{
     Allocation, Amount, Axis, Magnitude, Pattern, Problem, Prunable, PruneError, Pruner, Pruning,
-    Run, Schedule, ScheduleConfig, Span, Target,
+    Schedule, ScheduleConfig, Span, Target, TrainingLength,
 };
 use chacha20::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
@@ -15,7 +15,7 @@ use rand::{Rng, SeedableRng};
 use crate::learner::weights;
 use crate::nets::seeded;
 
-const RUN: Run = Run {
+const RUN: TrainingLength = TrainingLength {
     epochs: 1,
     steps_per_epoch: 40,
 };

@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor};
 use burn_prune::lottery::{
     Cell, Control, LotteryTicketSearch, Method, Rewind, StudyReport, Ticket, Trained,
 };
-use burn_prune::{Magnitude, MaskSet, Prunable, Pruner, Recipe, Run};
+use burn_prune::{Magnitude, MaskSet, Prunable, Pruner, Recipe, TrainingLength};
 
 #[derive(Module, Debug)]
 struct Net {
@@ -82,7 +82,7 @@ fn a_checkpoint_gives_its_weights_and_masks() {
 fn a_recipe_loads_and_its_checkpoint_fits_or_is_refused_by_its_version() {
     let device = Device::flex().autodiff();
     let recipe = Recipe::load(fixture("recipe.json")).unwrap();
-    let run = Run {
+    let run = TrainingLength {
         epochs: 1,
         steps_per_epoch: 6,
     };

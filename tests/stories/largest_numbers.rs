@@ -1,6 +1,6 @@
 //! Schedules over more steps than there can be.
 
-use burn_prune::{PruneError, Run, ScheduleConfig, Span};
+use burn_prune::{PruneError, ScheduleConfig, Span, TrainingLength};
 
 use crate::schedules::RUN;
 
@@ -8,7 +8,7 @@ use crate::schedules::RUN;
 fn sizes_near_the_largest_number_are_refused_with_the_field_or_work() {
     const MAX: usize = usize::MAX;
     let sizes = [0, 1, 2, 10, MAX / 2, MAX - 1, MAX];
-    let runs = sizes.map(|steps_per_epoch| Run {
+    let runs = sizes.map(|steps_per_epoch| TrainingLength {
         epochs: MAX,
         steps_per_epoch,
     });

@@ -15,7 +15,8 @@ use burn::train::{
     SupervisedTraining, TrainStep,
 };
 use burn_prune::{
-    MaskSet, Problem, Prunable, PruneError, Pruning, Run, ScheduleConfig, Span, SparsityMetric,
+    MaskSet, Problem, Prunable, PruneError, Pruning, ScheduleConfig, Span, SparsityMetric,
+    TrainingLength,
 };
 use examples_shared::{Cnn, ImageBatcher, Images, bundled_data};
 
@@ -154,7 +155,7 @@ fn a_learner_prunes_and_its_checkpoints_load_and_resume() {
     let other = Pruning::new(cnn(&device), global(), other).unwrap();
     let refused = other.check_checkpoint(checkpoint(&whole, 2)).unwrap_err();
     assert!(
-        matches!(refused, PruneError::OtherRecipe { .. }),
+        matches!(refused, PruneError::RecipeMismatch { .. }),
         "{refused}"
     );
     let net = wrap(Net::new(&device));
@@ -183,7 +184,7 @@ fn a_learner_with_everything_that_burn_offers() {
     let data = Data::small();
     let folder = tempfile::tempdir().unwrap();
     // 3 steps an epoch with two batches accumulated.
-    let run = Run {
+    let run = TrainingLength {
         epochs: 3,
         steps_per_epoch: 3,
     };

@@ -5,8 +5,8 @@ use std::path::Path;
 use burn::module::{Module, ParamGroup};
 use burn::tensor::Device;
 use burn_prune::{
-    Allocation, Axis, Lamp, Magnitude, MaskSet, Pattern, Prunable, Pruner, Pruning, Random, Run,
-    Schedule, ScheduleConfig, Span, WeightAxes,
+    Allocation, Axis, Lamp, Magnitude, MaskSet, Pattern, Prunable, Pruner, Pruning, Random,
+    Schedule, ScheduleConfig, Span, TrainingLength, WeightAxes,
 };
 use chacha20::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
@@ -14,7 +14,7 @@ use rand::{Rng, SeedableRng};
 use crate::final_amounts::{Layers, group, step};
 use crate::learner::weights;
 
-const RUN: Run = Run {
+const RUN: TrainingLength = TrainingLength {
     epochs: 1,
     steps_per_epoch: 12,
 };

@@ -25,7 +25,7 @@ pub(crate) fn wrap(pruner: Pruner) -> Pruning<Net> {
 /// What differs, when the checkpoint is refused for that.
 fn refused(pruning: &Pruning<Net>, file: &Path) -> Vec<String> {
     match pruning.check_checkpoint(file) {
-        Err(PruneError::OtherRecipe { differences, .. }) => differences,
+        Err(PruneError::RecipeMismatch { differences, .. }) => differences,
         other => panic!("{other:?}"),
     }
 }

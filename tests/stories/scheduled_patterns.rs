@@ -6,13 +6,13 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor};
 use burn_prune::{
     Allocation, Amount, Axis, Blocks, Lamp, Magnitude, MaskSet, Pattern, Prunable, Pruner, Pruning,
-    Random, Run, ScheduleConfig, Span, Target,
+    Random, ScheduleConfig, Span, Target, TrainingLength,
 };
 
 use crate::chance::{Chance, for_seeds};
 use crate::final_amounts::{Layers, group, step};
 
-const RUN: Run = Run {
+const RUN: TrainingLength = TrainingLength {
     epochs: 2,
     steps_per_epoch: 10,
 };

@@ -5,14 +5,14 @@ use burn::module::Module;
 use burn::optim::{GradientsParams, SgdConfig, momentum::MomentumConfig};
 use burn::tensor::{Device, Tensor};
 use burn_prune::{
-    Allocation, Magnitude, MaskMode, Prunable, PruneError, Pruner, Pruning, Recipe, Run, Schedule,
-    ScheduleConfig, Span, WeightMask, reestimate_statistics,
+    Allocation, Magnitude, MaskMode, Prunable, PruneError, Pruner, Pruning, Recipe, Schedule,
+    ScheduleConfig, Span, TrainingLength, WeightMask, reestimate_statistics,
 };
 
 use crate::learner::{adam, weights};
 use crate::nets::{Net, batches, seeded, values};
 
-pub(crate) const RUN: Run = Run {
+pub(crate) const RUN: TrainingLength = TrainingLength {
     epochs: 3,
     steps_per_epoch: 6,
 };
@@ -244,7 +244,7 @@ fn importance_scores_are_part_of_the_recipe_by_their_values() {
     wrapped(1.0).save_file(&file).unwrap();
     wrapped(1.0).check_checkpoint(&file).unwrap();
     let other = wrapped(2.0).check_checkpoint(&file).unwrap_err();
-    assert!(matches!(other, PruneError::OtherRecipe { .. }));
+    assert!(matches!(other, PruneError::RecipeMismatch { .. }));
     // What it has is seen before the first step.
     let resumed = wrapped(1.0).load_file(&file);
     assert_eq!((resumed.steps(), resumed.sparsity()), (0, 0.0));

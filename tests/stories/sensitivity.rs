@@ -2,9 +2,8 @@
 
 use burn::module::ParamGroup;
 use burn::tensor::{Device, Tensor};
-use burn_prune::{
-    Allocation, Line, LinePlot, Magnitude, Prunable, PruneError, Pruner, SensitivityReport,
-};
+use burn_prune::plot::{Line, LinePlot};
+use burn_prune::{Allocation, Magnitude, Prunable, PruneError, Pruner, SensitivityReport};
 
 use crate::nets::{Net, values};
 

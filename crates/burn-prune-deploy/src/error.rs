@@ -114,7 +114,7 @@ pub enum DeployError {
     },
     /// A plan meets another model.
     #[error("this plan is of another model: `{path}` should be {expected}, found {found}")]
-    OtherModel {
+    ModelMismatch {
         /// Dotted path of the parameter.
         path: String,
         /// Its shape in the plan.
@@ -127,7 +127,7 @@ pub enum DeployError {
         "the shrunk model does not have the planned graph: {difference}{}",
         hint(edits)
     )]
-    OtherGraph {
+    GraphMismatch {
         /// The first difference.
         difference: String,
         /// Fields that should have been changed.

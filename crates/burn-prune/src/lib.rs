@@ -67,7 +67,7 @@ mod model;
 mod param_groups;
 mod pattern;
 #[cfg(feature = "plot")]
-mod plot;
+pub mod plot;
 mod prunable;
 mod pruner;
 mod ranking;
@@ -90,18 +90,17 @@ pub use identity::{Identity, differences};
 pub use mask::{Mask, MaskDiff, MaskMode, MaskSet, ParameterDiff, Skipped, WeightMask};
 pub use model::{running_statistics, shared_parameters};
 pub use pattern::{Axis, Blocks, NM, Pattern, Pooling, Units, WeightAxes};
-#[cfg(feature = "plot")]
-pub use plot::{Line, LinePlot, XAxis};
 pub use prunable::Prunable;
 pub use pruner::Pruner;
 pub use rejected::Rejected;
-pub use report::{Channels, ParameterSparsity, SparsityReport};
+pub use report::{ChannelSparsity, ParameterSparsity, SparsityReport};
 #[cfg(feature = "optim")]
-pub use schedule::{Run, Schedule, ScheduleConfig, Span};
+pub use schedule::{Schedule, ScheduleConfig, Span, TrainingLength};
 #[cfg(feature = "train")]
 pub use training::SparsityMetric;
 #[cfg(feature = "optim")]
 pub use training::{
-    AllocationConfig, AnalysisProgress, CriterionConfig, LayerSensitivity, Problem, Pruning,
-    Recipe, SensitivityReport, map_optimizer_state, reestimate_statistics, reset_moments,
+    AllocationConfig, CriterionConfig, LayerSensitivity, Problem, Pruning, Recipe,
+    SensitivityProgress, SensitivityReport, map_optimizer_state, reestimate_statistics,
+    reset_moments,
 };

@@ -3,7 +3,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use burn_prune::{Line, LinePlot, XAxis};
+use burn_prune::plot::{Line, LinePlot, XAxis};
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use serde::Serialize;
 

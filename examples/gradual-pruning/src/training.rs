@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::optim::{AdamConfig, ModuleOptimizer};
 use burn::tensor::Device;
 use burn::train::TrainStep;
-use burn_prune::{Prunable, Pruning, Recipe, Run};
+use burn_prune::{Prunable, Pruning, Recipe, TrainingLength};
 use examples_shared::{Cnn, ImageBatch, ImageBatcher, Images, accuracy};
 use kdam::{Bar, BarExt};
 
@@ -22,8 +22,8 @@ pub(crate) struct Training<'a> {
 }
 
 impl Training<'_> {
-    pub(crate) fn run(&self, epochs: usize) -> Run {
-        Run {
+    pub(crate) fn run(&self, epochs: usize) -> TrainingLength {
+        TrainingLength {
             epochs,
             steps_per_epoch: self.train.len().div_ceil(BATCH_SIZE),
         }

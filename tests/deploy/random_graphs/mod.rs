@@ -113,7 +113,7 @@ fn outcome(
     let plan = selection.plan();
     let small = match plan.shrink_with(&masked, edit, input.clone(), Net::forward) {
         Ok(small) => small,
-        Err(DeployError::OtherGraph { .. }) => return Outcome::Refused,
+        Err(DeployError::GraphMismatch { .. }) => return Outcome::Refused,
         Err(error) => panic!("seed {seed}: {error}"),
     };
     let masked = masked.valid().materialize();

@@ -5,7 +5,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::Device;
-use burn_prune::{Magnitude, Prunable, Pruner, Pruning, Run, ScheduleConfig, Span};
+use burn_prune::{Magnitude, Prunable, Pruner, Pruning, ScheduleConfig, Span, TrainingLength};
 
 use super::{File, Small, content, damaged, other_bytes, plain, refused};
 use crate::chance::for_seeds;
@@ -153,7 +153,7 @@ fn pruning(seed: u64) -> Pruning<Linear> {
     let layer = LinearConfig::new(5, 3).init(&Device::flex().autodiff());
     let schedule = ScheduleConfig::cubic(0.8, Span::steps(0, 8, 2));
     let schedule = schedule
-        .build(Run {
+        .build(TrainingLength {
             epochs: 1,
             steps_per_epoch: 10,
         })

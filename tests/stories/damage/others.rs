@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Device;
 use burn_prune::lottery::Ticket;
-use burn_prune::{MaskSet, Prunable, Recipe, Run, ScheduleConfig, Span};
+use burn_prune::{MaskSet, Prunable, Recipe, ScheduleConfig, Span, TrainingLength};
 
 use super::{File, Small, content, damaged, other_bytes};
 use crate::chance::for_seeds;
@@ -135,7 +135,7 @@ fn no_damage_to_a_recipe_makes_a_panic() {
         };
         match recipe.wrap(
             model.clone(),
-            Run {
+            TrainingLength {
                 epochs: 1,
                 steps_per_epoch: 10,
             },

@@ -60,7 +60,10 @@ fn a_directory_or_cell_of_other_settings_is_refused_and_says_what_differs() {
     let cell = |dir: &Path| dir.join("cells/seed-0/ticket/round-02/cell.json");
     fs::copy(cell(&elsewhere), cell(&dir)).unwrap();
     let found = lab.run(&described(&dir, 0.05)).unwrap_err();
-    assert!(matches!(found, LotteryError::OtherCell { .. }), "{found}");
+    assert!(
+        matches!(found, LotteryError::CellMismatch { .. }),
+        "{found}"
+    );
     assert!(found.to_string().contains("learning_rate"), "{found}");
     let report = StudyReport::read(&dir).unwrap();
     assert_eq!(report.damaged, [CellId::new(0, "ticket", 2)]);

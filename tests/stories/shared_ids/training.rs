@@ -5,7 +5,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig, momentum::MomentumConfig};
 use burn::tensor::{Device, Tensor};
 use burn_prune::{
-    Mask, MaskMode, MaskSet, Prunable, PruneError, Pruning, Run, ScheduleConfig, Span,
+    Mask, MaskMode, MaskSet, Prunable, PruneError, Pruning, ScheduleConfig, Span, TrainingLength,
     reset_moments,
 };
 
@@ -158,7 +158,7 @@ fn replaced_masks_stay_at_their_places() {
 #[test]
 fn a_training_that_would_move_another_place_is_refused_and_fresh_ids_cure_it() {
     let device = Device::flex().autodiff();
-    let run = Run {
+    let run = TrainingLength {
         epochs: 1,
         steps_per_epoch: 4,
     };

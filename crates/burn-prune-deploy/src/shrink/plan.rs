@@ -137,7 +137,7 @@ impl ShrinkPlan {
         };
         match difference {
             None => Ok(small),
-            Some(difference) => Err(DeployError::OtherGraph {
+            Some(difference) => Err(DeployError::GraphMismatch {
                 difference,
                 edits: edits(),
             }),
@@ -168,7 +168,7 @@ impl ShrinkPlan {
             let found = parameters.get(path);
             match found {
                 Some((id, found)) if found == shape => Ok(*id),
-                _ => Err(DeployError::OtherModel {
+                _ => Err(DeployError::ModelMismatch {
                     path: path.clone(),
                     expected: dims(shape),
                     found: found.map_or("nothing".to_string(), |(_, found)| dims(found)),

@@ -86,7 +86,7 @@ pub enum PruneError {
     },
     /// A checkpoint of a training that prunes in another way.
     #[error("{file} was made with another pruning recipe: {}", differences.join("; "))]
-    OtherRecipe {
+    RecipeMismatch {
         /// The checkpoint.
         file: String,
         /// The fields that differ, as [`differences`](crate::differences) tells them.

@@ -31,7 +31,7 @@ pub enum LotteryError {
     },
     /// The directory holds another study, or the model has changed since.
     #[error("{} holds another study; use another directory, or the same settings:\n  {}", dir.display(), differences.join("\n  "))]
-    OtherStudy {
+    StudyMismatch {
         /// The directory.
         dir: PathBuf,
         /// What differs, there and here.
@@ -39,7 +39,7 @@ pub enum LotteryError {
     },
     /// A cell was made with other settings than those of its study.
     #[error("{cell} in {} was made with other settings; move it away to have it made anew:\n  {}", path.display(), differences.join("\n  "))]
-    OtherCell {
+    CellMismatch {
         /// The cell.
         cell: CellId,
         /// Its folder.
@@ -83,7 +83,7 @@ pub enum LotteryError {
     },
     /// The training closure returned another model, or one without the masks that it was given.
     #[error("{cell}: the training returned a model that is not the one it was given: {difference}")]
-    OtherModel {
+    ModelMismatch {
         /// The cell.
         cell: CellId,
         /// What differs.
@@ -167,7 +167,7 @@ impl LotteryError {
             self,
             Self::Prune { .. }
                 | Self::Training { .. }
-                | Self::OtherModel { .. }
+                | Self::ModelMismatch { .. }
                 | Self::StepNotReported { .. }
                 | Self::NoResult { .. }
         )

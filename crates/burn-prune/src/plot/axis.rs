@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// How the horizontal axis of a [`LinePlot`](crate::LinePlot) is divided.
+/// How the horizontal axis of a [`LinePlot`](super::LinePlot) is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum XAxis {
     /// Evenly.

@@ -56,9 +56,9 @@ pub struct ParameterSparsity {
     /// Whether a mask is attached.
     pub masked: bool,
     /// Output channels, where it is known which axis they are.
-    pub outputs: Option<Channels>,
+    pub outputs: Option<ChannelSparsity>,
     /// Input channels, where it is known which axis they are.
-    pub inputs: Option<Channels>,
+    pub inputs: Option<ChannelSparsity>,
 }
 
 /// Channels along one axis of a weight.
@@ -66,7 +66,7 @@ pub struct ParameterSparsity {
 /// A dead output may still contribute its bias, and whatever later layers make of a zero; see the
 /// notes on channels in the crate's documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Channels {
+pub struct ChannelSparsity {
     /// Number of channels.
     pub total: usize,
     /// Those whose weights are all 0.
@@ -170,7 +170,7 @@ struct Alive {
 
 impl Alive {
     fn along(axis: Axis, parameter: &Parameter, axes: Option<WeightAxes>) -> Option<Self> {
-        let pattern = Pattern::Channels(axis);
+        let pattern = Pattern::ChannelSparsity(axis);
         let units = pattern.units(parameter.path(), &parameter.shape, Some(axes?));
         let units = units.ok()?;
         Some(Self {
@@ -179,8 +179,8 @@ impl Alive {
         })
     }
 
-    fn count(self) -> Channels {
-        Channels {
+    fn count(self) -> ChannelSparsity {
+        ChannelSparsity {
             total: self.channels.len(),
             dead: self.channels.iter().filter(|alive| !**alive).count(),
         }

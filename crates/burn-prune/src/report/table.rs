@@ -2,7 +2,7 @@ use std::fmt;
 
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 
-use super::{Channels, SparsityReport};
+use super::{ChannelSparsity, SparsityReport};
 
 impl fmt::Display for SparsityReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,7 +54,7 @@ fn percent(fraction: f64) -> String {
     format!("{:.2}%", 100.0 * fraction)
 }
 
-fn dead(channels: Option<Channels>) -> String {
+fn dead(channels: Option<ChannelSparsity>) -> String {
     channels.map_or_else(
         || "-".to_string(),
         |known| format!("{}/{}", known.dead, known.total),

@@ -2,14 +2,14 @@ use burn::config::Config;
 use serde::{Deserialize, Serialize};
 
 use super::curve::{Curve, Gradual};
-use super::{Run, Schedule, Span};
+use super::{Schedule, Span, TrainingLength};
 use crate::PruneError;
 
 /// A schedule as plain data, to be written into a recipe or a file.
 ///
 /// ```
 /// use burn::config::Config;
-/// use burn_prune::{Run, ScheduleConfig, Span};
+/// use burn_prune::{TrainingLength, ScheduleConfig, Span};
 ///
 /// let config = ScheduleConfig::cubic(0.9, Span::epochs(0, 4, 1));
 /// let folder = tempfile::tempdir().unwrap();
@@ -17,7 +17,7 @@ use crate::PruneError;
 /// config.save(&file).unwrap();
 /// assert_eq!(ScheduleConfig::load(&file).unwrap(), config);
 ///
-/// let run = Run { epochs: 8, steps_per_epoch: 100 };
+/// let run = TrainingLength { epochs: 8, steps_per_epoch: 100 };
 /// let schedule = config.build(run)?;
 /// assert!(schedule.updates_after(100) && !schedule.updates_after(150));
 /// assert_eq!(schedule.sparsity_after(400), 0.9);
@@ -140,7 +140,7 @@ impl ScheduleConfig {
     /// [`PruneError::InvalidSchedule`], with the field: a sparsity outside of `[0, 1]`, a target
     /// below the start, a power that is not positive, an end before the begin, no steps between
     /// updates.
-    pub fn build(&self, run: Run) -> Result<Box<dyn Schedule>, PruneError> {
+    pub fn build(&self, run: TrainingLength) -> Result<Box<dyn Schedule>, PruneError> {
         let schedule = self.gradual(run)?;
         if schedule.end > run.steps() {
             log::warn!(
@@ -154,7 +154,7 @@ impl ScheduleConfig {
         Ok(Box::new(schedule))
     }
 
-    fn gradual(&self, run: Run) -> Result<Gradual, PruneError> {
+    fn gradual(&self, run: TrainingLength) -> Result<Gradual, PruneError> {
         let (curve, initial, target, span) = match *self {
             Self::OneShot { sparsity, span } => {
                 let polynomial = Curve::Polynomial { power: 1.0 };
@@ -249,7 +249,7 @@ fn invalid(field: &'static str, expected: &str, found: impl ToString) -> PruneEr
 mod tests {
     use super::*;
 
-    const RUN: Run = Run {
+    const RUN: TrainingLength = TrainingLength {
         epochs: 10,
         steps_per_epoch: 10,
     };
@@ -329,7 +329,7 @@ mod tests {
         assert_eq!(field(polynomial(-0.1, 3.0)), "initial");
         assert_eq!(field(polynomial(0.0, 0.0)), "power");
         assert_eq!(field(polynomial(0.0, f64::NAN)), "power");
-        let never = Run {
+        let never = TrainingLength {
             epochs: 3,
             steps_per_epoch: 0,
         };

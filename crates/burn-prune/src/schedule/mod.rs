@@ -8,7 +8,7 @@ mod curve;
 mod span;
 
 pub use config::ScheduleConfig;
-pub use span::{Run, Span};
+pub use span::{Span, TrainingLength};
 
 use std::fmt::Debug;
 

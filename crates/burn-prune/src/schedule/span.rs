@@ -9,9 +9,9 @@ use crate::PruneError;
 /// whatever `every` is.
 ///
 /// ```
-/// use burn_prune::{Run, Span};
+/// use burn_prune::{TrainingLength, Span};
 ///
-/// let run = Run { epochs: 10, steps_per_epoch: 150 };
+/// let run = TrainingLength { epochs: 10, steps_per_epoch: 150 };
 /// assert_eq!(Span::epochs(0, 4, 2).in_steps(run), Span::steps(0, 600, 300));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub enum Span {
 
 /// How long the training is, which turns epochs into steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Run {
+pub struct TrainingLength {
     /// Epochs of the whole run.
     pub epochs: usize,
     /// Steps of the optimizer in an epoch: batches, divided by the devices that share them and by
@@ -47,7 +47,7 @@ pub struct Run {
     pub steps_per_epoch: usize,
 }
 
-impl Run {
+impl TrainingLength {
     /// Steps of the whole run.
     pub fn steps(self) -> usize {
         self.epochs.saturating_mul(self.steps_per_epoch)
@@ -67,7 +67,7 @@ impl Span {
 
     /// The same in steps; more than a `usize` holds are `usize::MAX`.
     #[must_use]
-    pub fn in_steps(self, run: Run) -> Self {
+    pub fn in_steps(self, run: TrainingLength) -> Self {
         let Self::Epochs { begin, end, every } = self else {
             return self;
         };
@@ -77,7 +77,7 @@ impl Span {
     }
 
     /// Begin, end and what lies between updates, in steps of the optimizer.
-    pub(super) fn checked_steps(self, run: Run) -> Result<[usize; 3], PruneError> {
+    pub(super) fn checked_steps(self, run: TrainingLength) -> Result<[usize; 3], PruneError> {
         let Self::Epochs { begin, end, every } = self else {
             return Ok(self.parts());
         };
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn epochs_become_steps_and_steps_stay() {
-        let run = Run {
+        let run = TrainingLength {
             epochs: 3,
             steps_per_epoch: 10,
         };

@@ -30,7 +30,7 @@ pub use optimizer_state::map_optimizer_state;
 pub use problem::Problem;
 pub use pruning::Pruning;
 pub use recipe::{AllocationConfig, CriterionConfig, Recipe};
-pub use sensitivity::{AnalysisProgress, LayerSensitivity, SensitivityReport};
+pub use sensitivity::{LayerSensitivity, SensitivityProgress, SensitivityReport};
 pub use statistics::reestimate_statistics;
 
 pub(crate) use checkpoint::load_checkpoint;

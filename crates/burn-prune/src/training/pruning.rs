@@ -67,11 +67,11 @@ use crate::schedule::Schedule;
 ///
 /// ```
 /// use burn::{nn::LinearConfig, optim::{GradientsParams, SgdConfig}, tensor::{Device, Tensor}};
-/// use burn_prune::{Magnitude, Prunable, Pruner, Pruning, Run, ScheduleConfig, Span};
+/// use burn_prune::{Magnitude, Prunable, Pruner, Pruning, TrainingLength, ScheduleConfig, Span};
 ///
 /// let device = Device::flex().autodiff();
 /// let layer = LinearConfig::new(8, 4).init(&device);
-/// let run = Run { epochs: 1, steps_per_epoch: 10 };
+/// let run = TrainingLength { epochs: 1, steps_per_epoch: 10 };
 /// let schedule = ScheduleConfig::cubic(0.75, Span::steps(0, 10, 2)).build(run)?;
 /// let mut pruning = Pruning::new(layer, Pruner::new(Magnitude::l1()), schedule)?;
 ///
@@ -245,7 +245,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     /// [`step`](Self::step), where a checkpoint of another training may have been loaded.
     ///
     /// # Errors
-    /// [`PruneError::OtherRecipe`] with what differs, or [`PruneError::CheckpointVersion`], before
+    /// [`PruneError::RecipeMismatch`] with what differs, or [`PruneError::CheckpointVersion`], before
     /// the optimizer steps; everything is as it was. [`step`](Self::step) panics then, and so does
     /// `Learner`.
     pub fn try_step(
@@ -275,7 +275,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
         if reading.recipe == *self.plan.recipe {
             return Ok(());
         }
-        Err(PruneError::OtherRecipe {
+        Err(PruneError::RecipeMismatch {
             file: file.to_string(),
             differences: differences(&reading.recipe, &self.plan.recipe),
         })
@@ -297,7 +297,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     ///
     /// # Errors
     /// When the file cannot be read, is of another model, or of another pruner or schedule
-    /// ([`PruneError::OtherRecipe`]).
+    /// ([`PruneError::RecipeMismatch`]).
     pub fn check_checkpoint(&self, path: impl AsRef<Path>) -> Result<(), PruneError> {
         super::checkpoint::check(self, path.as_ref())
     }
@@ -309,9 +309,9 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     ///
     /// ```
     /// use burn::{module::Module, nn::LinearConfig, tensor::Device};
-    /// use burn_prune::{Magnitude, PruneError, Pruner, Pruning, Run, ScheduleConfig, Span};
+    /// use burn_prune::{Magnitude, PruneError, Pruner, Pruning, TrainingLength, ScheduleConfig, Span};
     ///
-    /// let run = Run { epochs: 1, steps_per_epoch: 10 };
+    /// let run = TrainingLength { epochs: 1, steps_per_epoch: 10 };
     /// let wrap = |target: f64| {
     ///     let layer = LinearConfig::new(4, 4).init(&Device::flex().autodiff());
     ///     let schedule = ScheduleConfig::cubic(target, Span::steps(0, 10, 5)).build(run)?;
@@ -344,7 +344,7 @@ mod tests {
 
     use super::*;
     use crate::model::count;
-    use crate::{Magnitude, Run, ScheduleConfig, Span};
+    use crate::{Magnitude, ScheduleConfig, Span, TrainingLength};
 
     #[test]
     fn a_scheduled_update_waits_for_the_device_once() {
@@ -356,7 +356,7 @@ mod tests {
             layer
         };
         let layers: Vec<Linear> = (0..5).map(layer).collect();
-        let run = Run {
+        let run = TrainingLength {
             epochs: 1,
             steps_per_epoch: 4,
         };

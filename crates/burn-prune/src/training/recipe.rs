@@ -4,14 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use super::Pruning;
 use crate::{
-    Allocation, Lamp, Magnitude, Pattern, PruneError, Pruner, Random, Rejected, Run, ScheduleConfig,
+    Allocation, Lamp, Magnitude, Pattern, PruneError, Pruner, Random, Rejected, ScheduleConfig,
+    TrainingLength,
 };
 
 /// How a training prunes, as plain data: a JSON file by Burn's `Config`.
 ///
 /// ```
 /// use burn::{config::Config, nn::LinearConfig, tensor::Device};
-/// use burn_prune::{Recipe, Run, ScheduleConfig, Span};
+/// use burn_prune::{Recipe, TrainingLength, ScheduleConfig, Span};
 ///
 /// let json = r#"{
 ///     "schedule": { "Polynomial": { "target": 0.9, "span": { "Epochs": { "begin": 0, "end": 4, "every": 1 } } } },
@@ -149,7 +150,7 @@ impl Recipe {
     pub fn wrap<M: Module + ModuleDisplay>(
         &self,
         model: M,
-        run: Run,
+        run: TrainingLength,
     ) -> Result<Pruning<M>, Rejected<M>> {
         let schedule = match self.validate().and_then(|()| self.schedule.build(run)) {
             Ok(schedule) => schedule,

@@ -55,7 +55,7 @@ pub struct LayerSensitivity {
 
 /// How far an analysis has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AnalysisProgress {
+pub struct SensitivityProgress {
     /// Evaluations of the metric that are done.
     pub done: usize,
     /// All of them.
@@ -80,7 +80,7 @@ impl SensitivityReport {
         pruner: &Pruner,
         sparsities: &[f64],
         mut metric: impl FnMut(&M) -> f64,
-        mut progress: impl FnMut(AnalysisProgress),
+        mut progress: impl FnMut(SensitivityProgress),
     ) -> Result<Self, PruneError> {
         let start = Instant::now();
         let model = model.valid();
@@ -107,7 +107,7 @@ impl SensitivityReport {
             let value = metric(model);
             done += 1;
             let elapsed = start.elapsed();
-            progress(AnalysisProgress {
+            progress(SensitivityProgress {
                 done,
                 total,
                 elapsed,

@@ -1,5 +1,5 @@
 use super::{Measure, StudyReport, Summary};
-use crate::{Line, LinePlot, XAxis};
+use crate::plot::{Line, LinePlot, XAxis};
 
 impl StudyReport {
     /// Test accuracy, and the iteration of early stopping, against the weights remaining on a

@@ -39,7 +39,7 @@ impl Running<'_> {
         let differences = settings::differences(&self.shapes, &settings::shapes(model));
         match differences.first() {
             None => Ok(()),
-            Some(difference) => Err(LotteryError::OtherModel {
+            Some(difference) => Err(LotteryError::ModelMismatch {
                 cell: id.clone(),
                 difference: difference.clone(),
             }),
@@ -55,7 +55,7 @@ impl Running<'_> {
         schedule: &Range<usize>,
     ) -> Result<(), LotteryError> {
         let other = |difference: &str| {
-            Err(LotteryError::OtherModel {
+            Err(LotteryError::ModelMismatch {
                 cell: id.clone(),
                 difference: difference.to_string(),
             })
@@ -94,7 +94,7 @@ impl Running<'_> {
         for (_, next) in next {
             let within = next.clone().intersect(masks).map(|both| both == *next);
             if within != Ok(true) {
-                return Err(LotteryError::OtherModel {
+                return Err(LotteryError::ModelMismatch {
                     cell: id.clone(),
                     difference: "what was pruned has come back".to_string(),
                 });

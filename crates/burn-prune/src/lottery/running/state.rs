@@ -53,7 +53,7 @@ impl Running<'_> {
         }
         let differences = settings::differences(&outcome.settings, &self.settings(cell));
         if !differences.is_empty() {
-            return Err(LotteryError::OtherCell {
+            return Err(LotteryError::CellMismatch {
                 cell: cell.clone(),
                 path: directory.folder(cell),
                 differences,

@@ -115,7 +115,7 @@ impl Directory {
             });
         }
         let joined = there.joined(here);
-        joined.map_err(|differences| LotteryError::OtherStudy {
+        joined.map_err(|differences| LotteryError::StudyMismatch {
             dir: self.root.clone(),
             differences,
         })
