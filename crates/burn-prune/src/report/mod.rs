@@ -170,7 +170,7 @@ struct Alive {
 
 impl Alive {
     fn along(axis: Axis, parameter: &Parameter, axes: Option<WeightAxes>) -> Option<Self> {
-        let pattern = Pattern::ChannelSparsity(axis);
+        let pattern = Pattern::Channels(axis);
         let units = pattern.units(parameter.path(), &parameter.shape, Some(axes?));
         let units = units.ok()?;
         Some(Self {
