@@ -71,6 +71,7 @@ pub mod plot;
 mod prunable;
 mod pruner;
 mod ranking;
+mod read_back;
 mod record;
 mod rejected;
 mod report;

@@ -16,8 +16,8 @@ use burn::tensor::{BoolStore, Bytes, DType};
 use burn_pack::{AtomicFile, EXTENSION, Reader, Scalar, Writer};
 
 use super::{catching, header};
-use crate::PruneError;
 use crate::digest::{Digest, Hasher};
+use crate::error::PruneError;
 
 const DIGEST: &str = "burn-prune.sha256";
 const VERSION: &str = "burn-prune.version";

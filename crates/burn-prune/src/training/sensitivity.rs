@@ -7,10 +7,10 @@ use burn::module::Module;
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Prunable, PruneError, Pruner, Target,
-    model::{Inventory, Parameter},
-};
+use crate::amount::Target;
+use crate::error::PruneError;
+use crate::model::{Inventory, Parameter};
+use crate::pruner::Pruner;
 
 /// The user's metric against the sparsity of one parameter at a time (Han et al. 2015).
 ///
@@ -120,7 +120,7 @@ impl SensitivityReport {
         for (path, pruner) in &alone {
             let mut values = Vec::with_capacity(sparsities.len());
             for sparsity in sparsities {
-                let pruned = model.clone().prune(&pruner.to_scheduled(*sparsity))?;
+                let pruned = pruner.to_scheduled(*sparsity).prune(model.clone())?;
                 values.push(measure(&pruned));
             }
             layers.push(LayerSensitivity {
