@@ -73,7 +73,7 @@ impl Pruner {
         reading: &ModelReading,
     ) -> Result<MaskSet, PruneError> {
         let selected = self.targets.select(reading.inventory())?;
-        let mut ranking = Ranking::new(self.pattern, selected, reading)?;
+        let mut ranking = Ranking::new(&self.pattern, selected, reading)?;
         ranking.score(
             reading,
             self.criterion.as_ref(),
@@ -116,7 +116,7 @@ impl Pruner {
             .collect();
         let reading = inventory.read(model, HashSet::new(), &selected, Sharing::OneMask);
         let selected = self.targets.select(reading.inventory())?;
-        let ranking = Ranking::new(self.pattern, selected, &reading)?;
+        let ranking = Ranking::new(&self.pattern, selected, &reading)?;
         ranking.check_importance(&self.importance)?;
         of(ranking)
     }
