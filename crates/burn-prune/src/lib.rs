@@ -57,7 +57,7 @@ mod criterion;
 mod digest;
 mod error;
 mod exact_float;
-mod files;
+pub mod files;
 mod guard;
 mod identity;
 #[cfg(feature = "lottery")]
@@ -78,6 +78,7 @@ mod report;
 #[cfg(feature = "optim")]
 mod schedule;
 mod select;
+mod table;
 mod target;
 #[cfg(feature = "optim")]
 mod training;

@@ -1,6 +1,6 @@
 //! How sparse a model is: plain data first, printing second.
 
-mod table;
+mod display;
 
 use std::collections::HashSet;
 
