@@ -115,6 +115,17 @@ impl RecordFile {
         found.map_err(|error| in_file(&self.path, error))
     }
 
+    /// The record of an optimizer, whose files are of the same format.
+    #[cfg(feature = "optim")]
+    pub(crate) fn into_optimizer_record(self) -> Result<burn::optim::OptimizerRecord, PruneError> {
+        let record = catching(|| burn::optim::OptimizerRecord::from_bytes(self.bytes));
+        match record {
+            Ok(Ok(record)) => Ok(record),
+            Ok(Err(error)) => Err(in_file(&self.path, error)),
+            Err(message) => Err(in_file(&self.path, message)),
+        }
+    }
+
     pub(crate) fn into_record(self) -> Result<ModuleRecord, PruneError> {
         record(self.bytes).map_err(|message| in_file(&self.path, message))
     }
