@@ -5,15 +5,14 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 use burn::train::Learner;
 use burn_prune::Prunable;
-use burn_prune_deploy::{ChannelPruner, Graph, Importance};
 
-use super::net::Net;
+use super::net::{Net, halved_net};
 use super::{adam, momentum, rate, training};
 use crate::common::values;
 use crate::random::example;
 
 /// The largest difference between what two models compute, as a fraction of the largest output.
-fn difference(one: &Net, other: &Net) -> f32 {
+pub(super) fn difference(one: &Net, other: &Net) -> f32 {
     let input = example([4, 1, 28, 28], &Device::flex());
     let [one, other] = [one, other].map(|model| values(model.valid().forward(input.clone())));
     let largest = one.iter().fold(0.0f32, |max, value| max.max(value.abs()));
@@ -25,14 +24,7 @@ fn resumes(optimizer: impl Fn() -> ModuleOptimizer) {
     let device = Device::flex().autodiff();
     let folder = tempfile::tempdir().unwrap();
     let [large, small] = ["large", "small"].map(|name| folder.path().join(name));
-    let graph = Graph::capture(&Net::new(&device), Net::example(&device), Net::forward);
-    let graph = graph.unwrap();
-    let groups = graph.groups().unwrap();
-    let selection = ChannelPruner::new(Importance::l1())
-        .fraction(0.5)
-        .select(&groups)
-        .unwrap();
-    let (masks, plan) = (selection.masks(), selection.plan());
+    let (masks, plan) = halved_net();
     let masked = || Net::new(&device).with_masks(&masks).unwrap();
 
     training(&large, 2).launch(Learner::new(masked(), optimizer(), rate()));

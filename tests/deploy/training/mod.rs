@@ -5,6 +5,7 @@ mod checkpoint;
 mod checkpoint_kills;
 mod checkpoint_refusals;
 mod net;
+mod own_loop;
 
 use std::path::Path;
 
@@ -50,7 +51,7 @@ where
     };
     SupervisedTraining::new(folder, loader(), loader())
         .num_epochs(epochs)
-        .renderer(Box::new(EpochLines::new()))
+        .renderer(Box::new(EpochLines::to(std::io::sink())))
         .with_application_logger(None)
         .with_checkpointing_strategy(KeepLastNCheckpoints::new(epochs))
         .with_default_checkpointers()

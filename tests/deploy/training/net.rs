@@ -5,6 +5,8 @@ use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, activation::relu};
 use burn::train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
+use burn_prune::MaskSet;
+use burn_prune_deploy::{ChannelPruner, Graph, Groups, Importance, ShrinkPlan};
 use examples_shared::ImageBatch;
 
 use crate::random::{example, randomised};
@@ -89,4 +91,24 @@ impl InferenceStep for Net {
     fn step(&self, batch: ImageBatch) -> ClassificationOutput {
         self.classify(batch)
     }
+}
+
+/// What must go together in it.
+pub(crate) fn groups() -> Groups {
+    let device = Device::flex();
+    let graph = Graph::capture(&Net::new(&device), Net::example(&device), Net::forward);
+    graph.unwrap().groups().unwrap()
+}
+
+/// Masks that prune half of the channels of each group, and the plan that cuts them.
+pub(crate) fn halved_net() -> (MaskSet, ShrinkPlan) {
+    let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
+    let selection = pruner.select(&groups()).unwrap();
+    (selection.masks(), selection.plan())
+}
+
+/// The plan that cuts a fraction of the channels of each group.
+pub(crate) fn plan_without(fraction: f64) -> ShrinkPlan {
+    let pruner = ChannelPruner::new(Importance::l1()).fraction(fraction);
+    pruner.select(&groups()).unwrap().plan()
 }
