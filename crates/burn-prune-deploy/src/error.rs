@@ -124,6 +124,16 @@ pub enum DeployError {
         /// Its shape in the model.
         found: String,
     },
+    /// Masks meet the graph of another model.
+    #[error("these masks are of another model: `{path}` should be {expected}, found {found}")]
+    MaskMismatch {
+        /// Dotted path of the parameter.
+        path: String,
+        /// The shape of its mask.
+        expected: String,
+        /// Its shape in the graph.
+        found: String,
+    },
     /// The smaller model does not compute what was planned.
     #[error(
         "the shrunk model does not have the planned graph: {difference}{}",

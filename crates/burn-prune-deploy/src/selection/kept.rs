@@ -1,9 +1,10 @@
-use burn_prune::{Mask, MaskSet};
+use burn_prune::MaskSet;
 
-use super::Shortfall;
+use super::masked::{self, Masked};
 use crate::DeployError;
 use crate::graph::Graph;
 use crate::groups::{GradientHazard, Groups};
+use crate::pruning::Shortfall;
 use crate::shrink::{ShrinkPlan, predict};
 
 /// Which units go: what [`ChannelPruner`](crate::ChannelPruner) chose, or the caller.
@@ -23,7 +24,27 @@ impl Selection {
         Self::from_kept(groups, kept, Vec::new())
     }
 
-    pub(super) fn from_kept(
+    /// The units that masks remove: those of which all that can be masked is masked.
+    ///
+    /// # Errors
+    /// When the masks are of another model.
+    pub fn from_masks(groups: &Groups, masks: &MaskSet) -> Result<Self, DeployError> {
+        let graph = groups.graph();
+        let masked = Masked::of(graph, masks)?;
+        let mut selection = Self::new(groups);
+        for (group, kept) in groups.groups().iter().zip(&mut selection.kept) {
+            for (unit, kept) in group.units.iter().zip(kept.iter_mut()) {
+                *kept = !masked.has_unit(graph, unit);
+            }
+            // An axis of size 0 cannot be.
+            if !kept.contains(&true) {
+                kept[0] = true;
+            }
+        }
+        Ok(selection)
+    }
+
+    pub(crate) fn from_kept(
         groups: &Groups,
         kept: Vec<Vec<bool>>,
         shortfalls: Vec<Shortfall>,
@@ -99,38 +120,15 @@ impl Selection {
             log::warn!("{hazard}");
         }
         let graph = self.groups.graph();
-        let mut kept: Vec<Option<Vec<bool>>> = vec![None; graph.parameters.len()];
+        let mut masked = Masked::nothing(graph);
         for (group, units) in self.groups.groups().iter().zip(&self.kept) {
             let removed = group.units.iter().zip(units).filter(|(_, kept)| !**kept);
-            for member in removed.flat_map(|(unit, _)| &unit.members) {
-                let parameter = &graph[member.parameter];
-                if !parameter.can_be_masked() {
-                    continue;
-                }
-                let shape = graph.shape(parameter.tensor);
-                let inner: usize = shape[member.axis + 1..].iter().product();
-                let outer: usize = shape[..member.axis].iter().product();
-                let size = shape[member.axis];
-                let kept = kept[member.parameter.index()]
-                    .get_or_insert_with(|| vec![true; outer * size * inner]);
-                for block in 0..outer {
-                    for index in &member.indices {
-                        let start = (block * size + index) * inner;
-                        kept[start..start + inner].fill(false);
-                    }
-                }
+            for member in removed.flat_map(|(unit, _)| masked::maskable(graph, unit)) {
+                let entries = masked::entries(graph, member);
+                masked.remove(graph, member.parameter, entries);
             }
         }
-        let masks = graph.parameters.iter().zip(kept);
-        let masks = masks.filter_map(|(parameter, kept)| Some((parameter, kept?)));
-        let masks = masks.flat_map(|(parameter, kept)| {
-            let mask = Mask::from_kept(graph.shape(parameter.tensor), &kept);
-            let mask = mask.expect("one value an entry");
-            parameter
-                .paths()
-                .map(move |path| (path.to_string(), mask.clone()))
-        });
-        masks.collect()
+        masked.to_masks(graph)
     }
 
     /// Those of the groups' hazards that units which go lead to.
