@@ -4,7 +4,7 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Int, Tensor};
-use burn_prune::lottery::{Cell, LearningCurve, Trained};
+use burn_prune::lottery::{CellTraining, LearningCurve, Trained};
 use burn_prune::{MaskMode, Prunable, PruneError};
 use serde::Serialize;
 
@@ -67,7 +67,7 @@ impl Training {
     pub(crate) fn run<M: Classifier>(
         &self,
         data: &Data,
-        cell: &Cell<'_>,
+        cell: &CellTraining<'_>,
         model: M,
     ) -> Result<Trained<M>, Box<dyn Error + Send + Sync>> {
         // The zeros are kept after each step, which costs less than masking at every read.
