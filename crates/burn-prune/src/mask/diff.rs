@@ -3,7 +3,7 @@ use std::fmt;
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use serde::{Deserialize, Serialize};
 
-use super::{Mask, MaskSet, packed::intersection_over_union};
+use super::{Mask, MaskSet, value::intersection_over_union};
 use crate::PruneError;
 
 /// What two mask sets keep, by parameter: [`MaskSet::diff`]. Prints as a table.

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use super::{Mask, MaskSet, packed::entries};
+use super::{Mask, MaskSet, value::entries};
 use crate::{PruneError, files};
 
 const MAGIC: &[u8; 8] = b"BURNMASK";

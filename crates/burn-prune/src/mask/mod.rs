@@ -6,19 +6,19 @@
 mod diff;
 mod file;
 mod kernel;
-mod packed;
 mod set;
-mod state;
 mod trust;
+mod value;
+mod weight_mask;
 mod words;
 
 pub use diff::{MaskDiff, ParameterDiff};
-pub use packed::Mask;
 pub use set::{MaskSet, Skipped};
-pub use state::{MaskMode, WeightMask};
+pub use value::Mask;
+pub use weight_mask::{MaskMode, WeightMask};
 
 pub(crate) use kernel::vectorized;
-pub(crate) use packed::WORD_BITS;
-pub(crate) use state::is_read_as_stored;
 pub(crate) use trust::{Answer, Trust};
+pub(crate) use value::WORD_BITS;
+pub(crate) use weight_mask::is_read_as_stored;
 pub(crate) use words::bits;

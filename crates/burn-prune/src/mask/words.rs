@@ -9,7 +9,7 @@ use burn::module::{
 };
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 
-use super::packed::{Mask, WORD_BITS};
+use super::value::{Mask, WORD_BITS};
 
 /// A parameter of words, 32 weights an `i32` on every backend.
 ///

@@ -10,7 +10,7 @@ use burn::tensor::{DType, Device, Int, Tensor};
 use super::fitting::Attachment;
 use super::place::{Place, Places, REPARAMETERIZATION, paths};
 use super::shared::MaskIds;
-use super::{Parameter, step};
+use super::{Parameter, zeroing};
 use crate::mask::{Answer, Mask, MaskMode, Trust, WeightMask, bits};
 
 /// New masks by the place of their weight.
@@ -101,14 +101,14 @@ pub(super) fn attach<M: Module>(model: M, mut masks: NewMasks<'_>, mode: MaskMod
         Some(WeightMask::from_bits(bits, id, mode))
     }));
     // Attaching was a walk over the weights that are masked already.
-    step::zero_after_walk(model, |place| masks.by_place.contains_key(&place))
+    zeroing::zero_after_walk(model, |place| masks.by_place.contains_key(&place))
 }
 
 /// Takes the masks off, which writes their zeros, and attaches them in this mode.
 ///
 /// There must be no other reparameterization: Burn would merge it into its weight.
 pub(crate) fn set_mode<M: Module>(model: M, mode: MaskMode) -> M {
-    let masks = step::masks(&model).into_iter();
+    let masks = zeroing::masks(&model).into_iter();
     let masks: HashMap<Place, WeightMask> = masks
         .map(|attached| (attached.place, attached.into_mask().in_mode(mode)))
         .collect();
@@ -118,7 +118,7 @@ pub(crate) fn set_mode<M: Module>(model: M, mode: MaskMode) -> M {
         masks.get(paths.get(path)?).cloned()
     }));
     // What was kept after the step may have drifted.
-    step::zero_after_step(model)
+    zeroing::zero_after_step(model)
 }
 
 /// Attaches these masks, by the path of their weight, where there are none.
@@ -143,7 +143,7 @@ pub(crate) fn attach_at<M: Module>(
         .filter(|(path, _)| attached.contains(path))
         .map(|(_, place)| place)
         .collect();
-    step::zero_after_walk(model, |place| attached.contains(&place))
+    zeroing::zero_after_walk(model, |place| attached.contains(&place))
 }
 
 /// Attaches the mask that this gives for the path and the device of a weight.

@@ -7,7 +7,7 @@ use burn::module::Module;
 
 use super::attach::{NewMasks, attach};
 use super::place::Place;
-use super::{Inventory, Parameter, step};
+use super::{Inventory, Parameter, zeroing};
 use crate::mask::{Mask, MaskSet};
 use crate::pruner::Pruner;
 use crate::{PruneError, Rejected};
@@ -112,7 +112,7 @@ impl<'a> Fitting<'a> {
         let named: HashSet<Place> = self.masks.iter().map(|(place, _)| *place).collect();
         let changed = changed.filter(|parameter| named.contains(&parameter.place()));
         let changed = changed.map(|parameter| parameter.places.as_slice());
-        step::zero_pruned_of(model, &changed.collect::<Vec<_>>())
+        zeroing::zero_pruned_of(model, &changed.collect::<Vec<_>>())
     }
 }
 

@@ -7,7 +7,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
 use super::place::{Place, Places};
-use super::step;
+use super::zeroing;
 use crate::mask::WeightMask;
 
 /// Writes 0 into the gradients of pruned weights, in place where nothing else holds them.
@@ -19,7 +19,7 @@ pub(crate) fn zero_pruned_gradients<M: Module>(
     model: &M,
     grads: GradientsParams,
 ) -> GradientsParams {
-    let masks = step::masks(model).into_iter();
+    let masks = zeroing::masks(model).into_iter();
     let masks: HashMap<Place, WeightMask> = masks
         .map(|attached| (attached.place, attached.into_mask()))
         .collect();

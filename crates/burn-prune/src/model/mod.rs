@@ -11,13 +11,13 @@ mod place;
 mod readback;
 mod shared;
 mod statistics;
-mod step;
 #[cfg(feature = "optim")]
 mod trainable;
 mod update;
 #[cfg(feature = "optim")]
 mod visit;
 mod weights;
+mod zeroing;
 
 pub(crate) use attach::{attach_at, attach_bits, set_mode};
 pub(crate) use detach::detach;
@@ -36,12 +36,12 @@ pub use shared::shared_parameters;
 pub(crate) use shared::{Sharing, with_fresh_ids};
 pub use statistics::running_statistics;
 #[cfg(feature = "optim")]
-pub(crate) use step::zero_after_optimizer;
-pub(crate) use step::{zero_after_step, zero_pruned};
-#[cfg(feature = "optim")]
 pub(crate) use trainable::check_trainable;
 #[cfg(feature = "pytorch")]
 pub(crate) use update::update;
 #[cfg(feature = "optim")]
 pub(crate) use visit::visit_weights;
 pub(crate) use weights::Values;
+#[cfg(feature = "optim")]
+pub(crate) use zeroing::zero_after_optimizer;
+pub(crate) use zeroing::{zero_after_step, zero_pruned};

@@ -1,11 +1,11 @@
 //! Records of masked models: exact zeros when saving, masks attached when loading.
 
+mod contents;
 mod file;
 mod header;
 mod put;
 #[cfg(feature = "pytorch")]
 pub(crate) mod pytorch;
-mod taken;
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,11 +19,11 @@ use crate::{
     PruneError, Rejected, WeightMask,
     model::{Inventory, attach_bits, zero_after_step, zero_pruned},
 };
+use contents::{Contents, is_mask, mask_path};
 pub(crate) use file::RecordFile;
 #[cfg(feature = "lottery")]
 pub(crate) use file::of_bytes;
 use put::{Ids, Put};
-use taken::{Taken, is_mask, mask_path};
 
 pub(crate) fn masked<M: Module>(model: &M) -> ModuleRecord {
     // `valid` makes new tensors and new running statistics, so the model itself is not touched.
@@ -59,8 +59,8 @@ fn complete<M: Module>(
     model: &M,
     inventory: &Inventory,
     record: ModuleRecord,
-) -> Result<Taken, PruneError> {
-    let taken = Taken::from_record(model, record)?;
+) -> Result<Contents, PruneError> {
+    let contents = Contents::from_record(model, record)?;
     let masked = inventory
         .parameters
         .iter()
@@ -69,15 +69,15 @@ fn complete<M: Module>(
         .flat_map(|known| &known.paths)
         .map(|path| mask_path(path));
     let masks: HashSet<String> = masks.collect();
-    taken.check_complete(|path| !is_mask(path) || masks.contains(path))?;
-    Ok(taken)
+    contents.check_complete(|path| !is_mask(path) || masks.contains(path))?;
+    Ok(contents)
 }
 
 /// Loads weights and masks.
 pub(crate) fn load<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejected<M>> {
     let inventory = Inventory::of(&model);
-    let mut taken = match complete(&model, &inventory, record) {
-        Ok(taken) => taken,
+    let mut contents = match complete(&model, &inventory, record) {
+        Ok(contents) => contents,
         Err(error) => return Err(Rejected::new(model, error)),
     };
     let mode = inventory.mask_mode();
@@ -87,36 +87,36 @@ pub(crate) fn load<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejec
         .iter()
         .filter(|known| !known.is_masked());
     for path in bare.flat_map(|known| &known.paths) {
-        if let Some(bits) = taken.take::<Param<Tensor<1, Int>>>(&mask_path(path)) {
+        if let Some(bits) = contents.take::<Param<Tensor<1, Int>>>(&mask_path(path)) {
             let id = bits.id;
             let bits = bits.into_value();
             masks.insert(path.clone(), WeightMask::from_bits(bits, id, mode));
         }
     }
     let model = attach_bits(model, &masks);
-    Ok(put(model, taken, Ids::OfRecord))
+    Ok(put(model, contents, Ids::OfRecord))
 }
 
 /// Loads weights and statistics, and leaves masks, types and identities as they are.
 pub(crate) fn rewind<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejected<M>> {
-    let taken = Taken::from_record(&model, record);
-    let complete = taken.and_then(|mut taken| {
-        taken.keep_floats();
-        taken.check_complete(|_| true)?;
-        taken.keep_types()?;
-        Ok(taken)
+    let contents = Contents::from_record(&model, record);
+    let complete = contents.and_then(|mut contents| {
+        contents.keep_floats();
+        contents.check_complete(|_| true)?;
+        contents.keep_types()?;
+        Ok(contents)
     });
     match complete {
-        Ok(taken) => Ok(put(model, taken, Ids::OfModel)),
+        Ok(contents) => Ok(put(model, contents, Ids::OfModel)),
         Err(error) => Err(Rejected::new(model, error)),
     }
 }
 
-fn put<M: Module>(model: M, taken: Taken, ids: Ids) -> M {
+fn put<M: Module>(model: M, contents: Contents, ids: Ids) -> M {
     // Statistics of the last batches may be waiting to be taken in, and would replace those of the
     // record later. Making an inference model takes them in now.
     drop(model.valid());
-    let model = model.map(&mut Put::new(taken, ids));
+    let model = model.map(&mut Put::new(contents, ids));
     // A record may hold anything under its masks.
     zero_after_step(model)
 }

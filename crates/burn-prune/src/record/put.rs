@@ -3,11 +3,11 @@
 use burn::module::{ModuleMapper, Param, ParamId};
 use burn::tensor::{Bool, Int, Tensor};
 
-use super::taken::Taken;
+use super::contents::Contents;
 
-/// Puts what was taken into a model.
+/// Puts the contents of a record into a model.
 pub(super) struct Put {
-    taken: Taken,
+    contents: Contents,
     ids: Ids,
     path: Vec<String>,
 }
@@ -22,9 +22,9 @@ pub(super) enum Ids {
 }
 
 impl Put {
-    pub(super) fn new(taken: Taken, ids: Ids) -> Self {
+    pub(super) fn new(contents: Contents, ids: Ids) -> Self {
         Self {
-            taken,
+            contents,
             ids,
             path: Vec::new(),
         }
@@ -45,7 +45,7 @@ macro_rules! put {
             param: Param<Tensor<D, $kind>>,
         ) -> Param<Tensor<D, $kind>> {
             match self
-                .taken
+                .contents
                 .take::<Param<Tensor<D, $kind>>>(&self.path.join("."))
             {
                 Some(found) => {
@@ -69,12 +69,12 @@ impl ModuleMapper for Put {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let path = self.path.join(".");
-        let Some(found) = self.taken.take::<Param<Tensor<D>>>(&path) else {
+        let Some(found) = self.contents.take::<Param<Tensor<D>>>(&path) else {
             return param;
         };
         let id = self.id(found.id, param.id);
         let value = found.into_value();
-        let value = match self.taken.casts.get(&path) {
+        let value = match self.contents.casts.get(&path) {
             Some(dtype) => value.cast(*dtype),
             None => value,
         };

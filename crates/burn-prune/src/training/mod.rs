@@ -5,7 +5,7 @@
 
 mod checkpoint;
 mod clock;
-mod dropped;
+mod dropped_masks;
 #[cfg(feature = "train")]
 mod learner;
 #[cfg(feature = "train")]

@@ -5,7 +5,7 @@ use std::ops::BitAndAssign;
 use rayon::prelude::*;
 
 use super::vectorized;
-use crate::mask::packed::WORD_BITS;
+use crate::mask::value::WORD_BITS;
 
 /// Tiles of 32 rows whose bits are transposed before their weights are walked.
 const TILES: usize = 32;

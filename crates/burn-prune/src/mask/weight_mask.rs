@@ -4,8 +4,8 @@ use burn::tensor::DType;
 use burn::tensor::{Int, Tensor, Transaction};
 
 use super::kernel;
-use super::packed::Mask;
 use super::trust::Trust;
+use super::value::Mask;
 use super::words::Words;
 use crate::model::read_back;
 

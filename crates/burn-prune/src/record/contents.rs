@@ -18,7 +18,7 @@ use crate::{PruneError, WeightMask, mask::WORD_BITS, model::Inventory};
 /// fit. So the record is first loaded by something that has the parameters of the model, and
 /// nothing in them.
 #[derive(Default)]
-pub(super) struct Taken {
+pub(super) struct Contents {
     /// A `Param<Tensor<..>>` each.
     tensors: HashMap<String, Box<dyn Any + Send>>,
     /// Places without a tensor in the record, with their shape, in the order of the model.
@@ -50,7 +50,7 @@ fn holds(wide: DType, narrow: DType) -> bool {
     )
 }
 
-impl Taken {
+impl Contents {
     /// Takes what the record has for this model: every parameter, the masks that are attached, and
     /// a mask for every weight that could carry one.
     ///
@@ -73,8 +73,8 @@ impl Taken {
         let loaded = loaded.map_err(failed)?;
         loaded.map_err(|error| failed(error.to_string()))?;
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut taken = std::mem::take(&mut *found);
-        taken.other_kind.take().map_or(Ok(taken), Err)
+        let mut contents = std::mem::take(&mut *found);
+        contents.other_kind.take().map_or(Ok(contents), Err)
     }
 
     /// Refuses a record that lacks a parameter of the model.
@@ -139,7 +139,7 @@ struct Taker<M> {
     model: M,
     /// Weights without a mask.
     bare: HashSet<String>,
-    found: Arc<Mutex<Taken>>,
+    found: Arc<Mutex<Contents>>,
 }
 
 impl<M> fmt::Debug for Taker<M> {
@@ -155,7 +155,7 @@ impl<M: Module> Module for Taker<M> {
             mapper,
             path: Vec::new(),
             bare: &self.bare,
-            taken: &mut found,
+            contents: &mut found,
         });
         drop(found);
         self
@@ -194,7 +194,7 @@ struct Offer<'a, Mapper> {
     mapper: &'a mut Mapper,
     path: Vec<String>,
     bare: &'a HashSet<String>,
-    taken: &'a mut Taken,
+    contents: &'a mut Contents,
 }
 
 /// Offers a parameter without a value, and gives the type of number that the record has for it.
@@ -212,10 +212,10 @@ macro_rules! offer {
         let path = $offer.path.join(".");
         if param.id != id && param.shape() == shape {
             let dtype: DType = param.base().dtype();
-            $offer.taken.tensors.insert(path, Box::new(param));
+            $offer.contents.tensors.insert(path, Box::new(param));
             Some(dtype)
         } else {
-            $offer.taken.missing.push((path, shape.to_vec()));
+            $offer.contents.missing.push((path, shape.to_vec()));
             None
         }
     }};
@@ -228,7 +228,7 @@ impl<Mapper: ModuleMapper> Offer<'_, Mapper> {
             let path = self.path.join(".");
             let message = format!("`{path}` is {record:?} in the record, expected {expected}");
             let error = PruneError::Record { message };
-            self.taken.other_kind.get_or_insert(error);
+            self.contents.other_kind.get_or_insert(error);
         }
     }
 
@@ -238,7 +238,7 @@ impl<Mapper: ModuleMapper> Offer<'_, Mapper> {
         for name in names {
             self.enter_module(name, "");
         }
-        self.taken.not_floats.insert(self.path.join("."));
+        self.contents.not_floats.insert(self.path.join("."));
         let shape = [weights.div_ceil(WORD_BITS)].into();
         let record = offer!(self, map_int, Int, device, shape, |bits: Tensor<D, Int>| {
             bits.cast(DType::I32)
@@ -283,7 +283,7 @@ impl<Mapper: ModuleMapper> ModuleVisitor for Offer<'_, Mapper> {
         });
         if let Some(record) = record.filter(|record| *record != model) {
             let path = self.path.join(".");
-            self.taken.other_types.push(OtherType {
+            self.contents.other_types.push(OtherType {
                 path,
                 model,
                 record,
@@ -295,7 +295,7 @@ impl<Mapper: ModuleMapper> ModuleVisitor for Offer<'_, Mapper> {
     }
 
     fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
-        self.taken.not_floats.insert(self.path.join("."));
+        self.contents.not_floats.insert(self.path.join("."));
         let dtype = param.is_initialized().then(|| param.base().dtype());
         let cast = move |empty: Tensor<D, Int>| match dtype {
             Some(dtype) => empty.cast(dtype),
@@ -309,7 +309,7 @@ impl<Mapper: ModuleMapper> ModuleVisitor for Offer<'_, Mapper> {
     }
 
     fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
-        self.taken.not_floats.insert(self.path.join("."));
+        self.contents.not_floats.insert(self.path.join("."));
         let (device, shape) = (param.lazy_device(), param.lazy_shape());
         let record = offer!(self, map_bool, Bool, device, shape, |empty| empty);
         self.check_kind(record, "booleans", DType::is_bool);
