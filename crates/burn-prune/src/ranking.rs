@@ -11,7 +11,7 @@ use crate::{
     Allocation, Criterion, Mask, MaskSet, Pattern, PruneError, Scores, Target, Units, Weight,
     allocation::{Counts, Floor, Share},
     mask::Skipped,
-    model::{Parameter, ReadBack, Values},
+    model::{ModelReading, Parameter, Values},
     pattern::Groups,
     pruner::Importance,
     select::{Candidates, prune_lowest},
@@ -42,7 +42,7 @@ impl<'a> Ranking<'a> {
     pub(crate) fn new(
         pattern: &'a Pattern,
         selected: Vec<Selected<'a>>,
-        read: &ReadBack,
+        read: &ModelReading,
     ) -> Result<Self, PruneError> {
         let mut ranking = Self {
             pattern,
@@ -98,7 +98,7 @@ impl<'a> Ranking<'a> {
     /// place.
     pub(crate) fn score(
         &mut self,
-        read: &ReadBack,
+        read: &ModelReading,
         criterion: &dyn Criterion,
         importance: &BTreeMap<String, Importance>,
         normalize: bool,

@@ -10,7 +10,7 @@ use crate::allocation::Allocation;
 use crate::allocation::Ends;
 use crate::error::PruneError;
 use crate::mask::MaskSet;
-use crate::model::{Inventory, Parameter, Place, ReadBack, Sharing};
+use crate::model::{Inventory, ModelReading, Parameter, Place, Sharing};
 use crate::pattern::Pattern;
 use crate::ranking::{Ranking, importance_of};
 
@@ -32,17 +32,17 @@ impl Pruner {
         Ok(self.choose(lost, model)?.1)
     }
 
-    /// [`masks_with`](Self::masks_with), and the parameters that they are for.
+    /// [`masks_with`](Self::masks_with), and what has been read of the model for them.
     pub(crate) fn choose<M: Module>(
         &self,
         lost: &BTreeMap<String, usize>,
         model: &M,
-    ) -> Result<(Inventory, MaskSet), PruneError> {
-        let mut inventory = Inventory::of(model);
+    ) -> Result<(ModelReading, MaskSet), PruneError> {
+        let inventory = Inventory::of(model);
         let wanted = self.wanted(&inventory)?;
-        let read = inventory.read(model, wanted.weights, &wanted.selected, Sharing::OneMask);
-        let masks = self.masks_with_of(lost, &inventory, &read)?;
-        Ok((inventory, masks))
+        let reading = inventory.read(model, wanted.weights, &wanted.selected, Sharing::OneMask);
+        let masks = self.masks_with_of(lost, &reading)?;
+        Ok((reading, masks))
     }
 
     /// What has to be initialized and read before [`masks_of`](Self::masks_of).
@@ -63,24 +63,19 @@ impl Pruner {
 
     /// [`masks`](Self::masks) of a model that has been read.
     #[cfg(feature = "lottery")]
-    pub(crate) fn masks_of(
-        &self,
-        inventory: &Inventory,
-        read: &ReadBack,
-    ) -> Result<MaskSet, PruneError> {
-        self.masks_with_of(&BTreeMap::new(), inventory, read)
+    pub(crate) fn masks_of(&self, reading: &ModelReading) -> Result<MaskSet, PruneError> {
+        self.masks_with_of(&BTreeMap::new(), reading)
     }
 
     fn masks_with_of(
         &self,
         lost: &BTreeMap<String, usize>,
-        inventory: &Inventory,
-        read: &ReadBack,
+        reading: &ModelReading,
     ) -> Result<MaskSet, PruneError> {
-        let selected = self.targets.select(inventory)?;
-        let mut ranking = Ranking::new(&self.pattern, selected, read)?;
+        let selected = self.targets.select(reading.inventory())?;
+        let mut ranking = Ranking::new(&self.pattern, selected, reading)?;
         ranking.score(
-            read,
+            reading,
             self.criterion.as_ref(),
             &self.importance,
             self.normalize,
@@ -114,14 +109,14 @@ impl Pruner {
         model: &M,
         of: impl FnOnce(Ranking<'_>) -> Result<T, PruneError>,
     ) -> Result<T, PruneError> {
-        let mut inventory = Inventory::of(model);
+        let inventory = Inventory::of(model);
         let selected = self.targets.select(&inventory)?.into_iter();
         let selected = selected
             .map(|selected| selected.parameter.place())
             .collect();
-        let read = inventory.read(model, HashSet::new(), &selected, Sharing::OneMask);
-        let selected = self.targets.select(&inventory)?;
-        let ranking = Ranking::new(&self.pattern, selected, &read)?;
+        let reading = inventory.read(model, HashSet::new(), &selected, Sharing::OneMask);
+        let selected = self.targets.select(reading.inventory())?;
+        let ranking = Ranking::new(&self.pattern, selected, &reading)?;
         ranking.check_importance(&self.importance)?;
         of(ranking)
     }

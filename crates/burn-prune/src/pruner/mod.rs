@@ -1,6 +1,7 @@
 //! The four axes together.
 
 mod choosing;
+mod pruning;
 #[cfg(feature = "optim")]
 mod variants;
 

@@ -4,7 +4,7 @@ use burn::module::ParamId;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::PruneError;
+use crate::error::PruneError;
 
 /// Changes the tensors that an optimizer keeps: momentum, moments and the like.
 ///
