@@ -57,9 +57,10 @@ fn earlier(
         },
         (false, false) => verdict(other_stop, ticket),
     };
-    let censored = match censored(TICKET, 7) || censored(other, round) {
-        true => "; censored: a minimum is the last evaluation",
-        false => "",
+    let censored = if censored(TICKET, 7) || censored(other, round) {
+        "; censored: a minimum is the last evaluation"
+    } else {
+        ""
     };
     Some(format!(
         "At {} of the weights the ticket reaches its lowest validation loss earlier than {name}: \

@@ -66,6 +66,6 @@ mod tests {
         assert!(matches!(corner(&plot), SeriesLabelPosition::UpperRight));
         // A level lies along the whole width.
         let plot = plot.reference(Reference::new("dense", 0.9));
-        assert!(matches!(corner(&plot), SeriesLabelPosition::LowerRight));
+        assert!(matches!(corner(&plot), SeriesLabelPosition::LowerLeft));
     }
 }
