@@ -1,12 +1,13 @@
-//! What a study reads of a model.
+//! The masks of a model, and those that pruners choose for the next round.
 
 use std::collections::HashSet;
 
 use burn::module::Module;
 
+use crate::error::PruneError;
+use crate::mask::MaskSet;
 use crate::model::{Inventory, ModelReading, Parameter, Sharing};
-use crate::pruner::Wanted;
-use crate::{MaskSet, PruneError, Pruner};
+use crate::pruner::{Pruner, Wanted};
 
 /// The masks of a model, and what pruners make of them.
 pub(super) struct Masks {
@@ -31,9 +32,11 @@ impl Masks {
     /// With the reason for which one of the pruners cannot be asked at all.
     fn read<M: Module>(model: &M, pruners: &[Pruner]) -> (ModelReading, Option<PruneError>) {
         let inventory = Inventory::of(model);
-        let wanted = pruners.iter().map(|pruner| pruner.wanted(&inventory));
-        let wanted: Result<Vec<Wanted>, PruneError> = wanted.collect();
-        let (wanted, refused) = match wanted {
+        let of_all: Result<Vec<Wanted>, PruneError> = pruners
+            .iter()
+            .map(|pruner| pruner.wanted(&inventory))
+            .collect();
+        let (wanted, refused) = match of_all {
             Ok(wanted) => (wanted, None),
             Err(error) => (Vec::new(), Some(error)),
         };
@@ -42,8 +45,8 @@ impl Masks {
             selected.extend(wanted.selected);
             weights.extend(wanted.weights);
         }
-        let masked = inventory.parameters.iter();
-        let masked = masked.filter(|known| known.is_masked());
+        let parameters = inventory.parameters.iter();
+        let masked = parameters.filter(|known| known.is_masked());
         selected.extend(masked.map(Parameter::place));
         let reading = inventory.read(model, weights, &selected, Sharing::OneMask);
         (reading, refused)
@@ -108,7 +111,8 @@ mod tests {
 
     use super::*;
     use crate::lottery::{
-        Cell, Control, Event, LearningCurve, LotteryTicketSearch, Method, Moment, Rewind, Trained,
+        CellTraining, Control, Event, LearningCurve, LotteryTicketSearch, Method, Moment, Rewind,
+        Trained,
     };
     use crate::read_back::count;
     use crate::{Criterion, Magnitude, Prunable, Scores, Units, Weight};
@@ -123,7 +127,7 @@ mod tests {
             linear.weight = Param::from_tensor(linear.weight.val().cast(DType::F64));
             linear
         };
-        let train = |cell: &Cell<'_>, model: Linear| {
+        let train = |cell: &CellTraining<'_>, model: Linear| {
             let mut curve = LearningCurve::new();
             for step in cell.schedule() {
                 curve.push(step + 1, 1.0);
