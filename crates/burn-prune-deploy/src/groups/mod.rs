@@ -4,7 +4,7 @@ mod coupling;
 mod display;
 mod group;
 mod hazard;
-mod reshape;
+pub(crate) mod reshape;
 mod rules;
 mod zeros;
 
