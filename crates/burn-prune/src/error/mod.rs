@@ -1,6 +1,7 @@
-//! What can go wrong.
+//! What can go wrong: [`PruneError`], and its messages in `message`.
 
 mod message;
+mod path;
 
 /// Why an operation was refused.
 ///
@@ -21,17 +22,14 @@ pub enum PruneError {
         /// The value given.
         found: f64,
     },
-    /// A norm that is none: zero, negative or not a number.
+    /// An invalid order of a norm: zero, negative or not a number.
     #[error("the order n of an L_n norm must be positive, inf or -inf, found {found}")]
     InvalidNorm {
         /// The value given.
         found: f64,
     },
     /// More units were asked for than are left.
-    #[error(
-        "cannot prune {requested} of `{parameter}`: only {available} are still unpruned; ask for \
-         {available} or fewer"
-    )]
+    #[error(fmt = message::count_too_large)]
     CountTooLarge {
         /// The parameter, or all of them under a global allocation.
         parameter: String,
@@ -40,7 +38,7 @@ pub enum PruneError {
         /// What is left.
         available: usize,
     },
-    /// A floor that is none: a density outside of `[0, 1]`, or not a number.
+    /// A minimum density outside of `[0, 1]`, or not a number.
     #[error("the minimum density must be between 0 and 1, found {found}")]
     InvalidDensity {
         /// The value given.
@@ -51,30 +49,28 @@ pub enum PruneError {
     FloorContradictsAmount {
         /// The parameter, or all of them under a global allocation.
         parameter: String,
-        /// How many units are to go.
+        /// How many units should be pruned.
         requested: usize,
         /// How many units the floor keeps.
         floor: usize,
-        /// How many units can go.
+        /// How many units can be pruned.
         available: usize,
     },
     /// N:M sparsity with no N, or with an N above M.
-    #[error("N:M sparsity keeps 1 to M of each M, found {n}:{m}")]
+    #[error("N:M sparsity keeps N of every M weights, with N from 1 to M, found {n}:{m}")]
     InvalidNM {
         /// Weights to keep.
         n: usize,
         /// Weights in a group.
         m: usize,
     },
-    /// N:M sparsity says by itself how much goes.
-    #[error(
-        "N:M sparsity says by itself how much is pruned: leave out the {what} given to the pruner"
-    )]
+    /// A setting beside an N:M pattern, which says itself how much is pruned.
+    #[error("an N:M pattern says itself how much is pruned: remove the {what} from the pruner")]
     NMDecides {
         /// "amount", "allocation" or "floor".
         what: &'static str,
     },
-    /// A schedule that makes no sense.
+    /// A schedule with an invalid field.
     #[error("`{field}` of the pruning schedule must be {expected}, found {found}")]
     InvalidSchedule {
         /// The field.
@@ -84,15 +80,15 @@ pub enum PruneError {
         /// What it is.
         found: String,
     },
-    /// A checkpoint of a training that prunes in another way.
-    #[error("{file} was made with another pruning recipe: {}", differences.join("; "))]
+    /// A checkpoint of a training with another pruner or schedule.
+    #[error(fmt = message::recipe_mismatch)]
     RecipeMismatch {
         /// The checkpoint.
         file: String,
         /// The fields that differ, as [`differences`](crate::differences) tells them.
         differences: Vec<String>,
     },
-    /// A checkpoint of a `Pruning` of a version that this library does not resume.
+    /// A checkpoint of a `Pruning` of a version that this release does not resume.
     #[error(fmt = message::checkpoint_version)]
     CheckpointVersion {
         /// The checkpoint.
@@ -141,23 +137,16 @@ pub enum PruneError {
         matrix: [usize; 2],
     },
     /// The pruner was not told how much to prune.
-    #[error(
-        "the pruner has no amount: call `amount`, `to_sparsity`, or use `Allocation::per_layer`"
-    )]
+    #[error("the pruner has no amount: set `amount`, `to_sparsity` or `Allocation::per_layer`")]
     NoAmount,
     /// No parameter was selected.
-    #[error(
-        "nothing to prune: no Linear or Conv weight among [{found}]; select parameters with \
-         `include` or `only`"
-    )]
+    #[error(fmt = message::nothing_to_prune)]
     NothingToPrune {
         /// The float parameters that the model has.
         found: String,
     },
     /// A parameter group matches no prunable parameter.
-    #[error(
-        "the group given to `{method}` matches no prunable parameter: {group}; the model has [{found}]"
-    )]
+    #[error(fmt = message::group_matches_nothing)]
     GroupMatchesNothing {
         /// The method of the pruner that received the group.
         method: &'static str,
@@ -188,7 +177,7 @@ pub enum PruneError {
     },
     /// Channels, blocks or N:M groups of a tensor with fewer than two dimensions.
     #[error(
-        "this pattern needs at least 2 dimensions, but `{path}` has shape {shape:?}; exclude it"
+        "the pattern needs at least 2 dimensions, but `{path}` has shape {shape:?}; exclude it"
     )]
     RankTooLow {
         /// Path of the parameter.
@@ -197,7 +186,7 @@ pub enum PruneError {
         shape: Vec<usize>,
     },
     /// A score is NaN or infinite.
-    #[error("the score of unit {unit} of `{path}` is {found}: scores must be finite")]
+    #[error(fmt = message::non_finite_score)]
     NonFiniteScore {
         /// Path of the parameter.
         path: String,
@@ -207,7 +196,7 @@ pub enum PruneError {
         found: f64,
     },
     /// A criterion returned the wrong number of scores.
-    #[error("the criterion returned {found} scores for `{path}`, which has {expected} units")]
+    #[error(fmt = message::score_count)]
     ScoreCount {
         /// Path of the parameter.
         path: String,
@@ -227,7 +216,7 @@ pub enum PruneError {
         found: Vec<usize>,
     },
     /// Importance scores for a parameter that is not pruned.
-    #[error("importance scores were given for `{path}`, but the pruner selects only [{selected}]")]
+    #[error(fmt = message::importance_unused)]
     ImportanceUnused {
         /// The path given.
         path: String,
@@ -254,7 +243,7 @@ pub enum PruneError {
         /// Number of entries given.
         found: usize,
     },
-    /// A mask whose path no parameter has.
+    /// A mask for a path that the model has no parameter at.
     #[error("no parameter for the mask `{path}`: the model has [{found}]")]
     MaskFitsNothing {
         /// The path of the mask.
@@ -266,9 +255,7 @@ pub enum PruneError {
     #[error("the mask set is empty: there is nothing to attach")]
     NoMasks,
     /// The parameter is quantized.
-    #[error(
-        "`{path}` is quantized ({dtype}): prune first, make it permanent, and quantize afterwards"
-    )]
+    #[error("`{path}` is quantized ({dtype}): prune first, make it permanent, then quantize")]
     Quantized {
         /// Path of the parameter.
         path: String,
@@ -289,11 +276,11 @@ pub enum PruneError {
         /// Path of the statistic.
         path: String,
     },
-    /// There are no masks to take off or to make permanent.
-    #[error("the model has no masks: there is nothing to take off or to make permanent")]
+    /// The model has no masks, so none can be detached or made permanent.
+    #[error("the model has no masks to detach or make permanent: prune it first")]
     NotPruned,
-    /// A mask file is of a version that this library does not know.
-    #[error("{file}: a mask file of version {found}, but this library reads up to {supported}")]
+    /// A mask file of a version that this release does not read.
+    #[error(fmt = message::mask_file_version)]
     MaskFileVersion {
         /// The file.
         file: String,
@@ -302,7 +289,7 @@ pub enum PruneError {
         /// The newest version that can be read.
         supported: u32,
     },
-    /// A mask file is damaged, or is none, or cannot be read or written.
+    /// A mask file that is damaged, is not a mask file, or cannot be read or written.
     #[error("{file}: {message}")]
     MaskFile {
         /// The file.
@@ -324,11 +311,8 @@ pub enum PruneError {
         /// What the criterion said.
         message: String,
     },
-    /// A mask of another framework with a value that says neither kept nor pruned.
-    #[error(
-        "the mask of `{path}` is {found} at index {index}: it must be 1 where a weight is kept \
-         and 0 where it is pruned"
-    )]
+    /// A mask of another framework with a value other than 0 and 1.
+    #[error(fmt = message::mask_value)]
     MaskValue {
         /// Path of the parameter.
         path: String,
@@ -347,7 +331,7 @@ pub enum PruneError {
         /// The type that the record has.
         found: String,
     },
-    /// Weights that had masks have none.
+    /// Weights have lost their masks.
     #[error(fmt = message::masks_lost)]
     MasksLost {
         /// Their paths, in the order of the model.
@@ -359,7 +343,7 @@ pub enum PruneError {
         /// The parameters that would be pruned without it.
         excluded: String,
     },
-    /// Two masks that are not equal for one shared parameter.
+    /// Different masks for one shared parameter.
     #[error(fmt = message::masks_differ)]
     MasksDiffer {
         /// A path of the parameter.
@@ -367,7 +351,7 @@ pub enum PruneError {
         /// Another one.
         other: String,
     },
-    /// A selection that has one place of a shared parameter and not another.
+    /// A selection that covers one place of a shared parameter and not another.
     #[error(fmt = message::part_of_shared)]
     PartOfShared {
         /// The method of the pruner that received the selection.
@@ -377,7 +361,7 @@ pub enum PruneError {
         /// A path that it does not have.
         other: String,
     },
-    /// Parameters of one id that Burn's optimizers would mistake for each other.
+    /// Different parameters with one id, which Burn's optimizers would mix up.
     #[error(fmt = message::shared_id)]
     SharedId {
         /// The path that is first in the model.
@@ -385,12 +369,8 @@ pub enum PruneError {
         /// The path whose gradient it would get.
         other: String,
     },
-    /// Two settings for one shared parameter.
-    #[error(
-        "`{path}` and `{other}` are one shared parameter, but are given {what} that differ: give \
-         them under one of its paths, or, where the paths belong to two models that are to be pruned \
-         apart, give one of the models ids of its own with `Prunable::with_fresh_ids`"
-    )]
+    /// Different settings for one shared parameter.
+    #[error(fmt = message::places_differ)]
     PlacesDiffer {
         /// What is given.
         what: &'static str,
@@ -399,22 +379,4 @@ pub enum PruneError {
         /// Another one.
         other: String,
     },
-}
-
-impl PruneError {
-    /// Names the parameter in an error about masks that did not know it.
-    pub(crate) fn at(self, at: &str) -> Self {
-        match self {
-            Self::MaskShape {
-                path,
-                expected,
-                found,
-            } if path.is_empty() => Self::MaskShape {
-                path: at.to_string(),
-                expected,
-                found,
-            },
-            other => other,
-        }
-    }
 }
