@@ -119,9 +119,9 @@ pub(super) fn masks_lost(paths: &[String], f: &mut Formatter) -> Result {
     let paths = list(paths, |path| format!("`{path}`"));
     write!(
         f,
-        "{paths} lost their masks: Burn drops a mask when the `Param` in a field is written to \
-         (`Param::map`, `set_require_grad`, `init_mapper`); change weights with a `ModuleMapper`, \
-         and put the masks back with `MaskGuard::restore`"
+        "the masks of {paths} are gone: Burn drops a mask when the `Param` in a field is written \
+         to (`Param::map`, `set_require_grad`, `init_mapper`); change weights with a \
+         `ModuleMapper`, and put the masks back with `MaskGuard::restore`"
     )
 }
 
@@ -216,8 +216,7 @@ pub(super) fn score_count(
 ) -> Result {
     write!(
         f,
-        "the criterion returned {found} scores for `{path}`, which has {expected} units: it must \
-         return one score for each unit"
+        "the criterion returned {found} scores for `{path}`, which has {expected} units"
     )
 }
 

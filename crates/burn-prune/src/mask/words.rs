@@ -9,7 +9,8 @@ use burn::module::{
 };
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 
-use super::value::{Mask, WORD_BITS};
+use super::kernel::WORD_BITS;
+use super::value::Mask;
 
 /// A parameter of words, 32 weights an `i32` on every backend.
 ///

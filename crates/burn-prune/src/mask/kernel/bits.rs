@@ -4,8 +4,7 @@ use std::ops::BitAndAssign;
 
 use rayon::prelude::*;
 
-use super::vectorized;
-use crate::mask::value::WORD_BITS;
+use super::{WORD_BITS, vectorized};
 
 /// Tiles of 32 rows whose bits are transposed before their weights are walked.
 const TILES: usize = 32;
