@@ -28,6 +28,7 @@ use crate::table::Table;
 /// # Ok::<(), burn_prune::PruneError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct MaskDiff {
     /// The parameters of both sets, those of the first set first.
     pub parameters: Vec<ParameterDiff>,
@@ -35,6 +36,7 @@ pub struct MaskDiff {
 
 /// Weights of one parameter, by which of two masks keep them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ParameterDiff {
     /// Path of the parameter.
     pub path: String,

@@ -92,7 +92,7 @@ impl<'a> Fitting<'a> {
         }
     }
 
-    /// The mode of the masks that are there, which new ones are to have.
+    /// The mode of the masks that are there, which new masks get too.
     pub(super) fn mask_mode(&self) -> MaskMode {
         self.inventory.mask_mode()
     }

@@ -58,7 +58,7 @@ impl Inventory {
         self.by_path.clear();
         for (index, parameter) in self.parameters.iter().enumerate() {
             for path in &parameter.paths {
-                // Should a module call two parameters the same, the first is meant.
+                // If a module gives two parameters one path, it means the first.
                 self.by_path.entry(path.clone()).or_insert(index);
             }
         }
@@ -66,8 +66,8 @@ impl Inventory {
 
     /// Initializes these parameters of the model, and learns their shapes.
     ///
-    /// A lazy parameter tells the shape that it is initialized with, which for a `Linear` in column
-    /// layout is not the shape that it has.
+    /// A lazy parameter reports the shape that it is initialized with, which for a `Linear` in column
+    /// layout is not its shape afterwards.
     pub(crate) fn initialize<M: Module>(&mut self, model: &M, parameters: &HashSet<Place>) {
         let wanted = self
             .parameters

@@ -1,11 +1,11 @@
 //! Records on disk: Burn's container with a digest of itself, which plain Burn passes over.
 //!
-//! Burn's own records (`.bpk`) have no checksum, and neither have those of burn-prune before the
-//! digest: a damaged byte may well be a weight. Files with a digest are checked byte by byte.
+//! Burn's own records (`.bpk`) have no checksum, and neither have those of burn-prune from before the
+//! digest: a damaged byte there may go unnoticed. Files with a digest are checked byte by byte.
 //!
 //! The digest is among the metadata of the container: the SHA-256 of the whole file with zeros in
 //! the place of the digest. A second entry, among the scalars, gives the version; so a file whose
-//! entry for the digest is damaged is not taken for one without.
+//! entry for the digest is damaged is not mistaken for one without.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};

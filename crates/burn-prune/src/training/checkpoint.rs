@@ -1,4 +1,4 @@
-//! Checkpoints of a pruning training: whether one fits, and what can be had of it.
+//! Checkpoints of a `Pruning`: whether one fits, and loading it.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::error::PruneError;
 use crate::record::{self, RecordFile};
 use crate::rejected::{Rejected, accept};
 
-/// Refuses what cannot be loaded, or is of another training.
+/// Refuses what cannot be loaded, or belongs to another training.
 pub(super) fn check<M: Module + ModuleDisplay>(
     pruning: &Pruning<M>,
     path: &Path,
@@ -21,7 +21,7 @@ pub(super) fn check<M: Module + ModuleDisplay>(
     record::check(pruning, record).map_err(|error| in_file(path, error))
 }
 
-/// Loads the checkpoint of a training that is the same.
+/// Loads a checkpoint of the same training.
 pub(super) fn resume<M: Module + ModuleDisplay>(
     pruning: Pruning<M>,
     path: &Path,
@@ -56,7 +56,8 @@ fn words(file: &RecordFile, name: &str, path: &Path) -> Result<Vec<i32>, PruneEr
     let found = file.tensor(&format!("clock.{name}"))?;
     let (dtype, bytes) = found.ok_or_else(|| {
         failed(format!(
-            "this is no checkpoint of a `Pruning`: it has no {name}"
+            "this is no checkpoint of a `Pruning`: it has no {name}; load records of plain models with \
+             `Prunable::load_masked`"
         ))
     })?;
     let (words, rest) = bytes.as_chunks::<4>();

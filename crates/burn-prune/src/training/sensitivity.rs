@@ -35,6 +35,7 @@ use crate::table::Table;
 /// # Ok::<(), burn_prune::PruneError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SensitivityReport {
     /// The metric of the model as it is.
     pub baseline: f64,
@@ -46,6 +47,7 @@ pub struct SensitivityReport {
 
 /// The metric against the sparsity of one parameter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct LayerSensitivity {
     /// Path of the parameter.
     pub path: String,
@@ -55,6 +57,7 @@ pub struct LayerSensitivity {
 
 /// How far an analysis has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SensitivityProgress {
     /// Evaluations of the metric that are done.
     pub done: usize,
