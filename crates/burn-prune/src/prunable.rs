@@ -368,8 +368,8 @@ pub trait Prunable: Module {
         record::rewind(self, record)
     }
 
-    /// Loads the model file of a checkpoint of a [`Pruning`](crate::Pruning) of this model,
-    /// `model-3.bpk` for instance: weights, statistics and masks.
+    /// Loads the model file of a checkpoint (`model-3.bpk`) of a `Learner` of this model, or of a
+    /// [`Pruning`](crate::Pruning) around it: weights, statistics and masks.
     ///
     /// # Errors
     /// As [`load_masked`](Self::load_masked).

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Inventory, Parameter, Place, Sharing, Values};
 use crate::pattern::{Axis, Pattern, Units, WeightAxes};
-use crate::target::default_axes;
 
 /// Zeros of a model, by parameter and in total.
 ///
@@ -77,7 +76,7 @@ pub struct ChannelSparsity {
 impl SparsityReport {
     pub(crate) fn of<M: Module>(model: &M) -> Self {
         let is_weight = |known: &&Parameter| !known.is_statistic();
-        let is_prunable = |known: &&Parameter| known.is_masked() || default_axes(known).is_some();
+        let is_prunable = |known: &&Parameter| known.is_masked() || WeightAxes::of(known).is_some();
         let inventory = Inventory::of(model);
         let weights = || inventory.parameters.iter().filter(is_weight);
         let masks = weights()
@@ -137,7 +136,7 @@ impl SparsityReport {
 
 impl ParameterSparsity {
     fn of(parameter: &Parameter, values: &Values) -> Self {
-        let axes = default_axes(parameter);
+        let axes = WeightAxes::of(parameter);
         let mut outputs = Alive::along(Axis::Output, parameter, axes);
         let mut inputs = Alive::along(Axis::Input, parameter, axes);
         let mut zeros = 0;
@@ -147,7 +146,9 @@ impl ParameterSparsity {
                 continue;
             }
             for alive in outputs.iter_mut().chain(&mut inputs) {
-                alive.channels[alive.units.unit_of(index)] = true;
+                if let Some(channel) = alive.units.unit_of(index) {
+                    alive.channels[channel] = true;
+                }
             }
         }
         Self {
