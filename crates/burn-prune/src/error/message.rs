@@ -32,27 +32,6 @@ pub(super) fn floor_contradicts_amount(
     )
 }
 
-pub(super) fn member_missing(group: &str, path: &str, found: &str, f: &mut Formatter) -> Result {
-    write!(
-        f,
-        "the coupled group `{group}` has the parameter `{path}`, but the model has [{found}]; make \
-         the pattern from this model"
-    )
-}
-
-pub(super) fn member_shape(
-    path: &str,
-    expected: &[usize],
-    found: &[usize],
-    f: &mut Formatter,
-) -> Result {
-    write!(
-        f,
-        "the coupled channels are of `{path}` with shape {expected:?}, but in the model it has shape \
-         {found:?}; make the pattern from this model"
-    )
-}
-
 pub(super) fn block_size(
     path: &str,
     size: &[usize; 2],
