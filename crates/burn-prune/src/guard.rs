@@ -130,12 +130,7 @@ impl MaskGuard {
 
 impl Guarded {
     fn check_fits(&self, inventory: &Inventory) -> Result<(), PruneError> {
-        let Some(parameter) = inventory.find(&self.path) else {
-            return Err(PruneError::MaskFitsNothing {
-                path: self.path.clone(),
-                found: inventory.paths(),
-            });
-        };
+        let parameter = inventory.at(&self.path)?;
         parameter.check_maskable()?;
         if parameter.shape != self.shape {
             return Err(PruneError::MaskShape {

@@ -31,8 +31,9 @@ impl Mask {
     /// When the shape has more entries than a `usize` counts, or than there is memory for.
     pub fn all_kept(shape: impl Into<Vec<usize>>) -> Self {
         let shape = shape.into();
-        let len = entries(&shape);
-        let len = len.unwrap_or_else(|| panic!("a mask of shape {shape:?} is too large"));
+        let Some(len) = entries(&shape) else {
+            panic!("a mask of shape {shape:?} is too large");
+        };
         Self::all_of(shape, len)
     }
 

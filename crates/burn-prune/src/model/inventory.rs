@@ -89,6 +89,17 @@ impl Inventory {
         self.parameters.get(*index)
     }
 
+    /// The parameter that a mask with this path is for.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn at(&self, path: &str) -> Result<&Parameter, PruneError> {
+        self.find(path).ok_or_else(|| PruneError::MaskFitsNothing {
+            path: path.to_string(),
+            found: self.paths(),
+        })
+    }
+
     pub(crate) fn is_masked(&self) -> bool {
         self.parameters.iter().any(Parameter::is_masked)
     }

@@ -73,9 +73,9 @@ impl Contents {
         };
         let found = Arc::clone(&taker.found);
         let failed = |message: String| PruneError::Record { message };
-        let loaded = catching(|| taker.try_load_record(record.allow_partial(true)));
-        let loaded = loaded.map_err(failed)?;
-        loaded.map_err(|error| failed(error.to_string()))?;
+        catching(|| taker.try_load_record(record.allow_partial(true)))
+            .map_err(failed)?
+            .map_err(|error| failed(error.to_string()))?;
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
         let mut contents = std::mem::take(&mut *found);
         contents.other_kind.take().map_or(Ok(contents), Err)

@@ -101,9 +101,11 @@ impl RecordFile {
     pub(crate) fn tensor(&self, name: &str) -> Result<Option<(DType, Vec<u8>)>, PruneError> {
         let tensors = Reader::from_bytes(self.bytes.clone()).and_then(Reader::into_tensors);
         let found = tensors.and_then(|tensors| {
-            let found = tensors.into_iter().find(|tensor| tensor.name == name);
-            let found = found.map(|found| Ok((found.dtype, found.into_bytes()?.to_vec())));
-            found.transpose()
+            tensors
+                .into_iter()
+                .find(|tensor| tensor.name == name)
+                .map(|found| Ok((found.dtype, found.into_bytes()?.to_vec())))
+                .transpose()
         });
         found.map_err(|error| in_file(&self.path, error))
     }
@@ -193,8 +195,7 @@ fn is_usable(dtype: DType, values: &[u8], start: usize) -> bool {
         DType::QFloat(_) => true,
         DType::Bool(BoolStore::U32) => {
             let (words, _) = values.as_chunks::<4>();
-            let mut words = words.iter().map(|word| u32::from_le_bytes(*word));
-            words.all(|word| word <= 1)
+            words.iter().all(|word| u32::from_le_bytes(*word) <= 1)
         }
         DType::Bool(_) => values.iter().all(|byte| *byte <= 1),
         _ => values.is_empty() || start.is_multiple_of(dtype.size()),

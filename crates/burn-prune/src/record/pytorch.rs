@@ -138,8 +138,7 @@ impl StateDict {
         for (name, tensor) in tensors {
             let pruned_by = |suffix| name.strip_suffix(suffix).filter(|name| is_pruned(name));
             let weight = pruned_by(ORIGINAL).or(pruned_by(MASK));
-            if weight.is_some_and(|weight| tensors.contains_key(weight)) {
-                let weight = weight.unwrap_or_default();
+            if let Some(weight) = weight.filter(|weight| tensors.contains_key(*weight)) {
                 return Err(format!("it has both `{weight}` and `{weight}{ORIGINAL}`"));
             }
             let mut tensor = tensor.clone();
@@ -216,10 +215,10 @@ fn read<M: Module>(model: &M, path: &Path) -> Result<(M, MaskSet), PruneError> {
     let mut found = MaskSet::new();
     for mask in masks {
         let weight = mask.name.clone();
-        let parameter = named_by_pytorch(&inventory, &weight);
-        let parameter = parameter.ok_or_else(|| PruneError::MaskFitsNothing {
-            path: weight.clone(),
-            found: inventory.paths(),
+        let parameter = named_by_pytorch(&inventory, &weight).ok_or_else(|| {
+            let found = inventory.paths();
+            let path = weight.clone();
+            PruneError::MaskFitsNothing { path, found }
         })?;
         parameter.check_maskable()?;
         let data = bridge::into_data(mask).map_err(|error| failed(error.to_string()))?;

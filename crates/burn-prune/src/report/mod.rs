@@ -177,8 +177,9 @@ struct Alive {
 impl Alive {
     fn along(axis: Axis, parameter: &Parameter, axes: Option<WeightAxes>) -> Option<Self> {
         let pattern = Pattern::Channels(axis);
-        let units = pattern.units(parameter.path(), &parameter.shape, Some(axes?));
-        let units = units.ok()?;
+        let units = pattern
+            .units(parameter.path(), &parameter.shape, Some(axes?))
+            .ok()?;
         Some(Self {
             channels: vec![false; units.count()],
             units,

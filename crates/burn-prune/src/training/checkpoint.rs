@@ -40,9 +40,11 @@ fn fitting<M: Module + ModuleDisplay>(
 ) -> Result<ModuleRecord, PruneError> {
     let file = RecordFile::read(path)?;
     let name = path.display().to_string();
-    let steps = words(&file, Clock::STEPS, path)?;
+    let steps: Vec<i64> = words(&file, Clock::STEPS, path)?
+        .into_iter()
+        .map(i64::from)
+        .collect();
     let recipe = words(&file, Clock::RECIPE, path)?;
-    let steps: Vec<i64> = steps.into_iter().map(i64::from).collect();
     let reading = Reading::of(&name, &steps, &recipe)?;
     pruning.check_recipe(&name, &reading)?;
     file.into_record()
@@ -66,8 +68,7 @@ fn words(file: &RecordFile, name: &str, path: &Path) -> Result<Vec<i32>, PruneEr
             "its {name} is damaged: it does not hold 32-bit integers"
         )));
     }
-    let words = words.iter().map(|word| i32::from_le_bytes(*word));
-    Ok(words.collect())
+    Ok(words.iter().map(|word| i32::from_le_bytes(*word)).collect())
 }
 
 fn in_file(path: &Path, error: PruneError) -> PruneError {

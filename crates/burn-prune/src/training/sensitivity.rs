@@ -144,13 +144,9 @@ impl SensitivityReport {
 impl fmt::Display for SensitivityReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let percent = |sparsity: &f64| format!("{:.1}%", 100.0 * sparsity);
+        let sparsities = self.sparsities.iter().map(percent);
         let header = ["parameter", "as it is"].map(str::to_string);
-        let mut table = Table::new(
-            1,
-            header
-                .into_iter()
-                .chain(self.sparsities.iter().map(percent)),
-        );
+        let mut table = Table::new(1, header.into_iter().chain(sparsities));
         for LayerSensitivity { path, values } in &self.layers {
             let values = values.iter().map(|value| format!("{value:.4}"));
             let row = [path.clone(), format!("{:.4}", self.baseline)];
