@@ -12,7 +12,7 @@ use super::build::{Pass, build};
 use super::captured::{Captured, captured};
 use super::device::CaptureDevice;
 use super::{Batch, Graph, GraphTensors};
-use crate::DeployError;
+use crate::error::DeployError;
 
 impl Graph {
     /// Runs the forward pass of a model on an example, without computing anything, and writes down

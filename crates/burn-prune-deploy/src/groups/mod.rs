@@ -8,6 +8,7 @@ mod pattern;
 mod reshape;
 mod roles;
 mod rules;
+mod without;
 mod zeros;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,7 @@ pub use hazard::GradientHazard;
 use coupling::{Axis, Entries};
 use rules::Rules;
 
-use crate::DeployError;
+use crate::error::DeployError;
 use crate::graph::{AxisSize, Graph, OperationKind, ParameterId, TensorId};
 
 /// The coupled channels of a model (Fang et al. 2023, "DepGraph: Towards Any Structural Pruning").
@@ -64,7 +65,7 @@ impl Graph {
 }
 
 /// The unit that an entry of an axis belongs to, if any: numbers of the group and of the unit in it.
-pub(crate) type Place = Option<(u32, u32)>;
+type Place = Option<(u32, u32)>;
 
 /// Where the entries of a set are: parameter, axis, index.
 type Places = Vec<(ParameterId, usize, usize)>;
@@ -152,7 +153,7 @@ impl Groups {
     }
 
     /// The unit of each entry of an axis of a tensor.
-    pub(crate) fn units_of(&self, tensor: TensorId, axis: usize) -> &[Place] {
+    fn units_of(&self, tensor: TensorId, axis: usize) -> &[Place] {
         &self.found.places[tensor.index()][axis]
     }
 }

@@ -5,7 +5,7 @@ use chacha20::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
 use super::values;
-use crate::DeployError;
+use crate::error::DeployError;
 use crate::graph::{Graph, Role};
 use crate::groups::{Groups, Unit};
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::{Importance, Shortfall, values};
-use crate::DeployError;
+use crate::error::DeployError;
 use crate::groups::{Group, Groups};
 use crate::selection::Selection;
 

@@ -1,6 +1,6 @@
 //! The values of units.
 
-use crate::DeployError;
+use crate::error::DeployError;
 use crate::graph::Graph;
 use crate::groups::{Member, Unit};
 

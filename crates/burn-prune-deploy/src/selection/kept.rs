@@ -1,11 +1,11 @@
 use burn_prune::MaskSet;
 
 use super::masked::{self, Masked};
-use crate::DeployError;
+use crate::error::DeployError;
 use crate::graph::Graph;
 use crate::groups::{GradientHazard, Groups};
 use crate::pruning::Shortfall;
-use crate::shrink::{ShrinkPlan, predict};
+use crate::shrink::ShrinkPlan;
 
 /// Which units go: what [`ChannelPruner`](crate::ChannelPruner) chose, or the caller.
 #[derive(Debug, Clone)]
@@ -81,13 +81,13 @@ impl Selection {
                 }
             }
         }
-        match self.kept[number].contains(&true) {
-            true => Ok(self),
-            false => Err(DeployError::EmptyGroup {
+        if !self.kept[number].contains(&true) {
+            return Err(DeployError::EmptyGroup {
                 group: group.to_string(),
                 units: known.units.len(),
-            }),
+            });
         }
+        Ok(self)
     }
 
     /// Whether each unit of each group stays.
@@ -143,11 +143,11 @@ impl Selection {
 
     /// The graph that the model has without the units.
     pub fn graph(&self) -> Graph {
-        predict::graph(&self.groups, &self.kept)
+        self.groups.graph_without(&self.kept)
     }
 
     /// What has to be cut for the units to be gone.
     pub fn plan(&self) -> ShrinkPlan {
-        ShrinkPlan::of(self)
+        ShrinkPlan::of(&self.groups, &self.kept)
     }
 }

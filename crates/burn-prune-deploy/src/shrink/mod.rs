@@ -7,7 +7,6 @@ mod edits;
 #[cfg(feature = "optim")]
 mod optimizer;
 mod plan;
-pub(crate) mod predict;
 
 pub use edits::FieldEdit;
 pub use plan::{AxisCut, ShrinkPlan};

@@ -8,7 +8,7 @@ use burn::tensor::TensorData;
 use burn_prune::map_optimizer_state;
 
 use super::{AxisCut, ShrinkPlan};
-use crate::DeployError;
+use crate::error::DeployError;
 
 impl ShrinkPlan {
     /// Cuts what an optimizer knows of a model, so that it goes on with the small one: momentum and

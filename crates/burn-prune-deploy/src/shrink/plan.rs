@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::difference::difference;
 use super::{FieldEdit, cut, edits};
+use crate::error::DeployError;
 use crate::graph::{Graph, GraphTensors, ParameterId, capture_once, dims};
-use crate::{DeployError, Selection};
+use crate::groups::Groups;
 
 /// What has to be cut from a model, and what it must be afterwards.
 ///
@@ -41,11 +42,11 @@ pub struct AxisCut {
 }
 
 impl ShrinkPlan {
-    pub(crate) fn of(selection: &Selection) -> Self {
-        let groups = selection.groups();
+    /// The plan for units that go, by group and unit.
+    pub(crate) fn of(groups: &Groups, kept: &[Vec<bool>]) -> Self {
         let before = groups.graph();
         let mut gone: BTreeMap<(ParameterId, usize), BTreeSet<usize>> = BTreeMap::new();
-        for (group, kept) in groups.groups().iter().zip(selection.kept()) {
+        for (group, kept) in groups.groups().iter().zip(kept) {
             let removed = group.units.iter().zip(kept).filter(|(_, kept)| !**kept);
             for member in removed.flat_map(|(unit, _)| &unit.members) {
                 let of_axis = gone.entry((member.parameter, member.axis)).or_default();
@@ -64,7 +65,7 @@ impl ShrinkPlan {
                 kept: kept.clone(),
             })
         });
-        let graph = selection.graph();
+        let graph = groups.graph_without(kept);
         let plan = Self {
             cuts: cuts.collect(),
             edits: edits::edits(before, &graph),
