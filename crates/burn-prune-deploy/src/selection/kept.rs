@@ -4,24 +4,24 @@ use super::masked::{self, Masked};
 use crate::error::DeployError;
 use crate::graph::Graph;
 use crate::groups::{GradientHazard, Groups};
-use crate::pruning::Shortfall;
 use crate::shrink::ShrinkPlan;
 
-/// Which units go: what [`ChannelPruner`](crate::ChannelPruner) chose, or the caller.
+/// Which units go: those that masks remove, or that the caller names.
 #[derive(Debug, Clone)]
 pub struct Selection {
     groups: Groups,
     /// By group and unit.
     kept: Vec<Vec<bool>>,
-    shortfalls: Vec<Shortfall>,
 }
 
 impl Selection {
     /// Nothing goes yet.
     pub fn new(groups: &Groups) -> Self {
         let kept = groups.groups().iter();
-        let kept = kept.map(|group| vec![true; group.units.len()]).collect();
-        Self::from_kept(groups, kept, Vec::new())
+        Self {
+            groups: groups.clone(),
+            kept: kept.map(|group| vec![true; group.units.len()]).collect(),
+        }
     }
 
     /// The units that masks remove: those of which all that can be masked is masked.
@@ -42,18 +42,6 @@ impl Selection {
             }
         }
         Ok(selection)
-    }
-
-    pub(crate) fn from_kept(
-        groups: &Groups,
-        kept: Vec<Vec<bool>>,
-        shortfalls: Vec<Shortfall>,
-    ) -> Self {
-        Self {
-            groups: groups.clone(),
-            kept,
-            shortfalls,
-        }
     }
 
     /// Also removes these units of a group.
@@ -93,12 +81,6 @@ impl Selection {
     /// Whether each unit of each group stays.
     pub fn kept(&self) -> &[Vec<bool>] {
         &self.kept
-    }
-
-    /// Where fewer units go than the pruner was asked for, because of its floor or multiple. Where
-    /// a floor is the reason, it is logged as a warning too.
-    pub fn shortfalls(&self) -> &[Shortfall] {
-        &self.shortfalls
     }
 
     /// The groups that it is of.

@@ -133,7 +133,7 @@ impl ShrinkPlan {
         let reason = "the plan is for the sizes of its example".to_string();
         let difference = match capture_once(&small, example, shared, reason, forward) {
             Ok(graph) => difference(&self.graph, &graph),
-            Err(DeployError::Forward { message }) => Some(format!("it fails: {message}")),
+            Err(DeployError::Forward { message, .. }) => Some(format!("it fails: {message}")),
             Err(error) => return Err(error),
         };
         match difference {
