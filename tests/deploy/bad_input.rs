@@ -94,11 +94,7 @@ fn a_forward_pass_that_cannot_be_captured_says_why() {
     );
     let error = Graph::capture(&model, example([1, 7], &device), Mlp::forward).unwrap_err();
     assert!(matches!(error, DeployError::Forward { .. }), "{error}");
-    assert!(
-        error
-            .to_string()
-            .contains("an example of shape [1, 7]")
-    );
+    assert!(error.to_string().contains("an example of shape [1, 7]"));
 }
 
 #[test]

@@ -10,6 +10,8 @@ use examples_shared::nets::convolutional::{LeNet5, Mlp};
 use examples_shared::nets::others::Attention;
 use examples_shared::nets::residual::{MobileNetV2, ResNet18};
 
+use crate::common::select;
+
 fn cost<M: Module, const D: usize, const E: usize>(
     model: &M,
     shape: [usize; D],

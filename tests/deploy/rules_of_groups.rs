@@ -327,13 +327,15 @@ fn agrees_with_the_reference<M: Module, I: GraphTensors, O: GraphTensors>(
         Rule::PerLayer(vec![(layers[0].into(), 0.5), (layers[1].into(), 0.25)]),
     ];
     let criteria: [(Pruner, NaiveScores); 3] = [
-        (Pruner::new(Magnitude::l2()), Naive::magnitude),
-        (Pruner::new(Lamp), Naive::lamp),
+        (Pruner::new(Magnitude::l2()), |naive, group| {
+            naive.magnitude(group)
+        }),
+        (Pruner::new(Lamp), |naive, group| naive.lamp(group)),
         (
             Pruner::new(MovedFarthest {
                 start: start.clone(),
             }),
-            Naive::moved_farthest,
+            |naive, group| naive.moved_farthest(group),
         ),
     ];
     for (pruner, scores) in criteria {

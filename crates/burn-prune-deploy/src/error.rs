@@ -14,7 +14,7 @@ pub enum DeployError {
     #[error(
         "the forward pass fails on an example of shape {}: {message}; give an example of the shape \
          and type that the model takes",
-        shapes(shapes)
+        listed(shapes)
     )]
     Forward {
         /// What it said.
@@ -62,9 +62,7 @@ pub enum DeployError {
         known: Vec<String>,
     },
     /// A unit that the group does not have.
-    #[error(
-        "group `{group}` has {units} units, numbered from 0, and none with number {found}"
-    )]
+    #[error("group `{group}` has {units} units, numbered from 0, and none with number {found}")]
     UnknownUnit {
         /// Name of the group.
         group: String,
@@ -163,7 +161,7 @@ pub enum DeployError {
     },
 }
 
-fn shapes(shapes: &[Vec<usize>]) -> String {
+fn listed(shapes: &[Vec<usize>]) -> String {
     let shapes: Vec<String> = shapes.iter().map(|shape| format!("{shape:?}")).collect();
     match shapes.as_slice() {
         [] => "that is not known".to_string(),

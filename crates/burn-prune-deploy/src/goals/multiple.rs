@@ -1,4 +1,4 @@
-use burn_prune::{Allocation, AllocationRule, Identity, PruneError, Shares, Target};
+use burn_prune::{Allocation, AllocationRule, PruneError, Shares, Target};
 
 /// Leaves multiples of so many units, at most as many go as by another allocation.
 #[derive(Debug, Clone)]
@@ -29,4 +29,3 @@ impl AllocationRule for MultipleOf {
         Ok(rounded.collect())
     }
 }
-
