@@ -4,10 +4,8 @@ use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use burn_prune::{MaskMode, Prunable, PruneError};
-use burn_prune_deploy::{
-    ChannelPruner, Graph, Groups, Importance, Selection, ShrinkPlan, export_onnx,
-};
+use burn_prune::{Magnitude, MaskMode, Prunable, PruneError, Pruner};
+use burn_prune_deploy::{Graph, Groups, Selection, ShrinkPlan, export_onnx};
 
 use crate::net::Net;
 use crate::quantize::{Zeros, to_8_bits};
@@ -47,8 +45,9 @@ impl Small {
         training: &Training<'_>,
         out: &Path,
     ) -> Result<Self, Box<dyn Error>> {
-        let pruner = ChannelPruner::new(Importance::l2()).fraction(fraction);
-        let selection = pruner.select(groups)?;
+        let pruner = Pruner::new(Magnitude::l2()).pattern(groups.pattern());
+        let masks = pruner.amount(fraction).masks(dense)?;
+        let selection = Selection::from_masks(groups, &masks)?;
         let plan = selection.plan();
         let files = Files::of(fraction, out);
 

@@ -5,7 +5,7 @@ mod display;
 mod group;
 mod hazard;
 mod pattern;
-mod reshape;
+pub(crate) mod reshape;
 mod roles;
 mod rules;
 mod without;
@@ -65,7 +65,7 @@ impl Graph {
 }
 
 /// The unit that an entry of an axis belongs to, if any: numbers of the group and of the unit in it.
-type Place = Option<(u32, u32)>;
+pub(crate) type Place = Option<(u32, u32)>;
 
 /// Where the entries of a set are: parameter, axis, index.
 type Places = Vec<(ParameterId, usize, usize)>;
@@ -153,7 +153,7 @@ impl Groups {
     }
 
     /// The unit of each entry of an axis of a tensor.
-    fn units_of(&self, tensor: TensorId, axis: usize) -> &[Place] {
+    pub(crate) fn units_of(&self, tensor: TensorId, axis: usize) -> &[Place] {
         &self.found.places[tensor.index()][axis]
     }
 }
