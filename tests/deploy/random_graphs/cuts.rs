@@ -37,6 +37,9 @@ fn check(seed: u64, counts: &mut Counts) {
     ];
     let input = example(shape, &device);
     let net = random.net(&example([3, shape[1], shape[2], shape[3]], &device));
+    // In double precision, so that nothing but the cuts makes a difference.
+    let net = doubled(&net);
+    let input = input.cast(DType::F64);
     let graph = Graph::capture(&net, input.clone(), Net::forward).unwrap();
     let groups = match graph.groups() {
         Ok(groups) => groups,
@@ -66,10 +69,7 @@ fn check(seed: u64, counts: &mut Counts) {
     // Where the selection was extended, the rest is masked too.
     let masked = masked.with_masks(&removed).unwrap().valid().materialize();
     let plan = selection.plan();
-    // In double precision, so that nothing but the cuts makes a difference.
-    let exact = doubled(&masked);
-    let double = input.clone().cast(DType::F64);
-    let small = match plan.shrink_with(&exact, edit, double, Net::forward) {
+    let small = match plan.shrink_with(&masked, edit, input, Net::forward) {
         Ok(small) => small,
         Err(DeployError::GraphMismatch { .. }) => {
             counts.refused += 1;
@@ -100,8 +100,8 @@ fn check(seed: u64, counts: &mut Counts) {
     for batch in [shape[0], 3] {
         let input = example([batch, shape[1], shape[2], shape[3]], &device);
         let double = input.clone().cast(DType::F64);
-        let expected = exact.forward(double.clone());
-        let is_defined = largest(&net.forward(input.clone())).is_finite();
+        let expected = masked.forward(double.clone());
+        let is_defined = largest(&net.forward(double.clone())).is_finite();
         if !is_defined || !largest(&expected).is_finite() {
             counts.undefined += 1;
             continue;
@@ -111,7 +111,7 @@ fn check(seed: u64, counts: &mut Counts) {
         let scale = expected.iter().fold(1e-30, |max: f64, x| max.max(x.abs()));
         let pairs = found.iter().zip(&expected);
         let off = pairs.fold(0.0, |max: f64, (a, b)| max.max((a - b).abs())) / scale;
-        if off >= 1e-7 && is_rounding(&exact, &input, &expected, scale) {
+        if off >= 1e-7 && is_rounding(&masked, &input, &expected, scale) {
             counts.rounding += 1;
             continue;
         }
