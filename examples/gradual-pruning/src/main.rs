@@ -103,7 +103,9 @@ fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
         let zeroed = training.plain(name(NO_MASKS), zeroed, budget.epochs);
         add(NO_MASKS, &zeroed);
     }
-    drop(progress.borrow_mut().clear());
+    if shown {
+        drop(progress.borrow_mut().clear());
+    }
 
     println!("{results}");
     results.save_csv(&args.out)?;
@@ -159,6 +161,10 @@ fn sensitivity(model: &Cnn, training: &Training<'_>, out: &Path) -> Result<(), B
         &[0.5, 0.8, 0.9, 0.95, 0.98],
         |model| training.accuracy(model),
         |progress| {
+            // A bar draws itself when it is refreshed, even where it is turned off.
+            if training.shows == Shows::Lines {
+                return;
+            }
             let left = progress.remaining.as_secs();
             let bar = &mut training.progress.borrow_mut();
             bar.set_description(format!("sensitivity, {left} s left"));
