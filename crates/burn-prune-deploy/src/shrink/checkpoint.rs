@@ -11,6 +11,7 @@ use burn::module::{Module, ModuleDisplay, ParamId};
 use burn::optim::OptimizerRecord;
 use burn_prune::{Prunable, load_optimizer_record, map_optimizer_record};
 
+use super::fold::Check;
 use super::optimizer::StateCuts;
 use super::{ShrinkPlan, cut};
 use crate::DeployError;
@@ -37,7 +38,8 @@ impl ShrinkPlan {
     ///
     /// # Errors
     /// When a file cannot be read or written, is damaged in a way that shows (Burn writes no
-    /// checksums), or is of another model or training; when both folders are the same one; and as
+    /// checksums), or is of another model or training; when both folders are the same one; when a
+    /// channel that sent 0 sends something else by now, and nothing can take it over; and as
     /// [`shrink_optimizer`](Self::shrink_optimizer). Nothing has been written then, unless it is the
     /// writing that failed.
     ///
@@ -104,7 +106,7 @@ impl ShrinkPlan {
         let optimizer = self.shrink_record(&loaded, &large.optimizer)?;
         let scheduler = LrSchedulerRecord::load(&large.scheduler);
         let scheduler = scheduler.map_err(|error| damaged(&large.scheduler, error))?;
-        let small_model = self.apply(&loaded)?;
+        let small_model = self.cut(&loaded, Check::Zeros)?;
 
         fs::create_dir_all(to).map_err(|error| not_written(to, error))?;
         if is_same_folder(from, to) {
