@@ -48,7 +48,8 @@ impl ShrinkPlan {
     /// use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
     /// use burn::{lr_scheduler::LrSchedulerRecord, module::Module};
     /// use burn::tensor::{Device, Tensor, activation::relu};
-    /// use burn_prune_deploy::{ChannelPruner, Graph, Importance};
+    /// use burn_prune::{Magnitude, Prunable, Pruner};
+    /// use burn_prune_deploy::{Graph, Selection};
     ///
     /// #[derive(Module, Debug)]
     /// struct Net { fc1: Linear, fc2: Linear }
@@ -69,9 +70,10 @@ impl ShrinkPlan {
     /// let device = Device::flex().autodiff();
     /// let example = Tensor::<2>::ones([1, 4], &device);
     /// let net = Net::new(&device);
-    /// let graph = Graph::capture(&net, example.clone(), Net::forward)?;
-    /// let groups = graph.groups()?;
-    /// let plan = ChannelPruner::new(Importance::l2()).fraction(0.5).select(&groups)?.plan();
+    /// let groups = Graph::capture(&net, example.clone(), Net::forward)?.groups()?;
+    /// let pruner = Pruner::new(Magnitude::l2()).pattern(groups.pattern()).amount(0.5);
+    /// let net = net.prune(&pruner)?;
+    /// let plan = Selection::from_masks(&groups, &net.masks())?.plan();
     ///
     /// // What a `Learner` leaves after its first epoch.
     /// let folder = tempfile::tempdir()?;
