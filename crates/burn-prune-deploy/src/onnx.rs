@@ -4,7 +4,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn_onnx::export::{ExportInput, ExportOutput, OnnxExporter};
 
-use crate::DeployError;
+use crate::error::DeployError;
 
 /// Writes a model as an ONNX file for other runtimes, with the sizes of the example.
 ///

@@ -9,7 +9,7 @@ use super::constants::{self, Constants};
 use super::masked::{self, Masked};
 use super::reading::{Reading, Received, Sending};
 use super::takers::Taker;
-use crate::DeployError;
+use crate::error::DeployError;
 use crate::groups::{Groups, Unit};
 use crate::shrink::Constant;
 

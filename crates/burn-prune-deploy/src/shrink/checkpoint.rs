@@ -14,7 +14,7 @@ use burn_prune::{Prunable, load_optimizer_record, map_optimizer_record};
 use super::fold::Check;
 use super::optimizer::StateCuts;
 use super::{ShrinkPlan, cut};
-use crate::DeployError;
+use crate::error::DeployError;
 
 impl ShrinkPlan {
     /// Cuts a checkpoint of Burn's `Learner`: the model, what the optimizer knows of it, and the

@@ -8,7 +8,7 @@ use burn::tensor::TensorData;
 use burn_prune::map_optimizer_state;
 
 use super::{AxisCut, ShrinkPlan};
-use crate::DeployError;
+use crate::error::DeployError;
 use crate::graph::GraphTensors;
 
 impl ShrinkPlan {
