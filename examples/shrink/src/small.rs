@@ -10,7 +10,7 @@ use crate::cutting::Cut;
 use crate::net::Net;
 use crate::quantize::to_8_bits;
 use crate::results::Row;
-use crate::same::{TOLERANCE, same};
+use crate::same::same;
 use crate::training::Training;
 
 /// A model without a fraction of its channels, and the same with weights of 8 bits.
