@@ -2,40 +2,45 @@
 
 use burn::module::Module;
 
-use super::{Known, Running, State};
+use super::state::{Known, State};
+use super::{Run, masks};
 use crate::digest::Digest;
+use crate::error::PruneError;
+use crate::lottery::cell_id::CellId;
+use crate::lottery::error::LotteryError;
+use crate::lottery::event::Event;
 use crate::lottery::store::content;
-use crate::lottery::{CellId, Event, LotteryError, reading};
-use crate::{Prunable, PruneError};
+use crate::lottery::study::PlannedCell;
+use crate::prunable::Prunable;
 
-impl Running<'_> {
+impl Run<'_> {
     /// Tries the pruners on the model of a seed through all rounds, so that nothing is trained that
     /// cannot be finished; and says so when a dense run that is there began with other weights.
     ///
     /// # Errors
     /// When the masks of a round cannot be made, or the model has other parameters or masks already.
-    pub(in crate::lottery) fn rehearse<M: Module>(
+    pub(super) fn rehearse<M: Module>(
         &self,
-        seed: u64,
+        dense: &PlannedCell<'_>,
         model: &M,
         known: &mut Known,
     ) -> Result<(), LotteryError> {
-        let dense = CellId::dense(seed);
-        self.check_shapes(&dense, model)?;
+        let seed = dense.id.seed;
+        self.check_shapes(&dense.id, model)?;
         if model.is_pruned() {
             return Err(LotteryError::Invalid {
                 what: "model",
-                expected: "one without masks, as the dense run has none".to_string(),
+                expected: "a model without masks, as the dense run has none".to_string(),
                 found: format!("masks of sparsity {:.3}", model.masks().sparsity()),
             });
         }
-        let tried = reading::rehearse(model, &self.search.pruners, self.search.rounds);
+        let tried = masks::rehearse(model, self.study.pruners(), self.study.rounds());
         tried.map_err(|(round, error)| LotteryError::CannotPrune { seed, round, error })?;
-        if let State::Finished(outcome) = self.state(&dense, known)?
+        if let State::Finished(outcome) = self.state(dense, known)?
             && let Some(start) = &outcome.made_from.start
-            && *start != digest(&dense, model)?
+            && *start != digest(&dense.id, model)?
         {
-            (self.search.on_event)(&Event::OtherStart { cell: &dense });
+            self.search.tell(&Event::OtherStart { cell: &dense.id });
         }
         Ok(())
     }

@@ -1,28 +1,25 @@
-//! The search: its settings here, whether they make sense, and the run.
-
-mod run;
-mod validation;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::Value;
 
+use super::error::LotteryError;
+use super::event::Event;
+use super::report::StudyReport;
 use super::store::Directory;
-use super::{Event, Method, Shard};
-use crate::Pruner;
+use super::study::{Method, Settings, Shard};
+use crate::pruner::Pruner;
 
 /// Iterative pruning with rewinding and its controls, as a study that can be resumed (Frankle and
 /// Carbin 2019, "The Lottery Ticket Hypothesis").
 ///
 /// Train, prune, rewind, repeat: for every seed, the dense run, the rounds of every [`Method`], and
-/// the [`Control`](super::Control)s beside them. Each of these trainings is a cell of a study, which is a directory;
-/// a cell that is there is not run again, so a study that was killed goes on where it was. A
-/// training is a closure: a model in, the trained model out; so it may be Burn's `Learner` or any
-/// other loop.
+/// the [`Control`](super::Control)s beside them. Each of these trainings is a cell of a study, and
+/// the study is a directory. A finished cell is not trained again, so a study that was killed
+/// continues where it stopped. A training is a closure that takes a model and returns the trained
+/// model: it may use Burn's `Learner` or any other loop.
 ///
 /// ```
 /// use burn::{module::Module, nn::LinearConfig, optim::{GradientsParams, SgdConfig}};
@@ -63,61 +60,45 @@ use crate::Pruner;
 /// ```
 ///
 /// # What is kept
-/// In each cell what it was made with and what came out of it, and the masks of the next round; in
-/// the dense cells the weights that methods go back to; in the cells of methods that keep their
-/// weights, the trained ones.
+/// Each cell keeps its settings, its results and the masks of the next round; the dense cells keep
+/// the weights that methods go back to; the cells of methods that keep their weights keep the
+/// trained ones.
 ///
-/// Weights and masks are known by SHA-256, and so are the files that say what came out. Each cell
-/// says what it was made from, and that is compared right before the training and whenever the cell
-/// is found: when a round comes out otherwise than before, those after it are moved away, nothing is
-/// deleted, and they are made anew. A file that is damaged or that of another cell is an error
-/// before anything is trained on it.
+/// Weights, masks and results are identified by SHA-256. Each cell names what it was made from, and
+/// this is compared right before a training and whenever the cell is found. When a round comes out
+/// differently than before, the rounds after it are moved away (nothing is deleted) and made anew.
+/// A file that is damaged or belongs to another cell is an error before anything is trained on it.
 ///
 /// # What is tried first
-/// The pruners, on the initial weights of each seed and through all rounds: nothing is trained that
-/// could not be finished. A study with nothing left to do is only read, and may be on a disk that
-/// cannot be written.
+/// The pruners run on the initial weights of each seed and through all rounds, so that nothing is
+/// trained that cannot be finished. Any [`Pruner`] can be used, with any criterion and pattern,
+/// coupled channels included. A finished study is only read, and may be on a read-only disk.
 ///
-/// A cell waits for the device once: weights and masks are read together, to prune and to see that
-/// the masks are still there. Once more, where masks are cut before the end of the training. And
-/// weights that are kept are read by Burn, tensor by tensor.
+/// A cell waits for the device once, when weights and masks are read together: to prune, and to
+/// check that the masks are still there. It waits once more where masks are chosen before the end
+/// of the training. Weights that are kept are read by Burn, tensor by tensor.
 ///
-/// # What has to be the same
-/// Initial weights and everything else that decides over a training. What the search knows it
-/// checks itself: steps, pruners, switches, the shapes of the model. It reports other initial
-/// weights as [`Event::OtherStart`]. The rest is in the closures; say it with
-/// [`describe`](Self::describe), and a cell that was made with another learning rate is refused.
+/// # What has to stay the same
+/// Everything that decides over a training. The search itself checks steps, pruners, rewinding and
+/// the shapes of the model, and it reports other initial weights as [`Event::OtherStart`]. The rest
+/// is in the closures: say it with [`describe`](Self::describe), and a cell that was made with, for
+/// instance, another learning rate is refused.
 pub struct LotteryTicketSearch<'a> {
     pub(super) directory: Directory,
-    pub(super) steps: usize,
-    pub(super) steps_per_epoch: Option<usize>,
-    pub(super) fine_tuning_steps: Option<usize>,
-    pub(super) rounds: usize,
-    pub(super) seeds: Vec<u64>,
-    pub(super) pruners: Vec<Pruner>,
-    pub(super) methods: Vec<Method>,
-    /// Or why it cannot be written.
-    training: Result<Value, String>,
+    settings: Settings,
     pub(super) shard: Shard,
     pub(super) patience: Duration,
     pub(super) stop: Arc<AtomicBool>,
-    pub(super) on_event: Box<dyn Fn(&Event<'_>) + 'a>,
+    on_event: Box<dyn Fn(&Event<'_>) + 'a>,
 }
 
 impl<'a> LotteryTicketSearch<'a> {
-    /// A search whose study is in this directory. It has the seed 0, and everything else is to be
-    /// said.
+    /// A search whose study is in this directory, with one seed, 0, and one round. Steps, a pruner
+    /// and a method have to be given.
     pub fn new(directory: impl AsRef<Path>) -> Self {
         Self {
             directory: Directory::new(directory.as_ref()),
-            steps: 0,
-            steps_per_epoch: None,
-            fine_tuning_steps: None,
-            rounds: 1,
-            seeds: vec![0],
-            pruners: Vec::new(),
-            methods: Vec::new(),
-            training: Ok(Value::Null),
+            settings: Settings::default(),
             shard: Shard::whole(),
             patience: Duration::from_secs(3600),
             stop: Arc::default(),
@@ -125,44 +106,44 @@ impl<'a> LotteryTicketSearch<'a> {
         }
     }
 
-    /// Steps of the optimizer in the dense run, and in each training that starts from the start.
+    /// Optimizer steps in the dense run, and in each training that begins at the start of the
+    /// schedule.
     #[must_use]
     pub fn steps(mut self, steps: usize) -> Self {
-        self.steps = steps;
+        self.settings.steps = steps;
         self
     }
 
-    /// Steps in an epoch, for moments that are given in epochs.
+    /// Optimizer steps in an epoch, for moments that are given in epochs.
     #[must_use]
     pub fn steps_per_epoch(mut self, steps: usize) -> Self {
-        self.steps_per_epoch = Some(steps);
+        self.settings.steps_per_epoch = Some(steps);
         self
     }
 
     /// Steps of a training whose schedule is not rewound; as many as the dense run by default.
     #[must_use]
     pub fn fine_tuning_steps(mut self, steps: usize) -> Self {
-        self.fine_tuning_steps = Some(steps);
+        self.settings.fine_tuning_steps = Some(steps);
         self
     }
 
-    /// How often the masks are cut.
+    /// How often the masks are pruned.
     #[must_use]
     pub fn rounds(mut self, rounds: usize) -> Self {
-        self.rounds = rounds;
+        self.settings.rounds = rounds;
         self
     }
 
     /// The seeds, each of which is a dense run with tickets and controls of its own.
     #[must_use]
     pub fn seeds(mut self, seeds: impl IntoIterator<Item = u64>) -> Self {
-        self.seeds = seeds.into_iter().collect();
+        self.settings.seeds = seeds.into_iter().collect();
         self
     }
 
-    /// What is pruned in a round: amounts are of what is left. Of several pruners each does its own
-    /// part. A study knows its pruners by their [identity](Pruner::identity). They are tried on the
-    /// initial weights through all rounds, before anything is trained.
+    /// Adds a pruner of each round; amounts are of what is left. Several pruners each do their own
+    /// part. A study knows its pruners by their [identity](Pruner::identity).
     ///
     /// ```
     /// use burn::module::ParamGroup;
@@ -176,53 +157,69 @@ impl<'a> LotteryTicketSearch<'a> {
     /// ```
     #[must_use]
     pub fn pruner(mut self, pruner: Pruner) -> Self {
-        self.pruners.push(pruner);
+        self.settings.pruners.push(pruner);
         self
     }
 
     /// Adds a way to find tickets.
     #[must_use]
     pub fn method(mut self, method: Method) -> Self {
-        self.methods.push(method);
+        self.settings.methods.push(method);
         self
     }
 
     /// Says what else decides over a training, as any plain data: optimizer, learning rate, batch
     /// size, data set. It is kept with the study, and has to be the same when it is resumed.
     ///
-    /// What cannot be written as JSON, as a map whose keys are no strings, is an error of
-    /// [`run`](Self::run).
+    /// Data that cannot be written as JSON, such as a map whose keys are not strings, are an error
+    /// of [`run`](Self::run).
     #[must_use]
     pub fn describe(mut self, training: &impl Serialize) -> Self {
-        self.training = serde_json::to_value(training).map_err(|error| error.to_string());
+        self.settings.training = serde_json::to_value(training).map_err(|error| error.to_string());
         self
     }
 
-    /// Runs a part of the study.
+    /// Runs only this part of the study.
     #[must_use]
     pub fn shard(mut self, shard: Shard) -> Self {
         self.shard = shard;
         self
     }
 
-    /// How long a shard waits for the cells of others when none appears; an hour by default.
+    /// How long a shard waits for the cells of other shards while none appears; an hour by default.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
-    /// Ends the run after the cell in which this becomes true, which a handler of Ctrl-C may do.
+    /// Ends the run after the cell in which this becomes true, for instance in a handler of Ctrl-C.
     #[must_use]
     pub fn stop_when(mut self, stop: Arc<AtomicBool>) -> Self {
         self.stop = stop;
         self
     }
 
-    /// Is told what happens, for bars and logs.
+    /// Calls this with each [`Event`], for progress bars and logs.
     #[must_use]
     pub fn on_event(mut self, on_event: impl Fn(&Event<'_>) + 'a) -> Self {
         self.on_event = Box::new(on_event);
         self
+    }
+
+    /// Reports what is there of the study, without running anything.
+    ///
+    /// # Errors
+    /// When the directory holds no study.
+    pub fn report(&self) -> Result<StudyReport, LotteryError> {
+        StudyReport::read(self.directory.root())
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn tell(&self, event: &Event<'_>) {
+        (self.on_event)(event);
     }
 }

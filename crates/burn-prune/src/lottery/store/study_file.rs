@@ -1,19 +1,18 @@
-//! What a study is, as it is written in its directory.
+//! `study.json`: what a study is.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::VERSION;
-use crate::lottery::Method;
-use crate::lottery::plan::control_name;
-use crate::lottery::settings::differences;
+use super::sealed::VERSION;
+use crate::identity::differences;
+use crate::lottery::study::{Method, Study};
 
-/// What a study is: all that `report` needs to know.
+/// What a study is: all that a report needs to know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::lottery) struct Study {
+pub(in crate::lottery) struct StudyFile {
     pub version: u32,
     pub seeds: Vec<u64>,
     pub rounds: usize,
@@ -22,23 +21,19 @@ pub(in crate::lottery) struct Study {
     pub settings: Value,
 }
 
-impl Study {
-    /// A study of this release.
-    pub(in crate::lottery) fn new(
-        seeds: &[u64],
-        rounds: usize,
-        methods: &[Method],
-        settings: Value,
-    ) -> Self {
-        let mut study = Self {
+impl StudyFile {
+    /// The file of a study whose cells have these settings in common.
+    pub(in crate::lottery) fn new(study: &Study, settings: Value) -> Self {
+        let methods = study.methods().iter();
+        let mut file = Self {
             version: VERSION,
-            seeds: seeds.to_vec(),
-            rounds,
-            methods: methods.to_vec(),
+            seeds: study.seeds().to_vec(),
+            rounds: study.rounds(),
+            methods: methods.map(|method| method.method().clone()).collect(),
             settings,
         };
-        study.sort();
-        study
+        file.sort();
+        file
     }
 
     /// Into the order in which a study that was joined is.
@@ -59,7 +54,7 @@ impl Study {
             match methods.iter_mut().find(|known| known.name == method.name) {
                 Some(known) if known.rewind == method.rewind => add_controls(known, method),
                 Some(known) => found.push(format!(
-                    "{}: there {:?}, here {:?}",
+                    "method `{}` is {:?} there and {:?} here",
                     method.name, known.rewind, method.rewind
                 )),
                 None => methods.push(method),
@@ -87,14 +82,10 @@ fn sort<T: Ord>(values: &mut Vec<T>) {
     values.dedup();
 }
 
-/// A control of one method that is called as another method is would have its folders.
+/// A control of one method and another method with the same name would share their folders.
 fn doubled(methods: &[Method]) -> Option<String> {
     let mut names = BTreeSet::new();
-    let mut all = methods.iter().flat_map(|method| {
-        let controls = method.controls.iter();
-        let controls = controls.map(|(control, _)| control_name(&method.name, *control));
-        controls.chain([method.name.clone()])
-    });
+    let mut all = methods.iter().flat_map(Method::names);
     let twice = all.find(|name| !names.insert(name.clone()))?;
     Some(format!(
         "`{twice}` is a method and a control of another one"

@@ -3,8 +3,9 @@
 use chacha20::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
-use super::Control;
-use crate::{Mask, MaskSet, criterion::fnv1a};
+use crate::criterion::fnv1a;
+use crate::lottery::study::Control;
+use crate::mask::{Mask, MaskSet};
 
 /// The masks under which a control is trained.
 pub(super) fn masks(control: Control, ticket: &MaskSet, seed: u64, round: usize) -> MaskSet {

@@ -1,24 +1,86 @@
-//! Weights and masks on the host, read from the device together.
+//! What has been read of a model at one moment: its parameters, and weights and masks on the host.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData, Transaction, kind};
 
-use super::place::{Place, Places};
-use super::{Inventory, Parameter, Values};
-use crate::{Mask, MaskSet};
+use super::inventory::Inventory;
+use super::parameter::Parameter;
+use super::walk::{Place, Position, WeightVisitor, visit};
+use super::weights::Values;
+use crate::mask::{Mask, MaskSet};
+use crate::read_back::read_back;
 
-/// Waits for the device, and reads what is registered.
-pub(crate) fn read_back(transaction: Transaction) -> Vec<TensorData> {
-    #[cfg(test)]
-    count::add();
-    transaction.execute()
+/// The parameters of a model, and those weights and masks that were asked for.
+///
+/// Made by [`Inventory::read`], once for all that is to be decided about the model.
+pub(crate) struct ModelReading {
+    inventory: Inventory,
+    values: ReadBack,
 }
 
-/// Weights and masks of a model at one moment.
-pub(crate) struct ReadBack {
+impl ModelReading {
+    pub(super) fn new(inventory: Inventory, values: ReadBack) -> Self {
+        Self { inventory, values }
+    }
+
+    /// Reads all masks, and no weights.
+    pub(crate) fn of_masks<M: Module>(model: &M) -> Self {
+        let inventory = Inventory::of(model);
+        let values = ReadBack::of_masks(&inventory);
+        Self { inventory, values }
+    }
+
+    /// The parameters.
+    pub(crate) fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// The parameters alone.
+    pub(crate) fn into_inventory(self) -> Inventory {
+        self.inventory
+    }
+
+    /// The weight of this parameter, also what is stored under its mask.
+    ///
+    /// # Panics
+    /// When it was not asked for.
+    pub(crate) fn weight(&self, parameter: &Parameter) -> Values {
+        let weight = self.values.weights.get(&parameter.place());
+        weight.expect("this weight has been read").values.clone()
+    }
+
+    /// The mask of this parameter, if it has one that was asked for.
+    pub(crate) fn mask(&self, parameter: &Parameter) -> Option<Arc<Mask>> {
+        self.values.masks.get(&parameter.masked_at()).cloned()
+    }
+
+    /// The masks in the order of the model.
+    pub(crate) fn masks(&self) -> MaskSet {
+        let parameters = self.inventory.parameters.iter();
+        let masks = parameters.filter_map(|parameter| {
+            let mask = self.mask(parameter)?;
+            Some((parameter.path().to_string(), Mask::clone(&mask)))
+        });
+        masks.collect()
+    }
+
+    /// Puts these masks in the place of those that have been read, on the host alone.
+    #[cfg(feature = "lottery")]
+    pub(crate) fn put_masks(&mut self, masks: &MaskSet) {
+        for parameter in &self.inventory.parameters {
+            if let Some(mask) = masks.get(parameter.path()) {
+                let mask = Arc::new(mask.clone());
+                self.values.masks.insert(parameter.masked_at(), mask);
+            }
+        }
+    }
+}
+
+/// Weights and masks on the host.
+pub(super) struct ReadBack {
     weights: HashMap<Place, Weight>,
     masks: HashMap<Place, Arc<Mask>>,
 }
@@ -40,22 +102,21 @@ impl ReadBack {
         weights: HashSet<Place>,
         masks: &HashSet<Place>,
     ) -> Self {
-        let mut collector = Collector {
+        let collector = Collector {
             wanted: weights,
-            places: Places::default(),
             borrowed: HashMap::new(),
             queues: Queues::default(),
         };
-        model.visit(&mut collector);
-        let masked = inventory.parameters.iter();
-        let masked = masked.filter(|parameter| masks.contains(&parameter.place()));
+        let collector = visit(model, collector);
+        let parameters = inventory.parameters.iter();
+        let masked = parameters.filter(|parameter| masks.contains(&parameter.place()));
         Self::finish(collector.borrowed, collector.queues, masked)
     }
 
     /// Reads all masks.
-    pub(crate) fn of_masks(inventory: &Inventory) -> Self {
-        let masked = inventory.parameters.iter();
-        Self::finish(HashMap::new(), Queues::default(), masked)
+    fn of_masks(inventory: &Inventory) -> Self {
+        let parameters = inventory.parameters.iter();
+        Self::finish(HashMap::new(), Queues::default(), parameters)
     }
 
     fn finish<'a>(
@@ -83,17 +144,6 @@ impl ReadBack {
         Self { weights, masks }
     }
 
-    /// The weight of this parameter, also what is under its mask.
-    pub(crate) fn weight(&self, parameter: &Parameter) -> Values {
-        let weight = self.weights.get(&parameter.place());
-        weight.expect("this weight has been read").values.clone()
-    }
-
-    /// The mask of this parameter, if it has one.
-    pub(crate) fn mask(&self, parameter: &Parameter) -> Option<Arc<Mask>> {
-        self.masks.get(&parameter.masked_at()).cloned()
-    }
-
     /// Whether the weights of these parameters have been read and are the same to the last bit.
     pub(super) fn are_equal(&self, one: &Parameter, other: &Parameter) -> bool {
         let weights = [one, other].map(|known| self.weights.get(&known.place()));
@@ -101,26 +151,6 @@ impl ReadBack {
             return false;
         };
         one.shape == other.shape && a.dtype == b.dtype && a.values.has_bits_of(&b.values)
-    }
-
-    /// Takes these masks for those that have been read.
-    #[cfg(feature = "lottery")]
-    pub(crate) fn put_masks(&mut self, inventory: &Inventory, masks: &MaskSet) {
-        for parameter in &inventory.parameters {
-            if let Some(mask) = masks.get(parameter.path()) {
-                let mask = Arc::new(mask.clone());
-                self.masks.insert(parameter.masked_at(), mask);
-            }
-        }
-    }
-
-    /// The masks in the order of the model.
-    pub(crate) fn masks(&self, inventory: &Inventory) -> MaskSet {
-        let masks = inventory.parameters.iter().filter_map(|parameter| {
-            let mask = self.masks.get(&parameter.masked_at())?;
-            Some((parameter.path().to_string(), Mask::clone(mask)))
-        });
-        masks.collect()
     }
 }
 
@@ -162,32 +192,24 @@ impl<'a> Queues<'a> {
     }
 
     fn read(self) -> impl Iterator<Item = (Source<'a>, TensorData)> {
-        let queues = self.0.into_iter();
-        queues.flat_map(|queue| queue.sources.into_iter().zip(read_back(queue.transaction)))
+        self.0
+            .into_iter()
+            .flat_map(|queue| queue.sources.into_iter().zip(read_back(queue.transaction)))
     }
 }
 
 struct Collector<'a> {
     wanted: HashSet<Place>,
-    places: Places,
     borrowed: HashMap<Place, Weight>,
     queues: Queues<'a>,
 }
 
-impl ModuleVisitor for Collector<'_> {
-    fn enter_module(&mut self, _name: &str, container: &str) {
-        self.places.enter(container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        self.places.exit(container);
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let place = self.places.visit();
-        let Some(place) = place.filter(|place| self.wanted.contains(place)) else {
+impl WeightVisitor for Collector<'_> {
+    fn weight<const D: usize>(&mut self, at: &Position, param: &Param<Tensor<D>>) {
+        let place = at.place();
+        if !self.wanted.contains(&place) {
             return;
-        };
+        }
         let tensor = param.base().without_autodiff();
         let dtype = tensor.dtype();
         let tensor = match dtype {
@@ -201,22 +223,5 @@ impl ModuleVisitor for Collector<'_> {
             }
             None => self.queues.add(Source::Weight(place, dtype), tensor),
         }
-    }
-}
-
-/// How often this thread has waited for a device to read from it.
-#[cfg(test)]
-pub(crate) mod count {
-    use std::cell::Cell;
-
-    thread_local!(static COUNT: Cell<usize> = const { Cell::new(0) });
-
-    pub(crate) fn add() {
-        COUNT.set(COUNT.get() + 1);
-    }
-
-    /// What has been counted since the last call.
-    pub(crate) fn take() -> usize {
-        COUNT.take()
     }
 }

@@ -1,14 +1,13 @@
+//! Sparsity reports as tables.
+
 use std::fmt;
 
-use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
-
 use super::{ChannelSparsity, SparsityReport};
+use crate::table::{Table, percent};
 
 impl fmt::Display for SparsityReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new();
-        table.load_style(UTF8_FULL_CONDENSED);
-        table.set_header([
+        let header = [
             "parameter",
             "shape",
             "weights",
@@ -17,9 +16,10 @@ impl fmt::Display for SparsityReport {
             "mask",
             "dead outputs",
             "dead inputs",
-        ]);
+        ];
+        let mut table = Table::new(2, header);
         for row in &self.parameters {
-            table.add_row([
+            table.row([
                 row.path.clone(),
                 format!("{:?}", row.shape),
                 row.weights.to_string(),
@@ -41,17 +41,10 @@ impl fmt::Display for SparsityReport {
                 percent(sparsity),
             ]
         };
-        table.add_row(total("prunable", self.weights(), self.sparsity()));
-        table.add_row(total("all", self.all_weights, self.overall_sparsity()));
-        for column in table.column_iter_mut().skip(2) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        write!(f, "{table}")
+        table.row(total("prunable", self.weights(), self.sparsity()));
+        table.row(total("all", self.all_weights, self.overall_sparsity()));
+        table.fmt(f)
     }
-}
-
-fn percent(fraction: f64) -> String {
-    format!("{:.2}%", 100.0 * fraction)
 }
 
 fn dead(channels: Option<ChannelSparsity>) -> String {

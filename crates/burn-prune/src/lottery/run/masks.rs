@@ -1,12 +1,13 @@
-//! What a study reads of a model.
+//! The masks of a model, and those that pruners choose for the next round.
 
 use std::collections::HashSet;
 
 use burn::module::Module;
 
-use crate::model::{Inventory, Parameter, ReadBack, Sharing};
-use crate::pruner::Wanted;
-use crate::{MaskSet, PruneError, Pruner};
+use crate::error::PruneError;
+use crate::mask::MaskSet;
+use crate::model::{Inventory, ModelReading, Parameter, Sharing};
+use crate::pruner::{Pruner, Wanted};
 
 /// The masks of a model, and what pruners make of them.
 pub(super) struct Masks {
@@ -18,22 +19,24 @@ pub(super) struct Masks {
 impl Masks {
     /// Reads all masks, and the weights that the pruners rank, with one read-back.
     pub(super) fn of<M: Module>(model: &M, pruners: &[Pruner]) -> Self {
-        let (inventory, read, refused) = Self::read(model, pruners);
+        let (reading, refused) = Self::read(model, pruners);
         Self {
-            now: read.masks(&inventory),
+            now: reading.masks(),
             next: match refused {
                 Some(error) => Err(error),
-                None => next(pruners, &inventory, &read),
+                None => next(pruners, &reading),
             },
         }
     }
 
     /// With the reason for which one of the pruners cannot be asked at all.
-    fn read<M: Module>(model: &M, pruners: &[Pruner]) -> (Inventory, ReadBack, Option<PruneError>) {
-        let mut inventory = Inventory::of(model);
-        let wanted = pruners.iter().map(|pruner| pruner.wanted(&inventory));
-        let wanted: Result<Vec<Wanted>, PruneError> = wanted.collect();
-        let (wanted, refused) = match wanted {
+    fn read<M: Module>(model: &M, pruners: &[Pruner]) -> (ModelReading, Option<PruneError>) {
+        let inventory = Inventory::of(model);
+        let of_all: Result<Vec<Wanted>, PruneError> = pruners
+            .iter()
+            .map(|pruner| pruner.wanted(&inventory))
+            .collect();
+        let (wanted, refused) = match of_all {
             Ok(wanted) => (wanted, None),
             Err(error) => (Vec::new(), Some(error)),
         };
@@ -42,11 +45,11 @@ impl Masks {
             selected.extend(wanted.selected);
             weights.extend(wanted.weights);
         }
-        let masked = inventory.parameters.iter();
-        let masked = masked.filter(|known| known.is_masked());
+        let parameters = inventory.parameters.iter();
+        let masked = parameters.filter(|known| known.is_masked());
         selected.extend(masked.map(Parameter::place));
-        let read = inventory.read(model, weights, &selected, Sharing::OneMask);
-        (inventory, read, refused)
+        let reading = inventory.read(model, weights, &selected, Sharing::OneMask);
+        (reading, refused)
     }
 }
 
@@ -76,24 +79,24 @@ fn rehearse_with<M: Module>(
     pruners: &[Pruner],
     rounds: usize,
 ) -> Result<(), (usize, PruneError)> {
-    let (inventory, mut read, refused) = Masks::read(model, pruners);
+    let (mut reading, refused) = Masks::read(model, pruners);
     if let Some(error) = refused {
         return Err((1, error));
     }
     for round in 1..=rounds {
-        let masks = next(pruners, &inventory, &read).map_err(|error| (round, error))?;
-        read.put_masks(&inventory, &masks);
+        let masks = next(pruners, &reading).map_err(|error| (round, error))?;
+        reading.put_masks(&masks);
     }
     Ok(())
 }
 
-fn next(pruners: &[Pruner], inventory: &Inventory, read: &ReadBack) -> Result<MaskSet, PruneError> {
+fn next(pruners: &[Pruner], reading: &ModelReading) -> Result<MaskSet, PruneError> {
     let mut masks = MaskSet::new();
     for pruner in pruners {
-        masks = masks.intersect(&pruner.masks_of(inventory, read)?)?;
+        masks = masks.intersect(&pruner.masks_of(reading)?)?;
     }
     // In the order of the model, whatever that of the pruners is.
-    let paths = inventory.parameters.iter().map(Parameter::path);
+    let paths = reading.inventory().parameters.iter().map(Parameter::path);
     let ordered = paths.filter_map(|path| Some((path.to_string(), masks.get(path)?.clone())));
     Ok(ordered.collect())
 }
@@ -108,9 +111,10 @@ mod tests {
 
     use super::*;
     use crate::lottery::{
-        Cell, Control, Event, LearningCurve, LotteryTicketSearch, Method, Moment, Rewind, Trained,
+        CellTraining, Control, Event, LearningCurve, LotteryTicketSearch, Method, Moment, Rewind,
+        Trained,
     };
-    use crate::model::count;
+    use crate::read_back::count;
     use crate::{Criterion, Magnitude, Prunable, Scores, Units, Weight};
 
     /// The read-backs of each cell, but for those in the training.
@@ -123,7 +127,7 @@ mod tests {
             linear.weight = Param::from_tensor(linear.weight.val().cast(DType::F64));
             linear
         };
-        let train = |cell: &Cell<'_>, model: Linear| {
+        let train = |cell: &CellTraining<'_>, model: Linear| {
             let mut curve = LearningCurve::new();
             for step in cell.schedule() {
                 curve.push(step + 1, 1.0);
@@ -204,11 +208,11 @@ mod tests {
         // As when the masks are attached in between.
         let global = Pruner::new(crate::Lamp).allocation(crate::Allocation::Global);
         let global = global.amount(0.3);
-        let (inventory, mut read, _) = Masks::read(&net, std::slice::from_ref(&global));
+        let (mut reading, _) = Masks::read(&net, std::slice::from_ref(&global));
         let mut attached = net.clone();
         for _ in 0..3 {
-            let masks = next(std::slice::from_ref(&global), &inventory, &read).unwrap();
-            read.put_masks(&inventory, &masks);
+            let masks = next(std::slice::from_ref(&global), &reading).unwrap();
+            reading.put_masks(&masks);
             attached = attached.prune(&global).unwrap();
             assert_eq!(masks, attached.masks());
         }

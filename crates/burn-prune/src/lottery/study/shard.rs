@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use super::LotteryError;
+use crate::lottery::error::LotteryError;
 
 /// A part of a study, `index` of `count`, for one machine of several that share its directory.
 ///
@@ -29,9 +29,10 @@ impl Shard {
     /// # Errors
     /// When there is no such shard.
     pub fn new(index: usize, count: usize) -> Result<Self, LotteryError> {
-        match index < count {
-            true => Ok(Self { index, count }),
-            false => Err(LotteryError::NoSuchShard { index, count }),
+        if index < count {
+            Ok(Self { index, count })
+        } else {
+            Err(LotteryError::NoSuchShard { index, count })
         }
     }
 
@@ -40,7 +41,7 @@ impl Shard {
         Self { index: 0, count: 1 }
     }
 
-    pub(super) fn index(self) -> usize {
+    pub(in crate::lottery) fn index(self) -> usize {
         self.index
     }
 

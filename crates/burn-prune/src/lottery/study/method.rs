@@ -5,9 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Rewind;
 
-/// The name of the run without masks, which is round 0 of every method.
-pub(super) const DENSE: &str = "dense";
-
 /// A way to find tickets, and the controls that its tickets are compared with.
 ///
 /// ```
@@ -23,7 +20,7 @@ pub(super) const DENSE: &str = "dense";
 pub struct Method {
     /// In the results and as a folder: lower-case letters, digits and `-`.
     pub name: String,
-    /// What happens between two rounds.
+    /// What is rewound between two rounds.
     pub rewind: Rewind,
     /// The controls, and the rounds in which they are run.
     pub controls: Vec<(Control, Vec<usize>)>,
@@ -47,6 +44,33 @@ impl Method {
         self.controls.push((control, rounds.into_iter().collect()));
         self
     }
+
+    /// The name of a control of this method in the results.
+    pub(in crate::lottery) fn name_of(&self, control: Control) -> String {
+        format!("{}-{control}", self.name)
+    }
+
+    /// The names of the method and its controls in the results.
+    pub(in crate::lottery) fn names(&self) -> impl Iterator<Item = String> + '_ {
+        let controls = self.controls.iter();
+        let of_controls = controls.map(|(control, _)| self.name_of(*control));
+        std::iter::once(self.name.clone()).chain(of_controls)
+    }
+}
+
+/// The method, and the control of it, with this name in the results.
+pub(in crate::lottery) fn find_method<'a>(
+    methods: &'a [Method],
+    name: &str,
+) -> Option<(&'a Method, Option<Control>)> {
+    methods.iter().find_map(|method| {
+        if method.name == name {
+            return Some((method, None));
+        }
+        let mut controls = method.controls.iter().map(|(control, _)| *control);
+        let control = controls.find(|control| method.name_of(*control) == name)?;
+        Some((method, Some(control)))
+    })
 }
 
 /// What a ticket is compared with, trained for as long as the ticket. The dense run is a control
@@ -69,7 +93,7 @@ pub enum Control {
 }
 
 impl Control {
-    pub(super) fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Reinitialized => "reinitialized",
             Self::RandomMask => "random-mask",
