@@ -27,5 +27,6 @@ mod shared_parameters;
 mod shrinking;
 mod size_nets;
 mod sizes;
+mod training;
 mod unseen;
 mod zeros;

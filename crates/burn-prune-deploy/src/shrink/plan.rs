@@ -165,7 +165,7 @@ impl ShrinkPlan {
         self.cut(model, Check::Nothing)
     }
 
-    fn cut<M: Module>(&self, model: &M, check: Check) -> Result<M, DeployError> {
+    pub(super) fn cut<M: Module>(&self, model: &M, check: Check) -> Result<M, DeployError> {
         self.ids(model)?;
         let is_training = model.devices().iter().any(|device| device.is_autodiff());
         // `valid` makes running statistics of its own; mapping a clone would cut the caller's.
