@@ -57,7 +57,7 @@ mod criterion;
 mod digest;
 mod error;
 mod exact_float;
-mod files;
+pub mod files;
 mod guard;
 mod identity;
 #[cfg(feature = "lottery")]
@@ -71,19 +71,20 @@ pub mod plot;
 mod prunable;
 mod pruner;
 mod ranking;
+mod read_back;
 mod record;
 mod rejected;
 mod report;
 #[cfg(feature = "optim")]
 mod schedule;
-mod select;
-mod target;
+mod scores;
+mod table;
 #[cfg(feature = "optim")]
 mod training;
 
-pub use allocation::Allocation;
+pub use allocation::{Allocation, AllocationRule, Share, Shares};
 pub use amount::{Amount, Target};
-pub use criterion::{Criterion, Lamp, Magnitude, Random, Scores, Weight};
+pub use criterion::{Criterion, GroupWeights, Lamp, Magnitude, NormScale, Random, Weight};
 pub use error::PruneError;
 pub use guard::MaskGuard;
 pub use identity::{Identity, differences};
@@ -95,15 +96,17 @@ pub use pattern::{
 };
 pub use prunable::Prunable;
 pub use pruner::Pruner;
+pub use ranking::Normalize;
 pub use rejected::Rejected;
 pub use report::{ChannelSparsity, ParameterSparsity, SparsityReport};
 #[cfg(feature = "optim")]
 pub use schedule::{Schedule, ScheduleConfig, Span, TrainingLength};
+pub use scores::Scores;
 #[cfg(feature = "train")]
 pub use training::SparsityMetric;
 #[cfg(feature = "optim")]
 pub use training::{
     AllocationConfig, CriterionConfig, LayerSensitivity, Problem, Pruning, Recipe,
-    SensitivityProgress, SensitivityReport, map_optimizer_state, reestimate_statistics,
-    reset_moments,
+    SensitivityProgress, SensitivityReport, load_optimizer_record, map_optimizer_record,
+    map_optimizer_state, reestimate_statistics, reset_moments,
 };

@@ -10,9 +10,9 @@ use crate::allocation::Allocation;
 use crate::allocation::Ends;
 use crate::error::PruneError;
 use crate::mask::MaskSet;
-use crate::model::{Inventory, Parameter, Place, ReadBack, Sharing};
+use crate::model::{Inventory, ModelReading, Place, Sharing};
 use crate::pattern::Pattern;
-use crate::ranking::{Ranking, importance_of};
+use crate::ranking::{Chosen, Ranking, importance_of};
 
 /// The parameters that a pruner looks at.
 pub(crate) struct Wanted {
@@ -32,55 +32,56 @@ impl Pruner {
         Ok(self.choose(lost, model)?.1)
     }
 
-    /// [`masks_with`](Self::masks_with), and the parameters that they are for.
+    /// [`masks_with`](Self::masks_with), and what has been read of the model for them.
     pub(crate) fn choose<M: Module>(
         &self,
         lost: &BTreeMap<String, usize>,
         model: &M,
-    ) -> Result<(Inventory, MaskSet), PruneError> {
-        let mut inventory = Inventory::of(model);
+    ) -> Result<(ModelReading, MaskSet), PruneError> {
+        let inventory = Inventory::of(model);
         let wanted = self.wanted(&inventory)?;
-        let read = inventory.read(model, wanted.weights, &wanted.selected, Sharing::OneMask);
-        let masks = self.masks_with_of(lost, &inventory, &read)?;
-        Ok((inventory, masks))
+        let reading = inventory.read(model, wanted.weights, &wanted.selected, Sharing::OneMask);
+        let masks = self.masks_with_of(lost, &reading)?;
+        Ok((reading, masks))
     }
 
     /// What has to be initialized and read before [`masks_of`](Self::masks_of).
     pub(crate) fn wanted(&self, inventory: &Inventory) -> Result<Wanted, PruneError> {
         self.validate()?;
-        let selected = self.targets.select(inventory)?.into_iter();
-        let selected: Vec<&Parameter> = selected.map(|selected| selected.parameter).collect();
-        let by_weight = |known: &&&Parameter| importance_of(&self.importance, known).is_none();
+        let parameters = self.chosen(inventory)?.parameters();
+        let by_weight = parameters
+            .iter()
+            .filter(|known| importance_of(&self.importance, known).is_none());
         Ok(Wanted {
-            weights: selected
-                .iter()
-                .filter(by_weight)
-                .map(|known| known.place())
-                .collect(),
-            selected: selected.iter().map(|known| known.place()).collect(),
+            weights: by_weight.map(|known| known.place()).collect(),
+            selected: parameters.iter().map(|known| known.place()).collect(),
+        })
+    }
+
+    /// The parameters, or the groups of coupled channels, that are pruned.
+    pub(super) fn chosen<'a>(&'a self, inventory: &'a Inventory) -> Result<Chosen<'a>, PruneError> {
+        Ok(match &self.pattern {
+            Pattern::Coupled(channels) => {
+                Chosen::Groups(self.filter.select_groups(inventory, channels)?)
+            }
+            _ => Chosen::Parameters(self.filter.select(inventory)?),
         })
     }
 
     /// [`masks`](Self::masks) of a model that has been read.
     #[cfg(feature = "lottery")]
-    pub(crate) fn masks_of(
-        &self,
-        inventory: &Inventory,
-        read: &ReadBack,
-    ) -> Result<MaskSet, PruneError> {
-        self.masks_with_of(&BTreeMap::new(), inventory, read)
+    pub(crate) fn masks_of(&self, reading: &ModelReading) -> Result<MaskSet, PruneError> {
+        self.masks_with_of(&BTreeMap::new(), reading)
     }
 
     fn masks_with_of(
         &self,
         lost: &BTreeMap<String, usize>,
-        inventory: &Inventory,
-        read: &ReadBack,
+        reading: &ModelReading,
     ) -> Result<MaskSet, PruneError> {
-        let selected = self.targets.select(inventory)?;
-        let mut ranking = Ranking::new(&self.pattern, selected, read)?;
+        let mut ranking = Ranking::new(&self.pattern, self.chosen(reading.inventory())?, reading)?;
         ranking.score(
-            read,
+            reading,
             self.criterion.as_ref(),
             &self.importance,
             self.normalize,
@@ -102,7 +103,9 @@ impl Pruner {
         match &self.allocation {
             Allocation::PerLayer(targets) => {
                 self.validate()?;
-                self.with_selection(model, |ranking| Ends::of(targets, &ranking.shares()))
+                self.with_selection(model, |ranking| {
+                    Ends::of(targets, &ranking.shares(self.floor))
+                })
             }
             _ => Ok(Ends::default()),
         }
@@ -114,14 +117,12 @@ impl Pruner {
         model: &M,
         of: impl FnOnce(Ranking<'_>) -> Result<T, PruneError>,
     ) -> Result<T, PruneError> {
-        let mut inventory = Inventory::of(model);
-        let selected = self.targets.select(&inventory)?.into_iter();
-        let selected = selected
-            .map(|selected| selected.parameter.place())
-            .collect();
-        let read = inventory.read(model, HashSet::new(), &selected, Sharing::OneMask);
-        let selected = self.targets.select(&inventory)?;
-        let ranking = Ranking::new(&self.pattern, selected, &read)?;
+        let inventory = Inventory::of(model);
+        let parameters = self.chosen(&inventory)?.parameters();
+        let selected = parameters.iter().map(|known| known.place()).collect();
+        let reading = inventory.read(model, HashSet::new(), &selected, Sharing::OneMask);
+        let chosen = self.chosen(reading.inventory())?;
+        let ranking = Ranking::new(&self.pattern, chosen, &reading)?;
         ranking.check_importance(&self.importance)?;
         of(ranking)
     }
@@ -131,7 +132,7 @@ impl Pruner {
         if let Some(target) = self.target {
             target.validate()?;
         }
-        if let Pattern::NM(nm) = self.pattern {
+        if let Pattern::NM(nm) = &self.pattern {
             nm.validate()?;
             let what = match self.allocation {
                 _ if self.target.is_some() => Some("amount"),
@@ -145,6 +146,8 @@ impl Pruner {
             Allocation::PerLayer(targets) => {
                 targets.iter().try_for_each(|(_, target)| target.validate())
             }
+            // A rule may know by itself how much goes.
+            Allocation::Rule(_) => Ok(()),
             _ => self.target.map(drop).ok_or(PruneError::NoAmount),
         }
     }

@@ -4,13 +4,13 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
-use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Prunable, PruneError, Pruner, Target,
-    model::{Inventory, Parameter},
-};
+use crate::amount::Target;
+use crate::error::PruneError;
+use crate::model::{Inventory, Parameter};
+use crate::pruner::Pruner;
+use crate::table::Table;
 
 /// The user's metric against the sparsity of one parameter at a time (Han et al. 2015).
 ///
@@ -40,14 +40,15 @@ pub struct SensitivityReport {
     pub baseline: f64,
     /// The sparsities that were tried, in `[0, 1]`.
     pub sparsities: Vec<f64>,
-    /// The selected parameters, in module order.
+    /// The selected parameters in module order, or the groups of coupled channels in that of the
+    /// pattern.
     pub layers: Vec<LayerSensitivity>,
 }
 
 /// The metric against the sparsity of one parameter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LayerSensitivity {
-    /// Path of the parameter.
+    /// Path of the parameter, or name of the group.
     pub path: String,
     /// The metric at each of the sparsities.
     pub values: Vec<f64>,
@@ -67,7 +68,8 @@ pub struct SensitivityProgress {
 }
 
 impl SensitivityReport {
-    /// Prunes each parameter that the pruner selects by itself, to each sparsity, and measures.
+    /// Prunes each parameter that the pruner selects by itself, to each sparsity, and measures; of
+    /// coupled channels each group.
     ///
     /// The metric is given a pruned copy in evaluation mode; the model itself stays as it is. The
     /// pruner needs no amount, and its allocation does not matter: each parameter is pruned alone. `progress` is called after each evaluation.
@@ -86,14 +88,14 @@ impl SensitivityReport {
         let model = model.valid();
         let selected = pruner.selection(&model)?;
         let mut inventory = Inventory::of(&model);
-        let places = selected.iter().filter_map(|(path, _)| inventory.find(path));
-        let places = places.map(Parameter::place).collect();
+        let places = selected
+            .iter()
+            .filter_map(|(path, _)| inventory.find(path))
+            .map(Parameter::place)
+            .collect();
         // A parameter that is shared is pruned at all its places.
         inventory.decide(&model, &places);
-        let alone: Vec<(&str, Pruner)> = selected
-            .iter()
-            .filter_map(|(path, _)| Some((path, pruner.alone(inventory.find(path)?))))
-            .collect();
+        let alone = pruner.each_alone(&inventory)?;
         // What is wrong is refused before the first evaluation, which may take long.
         for sparsity in sparsities {
             Target::Sparsity(*sparsity).validate()?;
@@ -120,11 +122,11 @@ impl SensitivityReport {
         for (path, pruner) in &alone {
             let mut values = Vec::with_capacity(sparsities.len());
             for sparsity in sparsities {
-                let pruned = model.clone().prune(&pruner.to_scheduled(*sparsity))?;
+                let pruned = pruner.to_scheduled(*sparsity).prune(model.clone())?;
                 values.push(measure(&pruned));
             }
             layers.push(LayerSensitivity {
-                path: path.to_string(),
+                path: path.clone(),
                 values,
             });
         }
@@ -138,20 +140,19 @@ impl SensitivityReport {
 
 impl fmt::Display for SensitivityReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new();
-        table.load_style(UTF8_FULL_CONDENSED);
-        let sparsities = self.sparsities.iter();
-        let sparsities = sparsities.map(|sparsity| format!("{:.1}%", 100.0 * sparsity));
-        let header = ["parameter".to_string(), "as it is".to_string()];
-        table.set_header(header.into_iter().chain(sparsities));
+        let percent = |sparsity: &f64| format!("{:.1}%", 100.0 * sparsity);
+        let header = ["parameter", "as it is"].map(str::to_string);
+        let mut table = Table::new(
+            1,
+            header
+                .into_iter()
+                .chain(self.sparsities.iter().map(percent)),
+        );
         for LayerSensitivity { path, values } in &self.layers {
             let values = values.iter().map(|value| format!("{value:.4}"));
             let row = [path.clone(), format!("{:.4}", self.baseline)];
-            table.add_row(row.into_iter().chain(values));
+            table.row(row.into_iter().chain(values));
         }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        write!(f, "{table}")
+        table.fmt(f)
     }
 }
