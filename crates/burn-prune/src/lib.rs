@@ -95,7 +95,7 @@ pub use pruner::Pruner;
 pub use rejected::Rejected;
 pub use report::{ChannelSparsity, ParameterSparsity, SparsityReport};
 #[cfg(feature = "optim")]
-pub use schedule::{Schedule, ScheduleConfig, Span, TrainingLength};
+pub use schedule::{At, Schedule, ScheduleConfig, Span, TrainingLength};
 #[cfg(feature = "train")]
 pub use training::SparsityMetric;
 #[cfg(feature = "optim")]
