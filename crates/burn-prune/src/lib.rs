@@ -103,7 +103,6 @@ pub use schedule::{At, Schedule, ScheduleConfig, Span, TrainingLength};
 pub use training::SparsityMetric;
 #[cfg(feature = "optim")]
 pub use training::{
-    AllocationConfig, CriterionConfig, LayerSensitivity, Problem, Pruning, Recipe,
-    SensitivityProgress, SensitivityReport, map_optimizer_state, reestimate_statistics,
-    reset_moments,
+    LayerSensitivity, Problem, Pruning, Recipe, SensitivityProgress, SensitivityReport,
+    map_optimizer_state, reestimate_statistics, reset_moments,
 };

@@ -8,6 +8,7 @@ mod floor;
 use std::collections::BTreeMap;
 
 use burn::module::ParamGroup;
+use serde::{Deserialize, Serialize};
 
 use crate::param_groups::ParamGroups;
 use crate::{PruneError, Target, model::Parameter};
@@ -17,7 +18,7 @@ pub(crate) use ends::Ends;
 pub(crate) use floor::Floor;
 
 /// How an amount is shared out between the parameters.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Allocation {
     /// Every parameter loses the same fraction, or the same number, of its own units.
@@ -36,7 +37,7 @@ pub enum Allocation {
     /// or take one.
     Erk,
     /// Every parameter has a target of its own; see [`Allocation::per_layer`].
-    PerLayer(Vec<(ParamGroup, Target)>),
+    PerLayer(#[serde(with = "crate::param_groups::stored::targets")] Vec<(ParamGroup, Target)>),
 }
 
 impl Allocation {

@@ -1,4 +1,5 @@
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::{Criterion, Scores, Weight};
 use crate::{PruneError, Units, identity::Identity};
@@ -39,7 +40,7 @@ use crate::{PruneError, Units, identity::Identity};
 /// assert_eq!(kept("fc2.weight"), [false, true, false]);
 /// # Ok::<(), burn_prune::PruneError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lamp;
 
 impl Criterion for Lamp {

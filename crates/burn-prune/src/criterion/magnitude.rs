@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use super::{Criterion, Scores, Weight};
 use crate::{PruneError, Units, identity::Identity};
 
@@ -24,9 +26,15 @@ use crate::{PruneError, Units, identity::Identity};
 /// assert_eq!(mask.iter().collect::<Vec<_>>(), [true, false, false, true, false, false]);
 /// # Ok::<(), burn_prune::PruneError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Magnitude {
+    #[serde(default = "l1", with = "crate::exact_float")]
     n: f64,
+}
+
+fn l1() -> f64 {
+    1.0
 }
 
 impl Magnitude {

@@ -4,6 +4,7 @@ mod lamp;
 mod magnitude;
 mod random;
 mod scores;
+pub(crate) mod stored;
 
 pub use lamp::Lamp;
 pub use magnitude::Magnitude;
@@ -13,6 +14,7 @@ pub use scores::Scores;
 
 pub(crate) use scores::{Block, Floats};
 
+use std::any::Any;
 use std::fmt::Debug;
 
 use crate::{PruneError, Units, identity::Identity, model::Values};
@@ -57,7 +59,7 @@ use crate::{PruneError, Units, identity::Identity, model::Values};
 /// assert_eq!(weights, [0.0, 2.0, 0.0, 4.0]);
 /// # Ok::<(), PruneError>(())
 /// ```
-pub trait Criterion: Debug + Send + Sync {
+pub trait Criterion: Any + Debug + Send + Sync {
     /// One finite score for each unit.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 use chacha20::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
 
 use super::{Criterion, Scores, Weight};
 use crate::{PruneError, Units, identity::Identity};
@@ -19,7 +20,8 @@ use crate::{PruneError, Units, identity::Identity};
 /// assert_ne!(draw(1)?, draw(2)?);
 /// # Ok::<(), burn_prune::PruneError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Random {
     seed: u64,
 }

@@ -21,6 +21,8 @@ pub(crate) use pruner::of_pruner;
 #[cfg(feature = "optim")]
 pub(crate) use stored::{Unreadable, VERSION, fit, pack, unpack};
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -43,6 +45,7 @@ use crate::digest::Digest;
 /// assert_eq!(identity.data()["power"], "2.0");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Identity {
     name: String,
     data: Value,
@@ -89,5 +92,16 @@ impl Identity {
             ("data".to_string(), canonical::canonical(&self.data)),
         ];
         Value::Object(fields.into_iter().collect())
+    }
+}
+
+/// The name, and the data as JSON if there are any.
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        match self.data.as_object() {
+            Some(fields) if fields.is_empty() => Ok(()),
+            _ => write!(f, " {}", self.data),
+        }
     }
 }

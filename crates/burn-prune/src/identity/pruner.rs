@@ -20,6 +20,9 @@ use crate::{
 const LIMIT: usize = 3 << 10;
 
 pub(crate) fn of_pruner<M: Module>(pruner: &Pruner, model: &M) -> Result<Value, PruneError> {
+    if let Some(contradiction) = pruner.contradiction {
+        return Err(contradiction.into());
+    }
     let mut inventory = Inventory::of(model);
     let criterion = match pruner.criterion.identity() {
         Some(identity) => identity,

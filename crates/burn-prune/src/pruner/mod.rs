@@ -1,6 +1,7 @@
 //! The four axes together.
 
 mod choosing;
+mod stored;
 #[cfg(feature = "optim")]
 mod variants;
 
@@ -64,6 +65,33 @@ pub struct Pruner {
     pub(crate) target: Option<Target>,
     pub(crate) targets: Targets,
     pub(crate) importance: BTreeMap<String, Importance>,
+    /// Of settings that were given and cannot both hold, refused at the first use.
+    pub(crate) contradiction: Option<Contradiction>,
+}
+
+/// Settings that cannot both hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Contradiction {
+    /// `amount` and `to_sparsity`.
+    AmountAndSparsity,
+    /// `only`, twice.
+    OnlyTwice,
+}
+
+impl From<Contradiction> for PruneError {
+    fn from(contradiction: Contradiction) -> Self {
+        let (settings, advice) = match contradiction {
+            Contradiction::AmountAndSparsity => (
+                "`amount` and `to_sparsity`",
+                "an amount counts what is left and a sparsity counts everything, so give one of them",
+            ),
+            Contradiction::OnlyTwice => (
+                "two calls of `only`",
+                "name everything that is pruned in one group, or add to it with `include`",
+            ),
+        };
+        Self::Contradiction { settings, advice }
+    }
 }
 
 /// Scores that take the place of a weight.
@@ -106,21 +134,32 @@ impl Pruner {
             target: None,
             targets: Targets::default(),
             importance: BTreeMap::new(),
+            contradiction: None,
         }
     }
 
     /// How much of what is still unpruned goes: a fraction (`0.3`) or a number of units (`5`).
+    ///
+    /// A second call replaces the first. An amount and a sparsity contradict each other: a pruner
+    /// that was given both is refused when it is used.
     #[must_use]
     pub fn amount(mut self, amount: impl Into<Amount>) -> Self {
+        if let Some(Target::Sparsity(_)) = self.target {
+            self.contradiction = Some(Contradiction::AmountAndSparsity);
+        }
         self.target = Some(Target::Amount(amount.into()));
         self
     }
 
     /// The sparsity to arrive at, over *all* units of the selected parameters, in `[0, 1]`.
     ///
-    /// Where that many are pruned already, nothing more is.
+    /// Where that many are pruned already, nothing more is. A second call replaces the first; see
+    /// [`amount`](Self::amount) for both together.
     #[must_use]
     pub fn to_sparsity(mut self, sparsity: f64) -> Self {
+        if let Some(Target::Amount(_)) = self.target {
+            self.contradiction = Some(Contradiction::AmountAndSparsity);
+        }
         self.target = Some(Target::Sparsity(sparsity));
         self
     }
@@ -213,8 +252,14 @@ impl Pruner {
     }
 
     /// Prunes these parameters in the place of the default ones.
+    ///
+    /// It can be given once; a pruner that was given two is refused when it is used. More is added
+    /// with [`include`](Self::include).
     #[must_use]
     pub fn only(mut self, group: ParamGroup) -> Self {
+        if self.targets.only.is_some() {
+            self.contradiction = Some(Contradiction::OnlyTwice);
+        }
         self.targets.only = Some(group);
         self
     }

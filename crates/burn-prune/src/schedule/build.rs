@@ -1,7 +1,7 @@
 //! From a schedule as plain data to its steps.
 
 use super::curve::{Curve, Gradual};
-use super::{Schedule, ScheduleConfig, Span, TrainingLength};
+use super::{Schedule, ScheduleConfig, TrainingLength};
 use crate::error::PruneError;
 
 impl ScheduleConfig {
@@ -121,7 +121,7 @@ fn invalid(field: &'static str, expected: &str, found: impl ToString) -> PruneEr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::At;
+    use crate::schedule::{At, Span};
 
     const RUN: TrainingLength = TrainingLength {
         epochs: 10,

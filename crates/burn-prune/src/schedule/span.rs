@@ -16,7 +16,6 @@ use crate::error::PruneError;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[non_exhaustive]
 pub enum Span {
     /// In steps of the optimizer; with accumulated gradients that is fewer than batches.
     Steps {
@@ -50,7 +49,6 @@ pub enum Span {
 /// # assert_ne!(ScheduleConfig::one_shot(0.9), schedule);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
 pub enum At {
     /// After this many steps.
     Step(usize),
