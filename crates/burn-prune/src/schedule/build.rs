@@ -18,7 +18,7 @@ impl ScheduleConfig {
         let schedule = self.gradual(length)?;
         if schedule.end > length.steps() {
             log::warn!(
-                "the pruning schedule ends after {} steps, but the training has {}: it will not \
+                "the pruning schedule ends after {} steps, but the run has {}: it will not \
                  reach its sparsity of {}",
                 schedule.end,
                 length.steps(),
