@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use burn_prune::PruneError;
 
+use crate::graph::OperationId;
+
 /// Why an operation was refused. Nothing has been changed when one of these is returned.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -36,7 +38,7 @@ pub enum DeployError {
     )]
     UnknownOperation {
         /// Number of the operation in the graph.
-        index: usize,
+        index: OperationId,
         /// Its name.
         operation: String,
         /// Dotted paths of the parameters whose channels it sees.

@@ -8,28 +8,28 @@ use crate::shrink::{ShrinkPlan, predict};
 
 /// Which units go: what [`ChannelPruner`](crate::ChannelPruner) chose, or the caller.
 #[derive(Debug, Clone)]
-pub struct Selection<'a> {
-    groups: &'a Groups<'a>,
+pub struct Selection {
+    groups: Groups,
     /// By group and unit.
     kept: Vec<Vec<bool>>,
     shortfalls: Vec<Shortfall>,
 }
 
-impl<'a> Selection<'a> {
+impl Selection {
     /// Nothing goes yet.
-    pub fn new(groups: &'a Groups<'a>) -> Self {
+    pub fn new(groups: &Groups) -> Self {
         let kept = groups.groups().iter();
         let kept = kept.map(|group| vec![true; group.units.len()]).collect();
         Self::from_kept(groups, kept, Vec::new())
     }
 
     pub(super) fn from_kept(
-        groups: &'a Groups<'a>,
+        groups: &Groups,
         kept: Vec<Vec<bool>>,
         shortfalls: Vec<Shortfall>,
     ) -> Self {
         Self {
-            groups,
+            groups: groups.clone(),
             kept,
             shortfalls,
         }
@@ -81,8 +81,8 @@ impl<'a> Selection<'a> {
     }
 
     /// The groups that it is of.
-    pub fn groups(&self) -> &'a Groups<'a> {
-        self.groups
+    pub fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// Masks that make zero all that the units are in: weights that make and read them, biases,
@@ -103,7 +103,7 @@ impl<'a> Selection<'a> {
         for (group, units) in self.groups.groups().iter().zip(&self.kept) {
             let removed = group.units.iter().zip(units).filter(|(_, kept)| !**kept);
             for member in removed.flat_map(|(unit, _)| &unit.members) {
-                let parameter = &graph.parameters[member.parameter];
+                let parameter = &graph[member.parameter];
                 if !parameter.can_be_masked() {
                     continue;
                 }
@@ -111,8 +111,8 @@ impl<'a> Selection<'a> {
                 let inner: usize = shape[member.axis + 1..].iter().product();
                 let outer: usize = shape[..member.axis].iter().product();
                 let size = shape[member.axis];
-                let kept =
-                    kept[member.parameter].get_or_insert_with(|| vec![true; outer * size * inner]);
+                let kept = kept[member.parameter.index()]
+                    .get_or_insert_with(|| vec![true; outer * size * inner]);
                 for block in 0..outer {
                     for index in &member.indices {
                         let start = (block * size + index) * inner;
@@ -134,8 +134,8 @@ impl<'a> Selection<'a> {
     }
 
     /// Those of the groups' hazards that units which go lead to.
-    pub fn gradient_hazards(&self) -> impl Iterator<Item = &'a GradientHazard> {
-        let groups = self.groups;
+    pub fn gradient_hazards(&self) -> impl Iterator<Item = &GradientHazard> {
+        let groups = &self.groups;
         let hazards = groups.gradient_hazards().iter();
         hazards.filter(move |hazard| {
             let mut kept = groups.groups().iter().zip(&self.kept);
@@ -145,7 +145,7 @@ impl<'a> Selection<'a> {
 
     /// The graph that the model has without the units.
     pub fn graph(&self) -> Graph {
-        predict::graph(self.groups, &self.kept)
+        predict::graph(&self.groups, &self.kept)
     }
 
     /// What has to be cut for the units to be gone.
