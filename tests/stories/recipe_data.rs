@@ -4,9 +4,9 @@ use burn::config::Config;
 use burn::module::{Module, ParamGroup};
 use burn::tensor::{DType, Device, Tensor};
 use burn_prune::{
-    Allocation, Amount, Axis, Blocks, Criterion, Identity, Lamp, Magnitude, NM, Pattern, Pooling,
-    PruneError, Pruner, Pruning, Random, Recipe, ScheduleConfig, Scores, Span, Target, Units,
-    Weight, WeightAxes, differences,
+    Allocation, Amount, Axis, Blocks, Criterion, Identity, Lamp, Magnitude, NM, Normalize, Pattern,
+    Pooling, PruneError, Pruner, Pruning, Random, Recipe, ScheduleConfig, Scores, Span, Target,
+    Units, Weight, WeightAxes, differences,
 };
 use chacha20::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
@@ -122,7 +122,7 @@ fn random_recipe(random: &mut ChaCha8Rng) -> Recipe {
         pruner = pruner.min_density(floor).min_count(below(3));
     }
     if below(3) == 0 {
-        pruner = pruner.normalize();
+        pruner = pruner.normalize([Normalize::Norm, Normalize::Mean][below(2)]);
     }
     if below(4) == 0 {
         pruner = pruner.only(ParamGroup::from_predicate("weight"));
@@ -312,7 +312,7 @@ fn the_same_settings_in_other_words_are_the_same_training() {
         vec![own(vec![(regex("^[ab]"), five), (group("a"), third)])],
         vec![l1().min_count(1)],
         vec![l1().min_density(1e-9)],
-        vec![l1().normalize()],
+        vec![l1().normalize(Normalize::Norm)],
     ];
     let wrap = |pruner: &Pruner| {
         let schedule = ScheduleConfig::linear(0.5, Span::steps(1, 9, 2)).build(RUN);

@@ -5,8 +5,8 @@ use burn::module::ParamGroup;
 use burn::tensor::{Device, Tensor};
 use burn_prune::{
     Allocation, Amount, At, Axis, Blocks, CoupledChannels, CoupledGroup, CoupledMember, Lamp,
-    Magnitude, MemberRole, NM, Pattern, PruneError, Pruner, Random, Recipe, ScheduleConfig, Target,
-    WeightAxes,
+    Magnitude, MemberRole, NM, Normalize, Pattern, PruneError, Pruner, Random, Recipe,
+    ScheduleConfig, Target, WeightAxes,
 };
 
 use crate::recipes::{MovedFarthest, net, wrap};
@@ -199,7 +199,9 @@ fn recipes_of_the_first_form_mean_what_they_meant() {
     let lamp = format!(r#"{SCHEDULE}, "criterion": "Lamp", "normalize": true, "only": []"#);
     same(
         first(&lamp),
-        Pruner::new(Lamp).allocation(Allocation::Global).normalize(),
+        Pruner::new(Lamp)
+            .allocation(Allocation::Global)
+            .normalize(Normalize::Norm),
         ScheduleConfig::one_shot(0.9),
     );
     let error = read(&format!(r#"{{ {SCHEDULE}, "exlude": [] }}"#)).unwrap_err();

@@ -11,15 +11,17 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::{Criterion, Lamp, Magnitude, Random, Scores, Weight};
+use super::{Criterion, GroupWeights, Lamp, Magnitude, NormScale, Random, Weight};
 use crate::error::PruneError;
-use crate::identity::Identity;
+use crate::identity::{Given, Identity};
 use crate::pattern::Units;
+use crate::scores::Scores;
 
 /// The criteria of this crate, a line each.
 const KNOWN: &[Known] = &[
     Known::of::<Lamp>("Lamp"),
     Known::of::<Magnitude>("Magnitude"),
+    Known::of::<NormScale>("NormScale"),
     Known::of::<Random>("Random"),
 ];
 
@@ -51,13 +53,23 @@ impl Known {
 #[derive(Debug)]
 struct NotGiven(Identity);
 
-impl Criterion for NotGiven {
-    fn scores(&self, _: &Weight<'_>, _: &Units) -> Result<Scores, PruneError> {
-        Err(PruneError::NotGiven {
+impl NotGiven {
+    fn error(&self) -> PruneError {
+        PruneError::NotGiven {
             what: "criterion",
             wanted: self.0.to_string(),
             method: "Pruner::give_criterion",
-        })
+        }
+    }
+}
+
+impl Criterion for NotGiven {
+    fn scores(&self, _: &Weight<'_>, _: &Units) -> Result<Scores, PruneError> {
+        Err(self.error())
+    }
+
+    fn group_scores(&self, _: &GroupWeights<'_>) -> Result<Scores, PruneError> {
+        Err(self.error())
     }
 
     fn identity(&self) -> Option<Identity> {
@@ -123,25 +135,13 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     read.map_err(|error| D::Error::custom(format!("the criterion {name}: {error}")))
 }
 
-/// Takes a criterion for one that was read, where it is the same.
-pub(crate) fn give(
-    read: &dyn Criterion,
-    given: Arc<dyn Criterion>,
-) -> Result<Arc<dyn Criterion>, PruneError> {
-    let wanted = read.identity();
-    let found = given.identity();
-    if wanted.is_some() && wanted == found {
-        return Ok(given);
-    }
-    let name = |identity: Option<Identity>, criterion: &dyn Criterion| match identity {
-        Some(identity) => identity.to_string(),
-        None => format!("`{}`, which has no identity", criterion.type_name()),
+/// Refuses a criterion that is not the one that was read.
+pub(crate) fn check_given(read: &dyn Criterion, given: &dyn Criterion) -> Result<(), PruneError> {
+    let of = |criterion: &dyn Criterion| Given {
+        identity: criterion.identity(),
+        type_name: criterion.type_name(),
     };
-    Err(PruneError::OtherGiven {
-        what: "criterion",
-        wanted: name(wanted, read),
-        found: name(found, given.as_ref()),
-    })
+    of(given).check("criterion", &of(read))
 }
 
 #[cfg(test)]
@@ -194,6 +194,7 @@ mod tests {
             assert_eq!(read(json).unwrap().identity(), norm.identity());
         }
         assert_eq!(written(Lamp).unwrap(), r#""Lamp""#);
+        assert_eq!(written(NormScale).unwrap(), r#""NormScale""#);
         let seed = Random::new(u64::MAX);
         let json = format!(r#"{{"Random":{{"seed":{}}}}}"#, u64::MAX);
         assert_eq!(written(seed).unwrap(), json);
@@ -247,12 +248,12 @@ mod tests {
         assert!(matches!(error, PruneError::NotGiven { .. }), "{error}");
         assert!(error.to_string().contains("`around"), "{error}");
 
-        give(stored.as_ref(), Arc::new(own)).unwrap();
+        check_given(stored.as_ref(), &own).unwrap();
         for (other, name) in [
             (Around(Some(0.2)), "0.2"),
             (Around(None), "has no identity"),
         ] {
-            let error = give(stored.as_ref(), Arc::new(other)).unwrap_err();
+            let error = check_given(stored.as_ref(), &other).unwrap_err();
             let text = error.to_string();
             assert!(text.contains("0.1") && text.contains(name), "{text}");
         }

@@ -7,12 +7,13 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Pruner;
-use crate::allocation::Allocation;
+use crate::allocation::{self, Allocation};
 use crate::amount::{Amount, Target};
 use crate::criterion::{self, Criterion, Magnitude};
 use crate::error::PruneError;
 use crate::param_groups::stored::StoredGroup;
 use crate::pattern::{Pattern, WeightAxes};
+use crate::ranking::Normalize;
 
 /// The fields of a stored pruner. One that is left out is as in `Pruner::new(Magnitude::l1())`.
 #[derive(Serialize, Deserialize)]
@@ -29,7 +30,7 @@ struct Fields {
         with = "crate::exact_float::optional"
     )]
     to_sparsity: Option<f64>,
-    normalize: bool,
+    normalize: Normalize,
     #[serde(with = "crate::exact_float")]
     min_density: f64,
     min_count: usize,
@@ -56,7 +57,7 @@ impl Fields {
             Some(Target::Sparsity(sparsity)) => (None, Some(sparsity)),
             None => (None, None),
         };
-        let targets = &pruner.targets;
+        let filter = &pruner.filter;
         let stored = |groups: &[_]| groups.iter().cloned().map(StoredGroup).collect();
         Self {
             criterion: pruner.criterion.clone(),
@@ -67,10 +68,10 @@ impl Fields {
             normalize: pruner.normalize,
             min_density: pruner.floor.density,
             min_count: pruner.floor.count,
-            only: targets.only.clone().map(StoredGroup),
-            include: stored(&targets.include),
-            exclude: stored(&targets.exclude),
-            weight_axes: targets
+            only: filter.only.clone().map(StoredGroup),
+            include: stored(&filter.include),
+            exclude: stored(&filter.exclude),
+            weight_axes: filter
                 .axes
                 .iter()
                 .map(|(group, axes)| (StoredGroup(group.clone()), *axes))
@@ -82,10 +83,10 @@ impl Fields {
         let mut pruner = Pruner::new(Magnitude::l1())
             .pattern(self.pattern)
             .allocation(self.allocation)
+            .normalize(self.normalize)
             .min_density(self.min_density)
             .min_count(self.min_count);
         pruner.criterion = self.criterion;
-        pruner.normalize = self.normalize;
         if let Some(amount) = self.amount {
             pruner = pruner.amount(amount);
         }
@@ -93,10 +94,10 @@ impl Fields {
             pruner = pruner.to_sparsity(sparsity);
         }
         let groups = |groups: Vec<StoredGroup>| groups.into_iter().map(|group| group.0).collect();
-        pruner.targets.only = self.only.map(|group| group.0);
-        pruner.targets.include = groups(self.include);
-        pruner.targets.exclude = groups(self.exclude);
-        pruner.targets.axes = self
+        pruner.filter.only = self.only.map(|group| group.0);
+        pruner.filter.include = groups(self.include);
+        pruner.filter.exclude = groups(self.exclude);
+        pruner.filter.axes = self
             .weight_axes
             .into_iter()
             .map(|(group, axes)| (group.0, axes))
@@ -175,7 +176,54 @@ impl Pruner {
     /// [`PruneError::OtherGiven`] with both names, when the criterion is not the one that the pruner
     /// was stored with, or has no identity.
     pub fn give_criterion(self, criterion: impl Criterion) -> Result<Self, PruneError> {
-        let criterion = criterion::stored::give(self.criterion.as_ref(), Arc::new(criterion))?;
-        Ok(Self { criterion, ..self })
+        criterion::stored::check_given(self.criterion.as_ref(), &criterion)?;
+        Ok(Self {
+            criterion: Arc::new(criterion),
+            ..self
+        })
+    }
+
+    /// Gives a pruner that was read the allocation rule that it was stored with.
+    ///
+    /// A rule is stored as its [identity](crate::AllocationRule::identity). The pruner that is read
+    /// knows that identity, and refuses to choose masks until it is given the rule.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use burn::{nn::LinearConfig, tensor::Device};
+    /// use burn_prune::{Allocation, AllocationRule, Identity, Lamp, PruneError, Pruner, Shares, Target};
+    ///
+    /// /// All lose the same number of units.
+    /// #[derive(Debug)]
+    /// struct Each(usize);
+    ///
+    /// impl AllocationRule for Each {
+    ///     fn counts(&self, shares: &Shares<'_>, _: Option<Target>) -> Result<Vec<usize>, PruneError> {
+    ///         Ok(shares.iter().map(|share| self.0.min(share.removable())).collect())
+    ///     }
+    ///
+    ///     fn identity(&self) -> Option<Identity> {
+    ///         Some(Identity::new("each").with("units", self.0))
+    ///     }
+    /// }
+    ///
+    /// let layer = LinearConfig::new(4, 4).init(&Device::flex());
+    /// let each = |units| Allocation::Rule(Arc::new(Each(units)));
+    /// let pruner = Pruner::new(Lamp).allocation(each(3));
+    /// let json = serde_json::to_string(&pruner).unwrap();
+    ///
+    /// let read: Pruner = serde_json::from_str(&json).unwrap();
+    /// assert!(read.masks(&layer).unwrap_err().to_string().contains("`each"));
+    /// assert!(read.clone().give_allocation(each(4)).is_err());
+    /// assert_eq!(read.give_allocation(each(3))?.masks(&layer)?, pruner.masks(&layer)?);
+    /// # Ok::<(), PruneError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`PruneError::OtherGiven`] with both names, when the allocation is not the rule that the
+    /// pruner was stored with, or has no identity.
+    pub fn give_allocation(self, allocation: Allocation) -> Result<Self, PruneError> {
+        allocation::stored::check_given(&self.allocation, &allocation)?;
+        Ok(Self { allocation, ..self })
     }
 }

@@ -7,9 +7,11 @@
 mod build;
 mod config;
 mod curve;
+mod probe;
 mod span;
 
 pub use config::ScheduleConfig;
+pub(crate) use probe::{of_schedule, steps_of};
 pub use span::{At, Span, TrainingLength};
 
 use std::fmt::Debug;

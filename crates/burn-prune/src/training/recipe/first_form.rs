@@ -11,6 +11,12 @@ pub(super) fn converted(mut fields: Map<String, Value>) -> Map<String, Value> {
     pruner
         .entry("allocation")
         .or_insert_with(|| json!("Global"));
+    // It was a boolean, for the norm or nothing.
+    if let Some(normalize) = pruner.get_mut("normalize")
+        && let Some(by_norm) = normalize.as_bool()
+    {
+        *normalize = json!(if by_norm { "Norm" } else { "None" });
+    }
     // No paths were the same as no selection.
     if pruner.get("only").is_some_and(|paths| *paths == json!([])) {
         pruner.remove("only");

@@ -54,10 +54,10 @@ use crate::schedule::{ScheduleConfig, TrainingLength};
 ///
 /// | field | values |
 /// |---|---|
-/// | `criterion` | `"Magnitude"`, `{ "Magnitude": { "n": 2 } }`, `"Lamp"`, `{ "Random": { "seed": 1 } }` |
+/// | `criterion` | `"Magnitude"`, `{ "Magnitude": { "n": 2 } }`, `"Lamp"`, `"NormScale"`, `{ "Random": { "seed": 1 } }` |
 /// | `pattern` | `"Unstructured"`, `{ "Channels": "Input" }`, `{ "Blocks": { "size": [4, 1] } }`, `{ "NM": { "n": 2, "m": 4 } }` |
 /// | `allocation` | `"Uniform"`, `"Global"`, `"Erk"`, `{ "PerLayer": [["fc.weight", { "Sparsity": 0.9 }], ..] }` |
-/// | `normalize` | `true` or `false` |
+/// | `normalize` | `"None"`, `"Norm"`, `"Mean"` |
 /// | `min_density`, `min_count` | numbers |
 /// | `only` | a group: a path, a list of paths, or a [`ParamGroup`](burn::module::ParamGroup) as Burn writes it |
 /// | `include`, `exclude` | lists of groups |
@@ -69,8 +69,9 @@ use crate::schedule::{ScheduleConfig, TrainingLength};
 /// # What cannot be stored
 /// Groups of parameter ids, which another process does not have; importance scores, which are
 /// tensors; a schedule of your own, which is given to [`Pruning::new`] beside the pruner. Saving the
-/// first two is an error. A criterion of your own is stored as its
-/// [identity](crate::Criterion::identity), and given again with [`Pruner::give_criterion`].
+/// first two is an error. A criterion of your own and an allocation rule are stored as their
+/// [identity](crate::Criterion::identity), and given again with [`Pruner::give_criterion`] and
+/// [`Pruner::give_allocation`].
 #[derive(Debug, Clone)]
 pub struct Recipe {
     /// What is pruned, without an amount.
