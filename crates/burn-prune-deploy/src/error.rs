@@ -124,6 +124,28 @@ pub enum DeployError {
         /// Its shape in the model.
         found: String,
     },
+    /// Masks meet the graph of another model.
+    #[error("these masks are of another model: `{path}` should be {expected}, found {found}")]
+    MaskMismatch {
+        /// Dotted path of the parameter.
+        path: String,
+        /// The shape of its mask.
+        expected: String,
+        /// Its shape in the graph.
+        found: String,
+    },
+    /// A channel that was cut because it sent 0 sends something else by now.
+    #[error(
+        "a channel that is cut sends {constant} to `{weight}`, which was 0 when its masks were looked \
+         at and is not now, and nothing can take it over: make the selection again, from the model as \
+         it is"
+    )]
+    ConstantChanged {
+        /// Dotted path of the weight that reads the channel.
+        weight: String,
+        /// What it sends, as a formula.
+        constant: String,
+    },
     /// The smaller model does not compute what was planned.
     #[error(
         "the shrunk model does not have the planned graph: {difference}{}",
@@ -147,6 +169,14 @@ pub enum DeployError {
         /// The file.
         path: PathBuf,
         /// What the system said.
+        message: String,
+    },
+    /// A checkpoint that cannot be cut.
+    #[error("the checkpoint cannot be cut: {}: {message}", path.display())]
+    Checkpoint {
+        /// The file, or the folder.
+        path: PathBuf,
+        /// What is wrong with it.
         message: String,
     },
     /// From the masks.

@@ -62,6 +62,7 @@ mod layers;
 #[cfg(feature = "onnx")]
 mod onnx;
 mod pruning;
+mod selection;
 mod shrink;
 
 pub use cost::{Cost, LayerCost};
@@ -75,5 +76,8 @@ pub use groups::{Frozen, GradientHazard, Group, GroupMember, Groups, Member, Uni
 pub use layers::DepthwiseConv2d;
 #[cfg(feature = "onnx")]
 pub use onnx::export_onnx;
-pub use pruning::{ChannelPruner, Importance, Selection, Shortfall};
-pub use shrink::{AxisCut, FieldEdit, ShrinkPlan};
+pub use pruning::{ChannelPruner, Importance, Shortfall};
+pub use selection::{
+    ConstantUnit, Disagreement, Folding, Selection, SentConstant, UnitMember, UnitName,
+};
+pub use shrink::{AxisCut, Constant, FieldEdit, Fold, FoldInto, FoldKind, FoldTerm, ShrinkPlan};

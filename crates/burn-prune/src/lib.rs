@@ -57,7 +57,7 @@ mod criterion;
 mod digest;
 mod error;
 mod exact_float;
-mod files;
+pub mod files;
 mod guard;
 mod identity;
 #[cfg(feature = "lottery")]
@@ -71,12 +71,14 @@ pub mod plot;
 mod prunable;
 mod pruner;
 mod ranking;
+mod read_back;
 mod record;
 mod rejected;
 mod report;
 #[cfg(feature = "optim")]
 mod schedule;
 mod scores;
+mod table;
 #[cfg(feature = "optim")]
 mod training;
 
@@ -105,5 +107,6 @@ pub use training::SparsityMetric;
 #[cfg(feature = "optim")]
 pub use training::{
     LayerSensitivity, Problem, Pruning, Recipe, SensitivityProgress, SensitivityReport,
-    map_optimizer_state, reestimate_statistics, reset_moments,
+    load_optimizer_record, map_optimizer_record, map_optimizer_state, reestimate_statistics,
+    reset_moments,
 };

@@ -14,6 +14,7 @@ use std::path::Path;
 
 use burn::config::Config;
 use burn::tensor::Device;
+use burn_prune::plot::ValueFormat;
 use burn_prune::{
     Allocation, Magnitude, Prunable, Pruner, Recipe, ScheduleConfig, SensitivityReport, Span,
 };
@@ -150,7 +151,8 @@ fn sensitivity(model: &Cnn, training: &Training<'_>, out: &Path) -> Result<(), B
         out.join("sensitivity.json"),
         serde_json::to_string_pretty(&report)?,
     )?;
-    let plot = report.plot("test accuracy");
+    let mut plot = report.plot("test accuracy");
+    plot.y_format = ValueFormat::Percent;
     plot.save(out.join("sensitivity.svg"))?;
     plot.save(out.join("sensitivity.png"))?;
     println!("test accuracy without fine-tuning, one layer pruned at a time:\n{report}");

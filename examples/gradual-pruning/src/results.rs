@@ -3,7 +3,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use burn_prune::plot::{Line, LinePlot, XAxis};
+use burn_prune::plot::{Line, LinePlot, Point, Reference, ValueFormat, XAxis};
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use serde::Serialize;
 
@@ -80,29 +80,33 @@ impl Results {
         Ok(())
     }
 
-    /// Accuracy against sparsity, mean and spread over the seeds.
+    /// Accuracy against sparsity, mean and spread over the seeds, and that of the dense networks.
     pub(crate) fn plot(&self) -> LinePlot {
-        let mut lines: Vec<Line> = Vec::new();
+        let mut plot = LinePlot::new("Test accuracy by schedule, mean and standard deviation")
+            .x("sparsity", XAxis::Linear, ValueFormat::Percent)
+            .y("test accuracy", ValueFormat::Percent);
+        // Each seed has one dense network, which several rows name.
+        let mut dense: Vec<&Row> = Vec::new();
+        for row in &self.rows {
+            if dense.iter().all(|known| known.seed != row.seed) {
+                dense.push(row);
+            }
+        }
+        if !dense.is_empty() {
+            let Summary { mean, spread } = Summary::of(&dense, |row| row.dense_accuracy);
+            plot = plot.reference(Reference::new("dense", mean).spread(spread));
+        }
         let groups = self.groups().into_iter();
         for rows in groups.filter(|rows| rows[0].target > 0.0 && rows[0].method != "no-masks") {
             let method = &rows[0].method;
             let Summary { mean, spread } = Summary::of(&rows, |row| row.accuracy);
-            let point = (rows[0].target, mean, spread);
-            match lines.iter_mut().find(|line| line.name == *method) {
+            let point = Point::new(rows[0].target, mean).spread(spread);
+            match plot.lines.iter_mut().find(|line| line.name == *method) {
                 Some(line) => line.points.push(point),
-                None => lines.push(Line {
-                    name: method.clone(),
-                    points: vec![point],
-                }),
+                None => plot.lines.push(Line::new(method, [point])),
             }
         }
-        LinePlot {
-            title: "Test accuracy by schedule, mean and standard deviation".to_string(),
-            x: "sparsity".to_string(),
-            x_axis: XAxis::Linear,
-            y: "test accuracy".to_string(),
-            lines,
-        }
+        plot
     }
 }
 

@@ -4,7 +4,9 @@ mod coupling;
 mod display;
 mod group;
 mod hazard;
-mod reshape;
+mod pattern;
+pub(crate) mod reshape;
+mod roles;
 mod rules;
 mod zeros;
 

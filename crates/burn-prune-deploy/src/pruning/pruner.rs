@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
-use super::{Importance, Selection, Shortfall, values};
+use super::{Importance, Shortfall, values};
 use crate::DeployError;
 use crate::groups::{Group, Groups};
+use crate::selection::Selection;
 
 /// Chooses the least important units of each group.
 ///

@@ -4,6 +4,7 @@ mod choosing;
 mod contradiction;
 mod filter;
 mod identity;
+mod pruning;
 mod stored;
 #[cfg(feature = "optim")]
 mod variants;
@@ -128,7 +129,8 @@ impl Pruner {
     /// Divides the scores of each parameter, or of each group of coupled channels, before they are
     /// compared with those of others; by nothing unless told.
     ///
-    /// Matters where parameters are ranked together: a layer of small weights no longer goes first.
+    /// It matters where parameters are ranked together: a layer of small weights no longer goes first.
+    /// Elsewhere it changes nothing, as the order within a parameter stays.
     ///
     /// ```
     /// use burn::{module::{Module, Param}, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};

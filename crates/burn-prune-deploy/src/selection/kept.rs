@@ -1,0 +1,192 @@
+use std::collections::HashSet;
+
+use burn_prune::MaskSet;
+
+use super::found::{Found, UnitName};
+use super::masked::{self, Masked};
+use crate::DeployError;
+use crate::graph::Graph;
+use crate::groups::{GradientHazard, Groups};
+use crate::pruning::Shortfall;
+use crate::shrink::{Fold, ShrinkPlan, predict};
+
+/// Which units go: what [`ChannelPruner`](crate::ChannelPruner) chose, or the caller.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    groups: Groups,
+    /// By group and unit.
+    kept: Vec<Vec<bool>>,
+    shortfalls: Vec<Shortfall>,
+    /// What biases take over from units that go.
+    folds: Vec<Fold>,
+    /// The masks that it was made from.
+    masked: Option<Masked>,
+    pub(super) found: Found,
+}
+
+impl Selection {
+    /// Nothing goes yet.
+    pub fn new(groups: &Groups) -> Self {
+        let kept = groups.groups().iter();
+        let kept = kept.map(|group| vec![true; group.units.len()]).collect();
+        Self::from_kept(groups, kept, Vec::new())
+    }
+
+    pub(crate) fn from_kept(
+        groups: &Groups,
+        kept: Vec<Vec<bool>>,
+        shortfalls: Vec<Shortfall>,
+    ) -> Self {
+        Self {
+            groups: groups.clone(),
+            kept,
+            shortfalls,
+            folds: Vec::new(),
+            masked: None,
+            found: Found::default(),
+        }
+    }
+
+    /// What was found in masks.
+    pub(super) fn found(
+        groups: &Groups,
+        kept: Vec<Vec<bool>>,
+        folds: Vec<Fold>,
+        masked: Masked,
+        found: Found,
+    ) -> Self {
+        Self {
+            folds,
+            masked: Some(masked),
+            found,
+            ..Self::from_kept(groups, kept, Vec::new())
+        }
+    }
+
+    /// Removes a unit, or notes that it is the last one of its group.
+    pub(super) fn remove_but_last(&mut self, name: UnitName) {
+        let mut groups = self.groups.groups().iter();
+        let number = groups.position(|group| group.name == name.group);
+        let kept = &mut self.kept[number.expect("the name is that of a group")];
+        if kept.iter().filter(|kept| **kept).count() > 1 {
+            kept[name.unit] = false;
+        } else if kept[name.unit] {
+            self.found.last_units.push(name);
+        }
+    }
+
+    /// Also removes these units of a group.
+    ///
+    /// # Errors
+    /// When there is no such group or unit, or the group would become empty.
+    pub fn remove(
+        mut self,
+        group: &str,
+        units: impl IntoIterator<Item = usize>,
+    ) -> Result<Self, DeployError> {
+        let known = self.groups.group(group)?;
+        let mut groups = self.groups.groups().iter();
+        let number = groups.position(|other| other.name == known.name);
+        let number = number.expect("it has just been found");
+        for unit in units {
+            match self.kept[number].get_mut(unit) {
+                Some(kept) => *kept = false,
+                None => {
+                    return Err(DeployError::UnknownUnit {
+                        group: group.to_string(),
+                        units: known.units.len(),
+                        found: unit,
+                    });
+                }
+            }
+        }
+        match self.kept[number].contains(&true) {
+            true => Ok(self),
+            false => Err(DeployError::EmptyGroup {
+                group: group.to_string(),
+                units: known.units.len(),
+            }),
+        }
+    }
+
+    /// Whether each unit of each group stays.
+    pub fn kept(&self) -> &[Vec<bool>] {
+        &self.kept
+    }
+
+    /// Where fewer units go than the pruner was asked for, because of its floor or multiple. Where
+    /// a floor is the reason, it is logged as a warning too.
+    pub fn shortfalls(&self) -> &[Shortfall] {
+        &self.shortfalls
+    }
+
+    /// The groups that it is of.
+    pub fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// Masks that make zero all that the units are in: weights that make and read them, biases,
+    /// scales and shifts of norms. With these the model computes what the shrunk one does, and can
+    /// be trained on.
+    ///
+    /// Statistics and divisors cannot be masked, and need not be: a scale and shift of 0, or what
+    /// reads the channel, hide them. The set is empty when nothing goes. Of units that were found in
+    /// masks and send a constant which is folded, no more is masked than was.
+    ///
+    /// Where the gradients of what goes may not be finite numbers under the masks, that is logged as
+    /// a warning; see [`Groups::gradient_hazards`].
+    pub fn masks(&self) -> MaskSet {
+        for hazard in self.gradient_hazards() {
+            log::warn!("{hazard}");
+        }
+        let graph = self.groups.graph();
+        let mut masked = Masked::nothing(graph);
+        let folded = self.found.constants.iter().filter(|unit| unit.is_cut);
+        let folded: HashSet<&UnitName> = folded.map(|unit| &unit.name).collect();
+        for (group, units) in self.groups.groups().iter().zip(&self.kept) {
+            let removed = group.units.iter().enumerate().zip(units);
+            let removed = removed.filter(|(_, kept)| !**kept);
+            for ((number, unit), _) in removed {
+                let given = self.masked.as_ref();
+                let name = UnitName {
+                    group: group.name.clone(),
+                    unit: number,
+                };
+                let given = given.filter(|_| folded.contains(&name));
+                for member in masked::maskable(graph, unit) {
+                    let entries = masked::entries(graph, member);
+                    match given {
+                        Some(given) => {
+                            let removed = given.removed(member.parameter).unwrap_or_default();
+                            let entries =
+                                entries.filter(|entry| removed.get(*entry) == Some(&true));
+                            masked.remove(graph, member.parameter, entries);
+                        }
+                        None => masked.remove(graph, member.parameter, entries),
+                    }
+                }
+            }
+        }
+        masked.to_masks(graph)
+    }
+
+    /// Those of the groups' hazards that units which go lead to.
+    pub fn gradient_hazards(&self) -> impl Iterator<Item = &GradientHazard> {
+        let groups = &self.groups;
+        let hazards = groups.gradient_hazards().iter();
+        hazards.filter(move |hazard| {
+            let mut kept = groups.groups().iter().zip(&self.kept);
+            kept.any(|(group, kept)| kept.contains(&false) && hazard.groups.contains(&group.name))
+        })
+    }
+
+    /// The graph that the model has without the units.
+    pub fn graph(&self) -> Graph {
+        predict::graph(&self.groups, &self.kept)
+    }
+
+    /// What has to be cut for the units to be gone.
+    pub fn plan(&self) -> ShrinkPlan {
+        ShrinkPlan::of(&self.groups, &self.kept, self.folds.clone())
+    }
+}
