@@ -14,7 +14,11 @@ use crate::error::{CoupledError, PruneError};
 /// bias and of the norm that follows, and column `c` of every weight that reads it. Those slices
 /// are one *unit*; the units that one layer makes, or several layers that are added up, are one
 /// [`CoupledGroup`]. `burn-prune-deploy` makes the groups of a model from its graph; they are plain
-/// data, so they can also be written by hand or read from a file.
+/// data, so they can also be written by hand or read from a file. How they are pruned is said at
+/// [`Pattern::Coupled`].
+///
+/// Only what can be masked is a member: no running statistics. Members may overlap: a weight belongs
+/// to two units where its outputs and its inputs are both coupled, and is pruned with either.
 ///
 /// ```
 /// use burn_prune::{CoupledChannels, CoupledGroup, CoupledMember, MemberRole};
