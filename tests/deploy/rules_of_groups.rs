@@ -38,26 +38,33 @@ impl Criterion for MovedFarthest {
 /// The weights of a unit in one member, with their places in the parameter of this path.
 type Part = (String, Vec<(usize, f64)>);
 
-/// Every weight of a unit, from all that masks can make 0.
-fn weights(graph: &Graph, group: &Group, unit: usize) -> Vec<Part> {
+/// Every weight of each unit, from all that masks can make 0.
+fn weights(graph: &Graph, group: &Group) -> Vec<Vec<Part>> {
     let values = graph.values().unwrap();
-    let mut found = Vec::new();
-    for member in &group.units[unit].members {
+    let mut found = vec![Vec::new(); group.units.len()];
+    for (number, member) in group.units[0].members.iter().enumerate() {
         let parameter = &graph[member.parameter];
         if !parameter.can_be_masked() {
             continue;
         }
         let shape = &graph[parameter.tensor].shape;
-        let of_member = values.of(member.parameter).iter().enumerate();
-        let of_unit = of_member.filter(|(place, _)| {
-            // The index along the axis, from the place in row-major order.
-            let inner: usize = shape[member.axis + 1..].iter().product();
-            member
-                .indices
-                .contains(&(place / inner % shape[member.axis]))
-        });
-        let of_unit = of_unit.map(|(place, value)| (place, f64::from(*value)));
-        found.push((parameter.path.clone(), of_unit.collect()));
+        let mut owners = vec![None; shape[member.axis]];
+        for (unit, parts) in group.units.iter().enumerate() {
+            for index in &parts.members[number].indices {
+                owners[*index] = Some(unit);
+            }
+        }
+        let mut parts = vec![(parameter.path.clone(), Vec::new()); group.units.len()];
+        // The index along the axis, from the place in row-major order.
+        let inner: usize = shape[member.axis + 1..].iter().product();
+        for (place, value) in values.of(member.parameter).iter().enumerate() {
+            if let Some(unit) = owners[place / inner % shape[member.axis]] {
+                parts[unit].1.push((place, f64::from(*value)));
+            }
+        }
+        for (unit, part) in found.iter_mut().zip(parts) {
+            unit.push(part);
+        }
     }
     found
 }
@@ -73,26 +80,20 @@ struct Naive<'a> {
 
 impl Naive<'_> {
     fn magnitude(&self, group: &Group) -> Vec<f64> {
-        let units = 0..group.units.len();
-        let norm = |unit| {
-            let members = weights(self.graph, group, unit);
+        let norm = |members: &Vec<Part>| {
             let all = members.iter().flat_map(|(_, weights)| weights);
             all.map(|(_, weight)| weight * weight).sum::<f64>().sqrt()
         };
-        units.map(norm).collect()
+        weights(self.graph, group).iter().map(norm).collect()
     }
 
     /// The share of a unit's squares in those of all units that are at least as large, in each
     /// member, summed over the members.
     fn lamp(&self, group: &Group) -> Vec<f64> {
-        let units = 0..group.units.len();
-        let squares: Vec<Vec<f64>> = units
-            .map(|unit| {
-                let members = weights(self.graph, group, unit).into_iter();
-                let squares = members
-                    .map(|(_, weights)| weights.iter().map(|(_, weight)| weight * weight).sum());
-                squares.collect()
-            })
+        let sum = |(_, weights): &Part| weights.iter().map(|(_, weight)| weight * weight).sum();
+        let squares: Vec<Vec<f64>> = weights(self.graph, group)
+            .iter()
+            .map(|members| members.iter().map(sum).collect())
             .collect();
         let of_member = |unit: usize, member: usize| {
             let own: f64 = squares[unit][member];
@@ -106,8 +107,7 @@ impl Naive<'_> {
     }
 
     fn moved_farthest(&self, group: &Group) -> Vec<f64> {
-        let moved = |unit| {
-            let members = weights(self.graph, group, unit);
+        let moved = |members: &Vec<Part>| {
             let all = members.iter().flat_map(|(path, weights)| {
                 let start = &self.start[path];
                 weights
@@ -116,7 +116,7 @@ impl Naive<'_> {
             });
             all.sum()
         };
-        (0..group.units.len()).map(moved).collect()
+        weights(self.graph, group).iter().map(moved).collect()
     }
 
     /// The units that are left when these are gone already and the rule takes more of them.

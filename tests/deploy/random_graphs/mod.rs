@@ -6,6 +6,7 @@
 //! many.
 
 mod convolutional;
+mod cuts;
 mod elementwise;
 mod layers;
 mod mixing;
