@@ -4,6 +4,9 @@
 #[cfg(test)]
 mod pages;
 
+#[doc = include_str!("../../crates/burn-prune/README.md")]
+pub mod burn_prune_readme {}
+
 #[doc = include_str!("../../docs/getting-started.md")]
 pub mod getting_started {}
 
