@@ -49,20 +49,26 @@ fn sizes_that_follow_the_batch_are_told() {
     assert_eq!(text, "batch: any, 4 in the example, compared with 5");
     let batch = |times| AxisSize::Batch { times, power: 1 };
     let [length, size] = [4, 16].map(AxisSize::Fixed);
-    assert_eq!(graph.axis_sizes(graph.inputs[0]), [batch(1), length, size]);
-    assert_eq!(graph.axis_sizes(graph.outputs[0]), [batch(1), length, size]);
+    assert_eq!(
+        graph.axis_sizes(graph.inputs()[0]),
+        [batch(1), length, size]
+    );
+    assert_eq!(
+        graph.axis_sizes(graph.outputs()[0]),
+        [batch(1), length, size]
+    );
     let merged = [batch(4), length, length];
     let scores = graph
-        .operations
+        .operations()
         .iter()
         .flat_map(|operation| &operation.outputs);
-    let scores = scores.filter(|tensor| graph.tensors[**tensor].shape == [16, 4, 4]);
+    let scores = scores.filter(|tensor| graph.tensors()[**tensor].shape == [16, 4, 4]);
     assert!(scores.clone().count() > 3);
     for tensor in scores {
         assert_eq!(graph.axis_sizes(*tensor), merged);
     }
-    for parameter in &graph.parameters {
-        let shape = graph.tensors[parameter.tensor].shape.iter();
+    for parameter in graph.parameters() {
+        let shape = graph.tensors()[parameter.tensor].shape.iter();
         let fixed: Vec<_> = shape.copied().map(AxisSize::Fixed).collect();
         assert_eq!(graph.axis_sizes(parameter.tensor), fixed);
     }
@@ -84,9 +90,9 @@ fn a_square_of_the_batch_and_a_batch_and_one_are_told_apart() {
         let graph = Graph::capture(&pair(&device), example([size, 4], &device), forward).unwrap();
         assert_eq!(graph.sizes().batch(), Some(size));
         let square = AxisSize::Batch { times: 1, power: 2 };
-        assert_eq!(graph.axis_sizes(graph.outputs[0]), [square]);
+        assert_eq!(graph.axis_sizes(graph.outputs()[0]), [square]);
         let more = [AxisSize::Other, AxisSize::Fixed(2)];
-        assert_eq!(graph.axis_sizes(graph.outputs[1]), more);
+        assert_eq!(graph.axis_sizes(graph.outputs()[1]), more);
         let groups = graph.groups().unwrap();
         assert_eq!(groups.groups().len(), 1);
         let plan = halved(&groups);
@@ -102,7 +108,7 @@ fn fixed<I: GraphTensors, O: GraphTensors>(input: I, forward: impl Fn(&Pair, I) 
     assert_eq!(graph.groups().unwrap().groups().len(), 1);
     assert!(
         graph
-            .axis_sizes(graph.inputs[0])
+            .axis_sizes(graph.inputs()[0])
             .iter()
             .all(|size| matches!(size, AxisSize::Fixed(_)))
     );
@@ -204,12 +210,12 @@ fn the_batch_may_be_in_other_axes() {
     assert_eq!(graph.sizes().batch(), Some(2));
     let batch = AxisSize::Batch { times: 1, power: 1 };
     let [length, layers] = [5, 3].map(AxisSize::Fixed);
-    let sizes = |input: usize| graph.axis_sizes(graph.inputs[input]);
+    let sizes = |input: usize| graph.axis_sizes(graph.inputs()[input]);
     assert_eq!(sizes(0), [length, batch, AxisSize::Fixed(4)]);
     assert_eq!(sizes(1), [layers, batch, AxisSize::Fixed(6)]);
     assert_eq!(sizes(2), [length]);
     assert_eq!(
-        graph.axis_sizes(graph.outputs[0]),
+        graph.axis_sizes(graph.outputs()[0]),
         [length, batch, AxisSize::Fixed(2)]
     );
 }
@@ -257,7 +263,7 @@ fn inputs_of_every_kind_get_another_batch() {
         let inputs = (example([batch, 4], &device), vec![numbers; 2], mask);
         let graph = Graph::capture(&pair(&device), inputs, forward).unwrap();
         assert_eq!(graph.sizes().batch(), Some(batch), "{}", graph.sizes());
-        assert_eq!(graph.inputs.len(), 4);
+        assert_eq!(graph.inputs().len(), 4);
     }
 }
 
@@ -276,9 +282,9 @@ fn the_second_pass_touches_no_statistics_and_no_cost() {
     let fixed = Graph::capture_with(&model, input, Batch::Fixed, Vgg11::forward).unwrap();
     assert_eq!(statistics(&model), before);
     assert_eq!(graph.cost(), fixed.cost());
-    assert_eq!(graph.operations, fixed.operations);
-    assert_eq!(graph.tensors, fixed.tensors);
-    assert_eq!(graph.outputs, fixed.outputs);
+    assert_eq!(graph.operations(), fixed.operations());
+    assert_eq!(graph.tensors(), fixed.tensors());
+    assert_eq!(graph.outputs(), fixed.outputs());
     assert_eq!(graph.sizes().batch(), Some(2));
 }
 
@@ -323,7 +329,7 @@ fn a_linear_layer_alone_has_a_batch() {
             let forward = |model: &Linear, x: Tensor<3>| model.forward(x);
             let graph = Graph::capture(&model, input, forward).unwrap();
             assert_eq!(graph.sizes().batch(), Some(batch), "{}", graph.sizes());
-            let sizes = graph.axis_sizes(graph.outputs[0]);
+            let sizes = graph.axis_sizes(graph.outputs()[0]);
             let follows = AxisSize::Batch { times: 1, power: 1 };
             assert_eq!(
                 sizes,

@@ -17,7 +17,7 @@ pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_to_vec().unwrap()
 }
 
-pub(crate) fn halved(groups: &Groups<'_>) -> ShrinkPlan {
+pub(crate) fn halved(groups: &Groups) -> ShrinkPlan {
     let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
     pruner.select(groups).unwrap().plan()
 }

@@ -59,7 +59,10 @@ fn gradients(forward: Forward) -> (Vec<String>, [bool; 3]) {
     let hazards = hazards.map(|hazard| {
         assert_eq!(hazard.groups, ["first.weight"]);
         assert!(hazard.parameters.contains(&"last.weight".to_string()));
-        assert_eq!(graph.operations[hazard.operation].kind.name(), hazard.name);
+        assert_eq!(
+            graph.operations()[hazard.operation].kind.name(),
+            hazard.name
+        );
         hazard.name.clone()
     });
     let finite = [&model, &masked, &small].map(is_finite);

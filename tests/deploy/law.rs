@@ -3,7 +3,9 @@
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_prune::Prunable;
-use burn_prune_deploy::{ChannelPruner, FieldEdit, Graph, GraphTensors, Importance, ShrinkPlan};
+use burn_prune_deploy::{
+    ChannelPruner, FieldEdit, Graph, GraphTensors, Importance, Selection, ShrinkPlan,
+};
 
 use crate::random::{Outputs, assert_close, example, randomised};
 use examples_shared::nets::convolutional::{LeNet5, Mlp, Vgg11};
@@ -35,8 +37,12 @@ fn halve<M: Module, I: GraphTensors, O: GraphTensors + Outputs>(
             group.name
         );
     }
+    let masks = selection.masks();
+    let found = Selection::from_masks(&groups, &masks).unwrap();
+    assert_eq!(found.kept(), selection.kept());
+    assert_eq!(found.masks(), masks);
     let dense = forward(&model, input.clone());
-    let masked = model.with_masks(&selection.masks()).unwrap();
+    let masked = model.with_masks(&masks).unwrap();
     let expected = forward(&masked, input.clone());
     assert_ne!(dense.values(), expected.values());
     let plan = selection.plan();

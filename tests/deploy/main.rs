@@ -20,6 +20,7 @@ mod plan;
 mod pruner;
 mod random;
 mod random_graphs;
+mod roles;
 mod shared_parameters;
 mod shrinking;
 mod size_nets;

@@ -81,9 +81,9 @@ fn what_is_returned_twice_is_an_output_twice() {
         (y.clone(), x, y)
     };
     let graph = Graph::capture(&model, input.clone(), forward).unwrap();
-    assert_eq!(graph.outputs.len(), 3);
-    assert_eq!(graph.outputs[0], graph.outputs[2]);
-    assert_eq!(graph.outputs[1], graph.inputs[0]);
+    assert_eq!(graph.outputs().len(), 3);
+    assert_eq!(graph.outputs()[0], graph.outputs()[2]);
+    assert_eq!(graph.outputs()[1], graph.inputs()[0]);
     let groups = graph.groups().unwrap();
     let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
     let plan = pruner.select(&groups).unwrap().plan();
@@ -102,9 +102,9 @@ fn what_is_returned_without_being_computed_is_an_output() {
     };
     let graph = Graph::capture(&model, input.clone(), forward).unwrap();
     let shapes: Vec<_> = graph
-        .outputs
+        .outputs()
         .iter()
-        .map(|output| &graph.tensors[*output].shape)
+        .map(|output| &graph.tensors()[*output].shape)
         .collect();
     assert_eq!(shapes, [&[3, 4][..], &[3], &[2]]);
     let groups = graph.groups().unwrap();

@@ -227,7 +227,7 @@ fn any_batch<M: Module, const D: usize, O: GraphTensors>(
         let graph = Graph::capture(model, input.clone(), &forward).unwrap();
         assert_eq!(graph.sizes().batch(), Some(batch), "{}", graph.sizes());
         let follows = AxisSize::Batch { times: 1, power: 1 };
-        for output in &graph.outputs {
+        for output in graph.outputs() {
             assert_eq!(graph.axis_sizes(*output)[0], follows);
         }
         let found = groups(model, input, &forward);
@@ -280,7 +280,7 @@ fn recurrent_layers_have_any_batch() {
                 assert_eq!(graph.sizes().batch(), Some(batch), "{}", graph.sizes());
                 let follows = AxisSize::Batch { times: 1, power: 1 };
                 let expected = [follows, AxisSize::Fixed(length), AxisSize::Fixed(6)];
-                assert_eq!(graph.axis_sizes(graph.outputs[0]), expected);
+                assert_eq!(graph.axis_sizes(graph.outputs()[0]), expected);
             }
         }
     }

@@ -155,8 +155,8 @@ fn random_pruner(seed: u64) -> (Pruner, String) {
         Blocks::new([1, width]).into(),
         NM::new(1, 1 + width).into(),
     ];
-    let pattern = patterns[below(4)];
-    let pruner = pruner.pattern(pattern);
+    let pattern = patterns[below(4)].clone();
+    let pruner = pruner.pattern(pattern.clone());
     if let Pattern::NM(_) = pattern {
         return (pruner, format!("{criterion} {pattern:?}"));
     }

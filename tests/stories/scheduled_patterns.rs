@@ -69,12 +69,16 @@ fn what_is_accepted_at_the_start_can_be_done_at_every_update() {
             2 => Pruner::new(Random::new(seed)),
             _ => Pruner::new(Magnitude::l2()).normalize(),
         };
-        let pruner = pruner.pattern(*chance.pick(&[
-            Pattern::Unstructured,
-            Pattern::Channels(Axis::Output),
-            Pattern::Channels(Axis::Input),
-            Blocks::new([2, 3]).into(),
-        ]));
+        let pruner = pruner.pattern(
+            chance
+                .pick(&[
+                    Pattern::Unstructured,
+                    Pattern::Channels(Axis::Output),
+                    Pattern::Channels(Axis::Input),
+                    Blocks::new([2, 3]).into(),
+                ])
+                .clone(),
+        );
         let pruner = pruner.allocation(match chance.below(4) {
             0 => Allocation::Uniform,
             1 => Allocation::Global,
@@ -150,7 +154,7 @@ fn gone(masks: &MaskSet, (_, units, unit_of): &Units) -> [usize; 3] {
 fn units_of_every_pattern_reach_their_final_amounts_as_by_hand() {
     for_seeds(100, |_, chance| {
         let (config, last) = random_schedule(chance);
-        let units = patterns()[chance.below(4)];
+        let units = patterns()[chance.below(4)].clone();
         let targets = units.1.map(|units| match chance.below(4) {
             0 => None,
             1 => Some(Target::Sparsity(chance.fraction())),
@@ -159,7 +163,7 @@ fn units_of_every_pattern_reach_their_final_amounts_as_by_hand() {
         });
         let groups = LAYERS.map(group).into_iter().zip(targets);
         let groups = groups.filter_map(|(group, target)| Some((group, target?)));
-        let pruner = Pruner::new(Magnitude::l1()).pattern(units.0);
+        let pruner = Pruner::new(Magnitude::l1()).pattern(units.0.clone());
         let pruner = pruner.allocation(Allocation::per_layer(groups));
         let schedule = config.build(RUN).unwrap();
         let built = config.build(RUN).unwrap();

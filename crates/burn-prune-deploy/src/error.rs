@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use burn_prune::PruneError;
 
+use crate::graph::OperationId;
+
 /// Why an operation was refused. Nothing has been changed when one of these is returned.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -36,7 +38,7 @@ pub enum DeployError {
     )]
     UnknownOperation {
         /// Number of the operation in the graph.
-        index: usize,
+        index: OperationId,
         /// Its name.
         operation: String,
         /// Dotted paths of the parameters whose channels it sees.
@@ -120,6 +122,16 @@ pub enum DeployError {
         /// Its shape in the plan.
         expected: String,
         /// Its shape in the model.
+        found: String,
+    },
+    /// Masks meet the graph of another model.
+    #[error("these masks are of another model: `{path}` should be {expected}, found {found}")]
+    MaskMismatch {
+        /// Dotted path of the parameter.
+        path: String,
+        /// The shape of its mask.
+        expected: String,
+        /// Its shape in the graph.
         found: String,
     },
     /// The smaller model does not compute what was planned.

@@ -62,18 +62,20 @@ mod layers;
 #[cfg(feature = "onnx")]
 mod onnx;
 mod pruning;
+mod selection;
 mod shrink;
 
 pub use cost::{Cost, LayerCost};
 pub use error::DeployError;
 pub use graph::{
     Along, AxisSize, Batch, Creation, Elementwise, Graph, GraphTensors, Number, Operation,
-    OperationClass, OperationKind, Padding, Parameter, Reduction, Role, Sizes, Spatial, TensorInfo,
-    TensorKind,
+    OperationClass, OperationId, OperationKind, Padding, Parameter, ParameterId, ParameterValues,
+    Reduction, Role, Sizes, Spatial, TensorId, TensorInfo, TensorKind,
 };
-pub use groups::{Frozen, GradientHazard, Group, Groups, Member, Unit};
+pub use groups::{Frozen, GradientHazard, Group, GroupMember, Groups, Member, Unit};
 pub use layers::DepthwiseConv2d;
 #[cfg(feature = "onnx")]
 pub use onnx::export_onnx;
-pub use pruning::{ChannelPruner, Importance, Selection, Shortfall};
+pub use pruning::{ChannelPruner, Importance, Shortfall};
+pub use selection::Selection;
 pub use shrink::{AxisCut, FieldEdit, ShrinkPlan};

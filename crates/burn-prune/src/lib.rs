@@ -142,7 +142,10 @@ pub use guard::MaskGuard;
 pub use identity::{Identity, differences};
 pub use mask::{Mask, MaskDiff, MaskMode, MaskSet, ParameterDiff, Skipped, WeightMask};
 pub use model::{running_statistics, shared_parameters};
-pub use pattern::{Axis, Blocks, NM, Pattern, Pooling, Units, WeightAxes};
+pub use pattern::{
+    Axis, Blocks, CoupledChannels, CoupledGroup, CoupledMember, MemberRole, NM, Pattern, Pooling,
+    Units, WeightAxes,
+};
 pub use prunable::Prunable;
 pub use pruner::Pruner;
 pub use rejected::Rejected;

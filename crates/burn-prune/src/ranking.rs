@@ -20,7 +20,7 @@ use crate::{
 
 /// The selected parameters in module order.
 pub(crate) struct Ranking<'a> {
-    pattern: Pattern,
+    pattern: &'a Pattern,
     tensors: Vec<Ranked<'a>>,
     skipped: Vec<Skipped>,
 }
@@ -40,7 +40,7 @@ struct Ranked<'a> {
 impl<'a> Ranking<'a> {
     /// The masks of what is selected have been read.
     pub(crate) fn new(
-        pattern: Pattern,
+        pattern: &'a Pattern,
         selected: Vec<Selected<'a>>,
         read: &ReadBack,
     ) -> Result<Self, PruneError> {
@@ -313,7 +313,7 @@ impl Ranked<'_> {
     fn scores(
         &self,
         criterion: &dyn Criterion,
-        pattern: Pattern,
+        pattern: &Pattern,
         values: &Values,
     ) -> Result<Scores, PruneError> {
         let (path, shape) = (self.parameter.path(), &self.parameter.shape);

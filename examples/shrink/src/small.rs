@@ -41,7 +41,7 @@ impl Small {
     /// When something that should not change the outputs changes them, too.
     pub(crate) fn of(
         dense: &Net,
-        groups: &Groups<'_>,
+        groups: &Groups,
         fraction: f64,
         epochs: usize,
         training: &Training<'_>,
@@ -105,7 +105,7 @@ impl Small {
 }
 
 /// The model with the masks of a selection, whose zeros are put back after each step.
-fn under_masks(model: Net, selection: &Selection<'_>) -> Result<Net, PruneError> {
+fn under_masks(model: Net, selection: &Selection) -> Result<Net, PruneError> {
     let masks = selection.masks();
     // At the fraction 0.
     if masks.is_empty() {

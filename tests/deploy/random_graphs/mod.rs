@@ -82,7 +82,7 @@ fn check(seed: u64, counts: &mut BTreeMap<String, [usize; 2]>) -> Outcome {
     let net = random.net(&example([3, shape[1], shape[2], shape[3]], &device));
     let graph = Graph::capture(&net, input.clone(), Net::forward).unwrap();
     let outcome = outcome(seed, &net, &graph, &input, &mut random);
-    for operation in &graph.operations {
+    for operation in graph.operations() {
         let count = counts
             .entry(label(&operation.kind).to_string())
             .or_default();
@@ -184,7 +184,7 @@ fn outcome(
 
 /// Gradients that are finite without masks and for the small net are so under masks, or it is said
 /// that they may not be.
-fn check_gradients(seed: u64, nets: [&Net; 3], input: &Tensor<4>, selection: &Selection<'_>) {
+fn check_gradients(seed: u64, nets: [&Net; 3], input: &Tensor<4>, selection: &Selection) {
     let device = Device::flex().autodiff();
     let is_finite = |net: &Net| {
         let input = Tensor::<4>::from_data(input.to_data(), &device).require_grad();
@@ -218,7 +218,7 @@ fn doubles(x: &Tensor<2>) -> Vec<f64> {
     x.to_data().try_to_vec().unwrap()
 }
 
-fn select<'a>(seed: u64, groups: &'a Groups<'a>, random: &mut Generator) -> Selection<'a> {
+fn select(seed: u64, groups: &Groups, random: &mut Generator) -> Selection {
     let fraction = random.between(0.2, 0.8);
     let pruner = ChannelPruner::new(Importance::random(seed)).fraction(fraction);
     pruner.select(groups).unwrap()

@@ -119,7 +119,7 @@ fn what_is_begun_can_be_finished_whatever_the_amount_and_the_rounds_are() {
         let dir = folder.path().join("study");
         let (count, rounds) = (chance.between(1, 60), chance.between(1, 5));
         let patterns = [Pattern::Unstructured, Pattern::Channels(Axis::Output)];
-        let pattern = *chance.pick(&patterns);
+        let pattern = chance.pick(&patterns).clone();
         let units = match pattern {
             Pattern::Unstructured => 80,
             _ => 8,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Cost, LayerCost};
-use crate::graph::{Graph, Operation, OperationKind, Role, TensorKind};
+use crate::graph::{Graph, Operation, OperationKind, ParameterId, Role, TensorId};
 
 impl LayerCost {
     /// Takes in an operation of the same module that follows.
@@ -34,12 +34,12 @@ impl Graph {
                 continue;
             };
             let outputs = operation.outputs.iter();
-            let is_view = is_view(&operation.kind);
+            let is_view = operation.kind.is_view();
             let activation_bytes = match is_view {
                 true => 0,
                 false => outputs.map(|output| self.bytes(*output)).sum(),
             };
-            let parameters: Vec<usize> = operation
+            let parameters: Vec<ParameterId> = operation
                 .inputs
                 .iter()
                 .filter_map(|input| self.source(*input))
@@ -53,7 +53,7 @@ impl Graph {
             let mut layer = LayerCost {
                 name: parameters.first().map_or_else(
                     || operation.kind.name().to_string(),
-                    |first| self.parameters[*first].module().to_string(),
+                    |first| self[*first].module().to_string(),
                 ),
                 operation: operation.kind.name().to_string(),
                 output: self.shape(output).to_vec(),
@@ -74,8 +74,8 @@ impl Graph {
                 if !counted.insert(parameter) {
                     continue;
                 }
-                layer.weight_bytes += self.bytes(self.parameters[parameter].tensor);
-                if !self.parameters[parameter].is_statistic {
+                layer.weight_bytes += self.bytes(self[parameter].tensor);
+                if !self[parameter].is_statistic {
                     let (all, nonzero) = self.counts(parameter);
                     layer.parameters += all;
                     layer.nonzero_parameters += nonzero;
@@ -86,35 +86,18 @@ impl Graph {
                 _ => cost.layers.push(layer),
             }
         }
-        for (number, parameter) in self.parameters.iter().enumerate() {
-            if counted.contains(&number) {
+        for parameter in self.parameter_ids() {
+            if counted.contains(&parameter) {
                 continue;
             }
-            cost.unused_parameters += self.counts(number).0;
-            cost.unused_weight_bytes += self.bytes(parameter.tensor);
+            cost.unused_parameters += self.counts(parameter).0;
+            cost.unused_weight_bytes += self.bytes(self[parameter].tensor);
         }
         cost
     }
 
-    /// The parameter that a tensor is, perhaps a part of it or in another shape.
-    pub(crate) fn source(&self, mut tensor: usize) -> Option<usize> {
-        loop {
-            match self.tensors[tensor].kind {
-                TensorKind::Parameter(parameter) => return Some(parameter),
-                TensorKind::Input | TensorKind::Constant => return None,
-                TensorKind::Computed => {}
-            }
-            let mut operations = self.operations.iter();
-            let maker = operations.find(|operation| operation.outputs.contains(&tensor))?;
-            if !is_view(&maker.kind) {
-                return None;
-            }
-            tensor = maker.inputs[0];
-        }
-    }
-
     /// The parameter that an operation multiplies with, on either side of a matrix product.
-    fn weight(&self, operation: &Operation) -> Option<usize> {
+    fn weight(&self, operation: &Operation) -> Option<ParameterId> {
         let of = |place: usize| self.source(*operation.inputs.get(place)?);
         match operation.kind {
             OperationKind::MatMul => of(1).or_else(|| of(0)),
@@ -123,27 +106,24 @@ impl Graph {
         }
     }
 
-    /// Number of entries of a parameter, and of those that are not 0.
-    fn counts(&self, parameter: usize) -> (u64, u64) {
-        let parameter = &self.parameters[parameter];
-        let all = self.tensors[parameter.tensor].elements() as u64;
-        match parameter.values.is_empty() {
-            true => (all, all),
-            false => {
-                let nonzero = parameter.values.iter().filter(|value| **value != 0.0);
-                (all, nonzero.count() as u64)
-            }
-        }
+    /// Number of entries of a parameter, and of those that are not 0. Without values, all count.
+    fn counts(&self, parameter: ParameterId) -> (u64, u64) {
+        let all = self[self[parameter].tensor].elements() as u64;
+        let nonzero = self.values().map_or(all, |values| {
+            let values = values.of(parameter).iter();
+            values.filter(|value| **value != 0.0).count() as u64
+        });
+        (all, nonzero)
     }
 
-    fn bytes(&self, tensor: usize) -> u64 {
-        let tensor = &self.tensors[tensor];
+    fn bytes(&self, tensor: TensorId) -> u64 {
+        let tensor = &self[tensor];
         (tensor.elements() * tensor.element_bytes) as u64
     }
 
     fn multiply_adds(&self, operation: &Operation) -> u64 {
-        let elements = |tensor: usize| self.tensors[tensor].elements() as u64;
-        let size = |tensor: usize, axis: usize| self.shape(tensor)[axis] as u64;
+        let elements = |tensor: TensorId| self[tensor].elements() as u64;
+        let size = |tensor: TensorId, axis: usize| self.shape(tensor)[axis] as u64;
         let inputs = &operation.inputs;
         match &operation.kind {
             OperationKind::Convolution { transposed, .. } => {
@@ -184,15 +164,4 @@ impl Graph {
             | OperationKind::Other { .. } => 0,
         }
     }
-}
-
-/// Whether an operation only looks at its input in another way.
-fn is_view(kind: &OperationKind) -> bool {
-    matches!(
-        kind,
-        OperationKind::Reshape
-            | OperationKind::Permute { .. }
-            | OperationKind::Slice { .. }
-            | OperationKind::Expand
-    )
 }

@@ -1,24 +1,28 @@
 //! From what the capture device recorded to a graph.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use burn::backend::capture::{CapturedGraph, TensorId};
+use burn::backend::capture::{CapturedGraph, TensorId as CapturedId};
 use burn::backend::ir::{OperationIr, TensorIr};
 use burn::module::ParamId;
 use burn::tensor::TensorData;
 
-use super::parameters::Captured;
+use super::captured::Captured;
 use super::translate::translate;
-use super::{Graph, Operation, Parameter, Role, Sizes, TensorInfo, TensorKind, pairing};
+use super::{
+    Graph, Operation, Parameter, ParameterId, ParameterValues, Role, Sizes, TensorId, TensorInfo,
+    TensorKind, pairing,
+};
 use crate::DeployError;
 
 /// A forward pass on the capture device: its inputs and outputs.
 pub(super) struct Pass {
-    pub inputs: Vec<TensorId>,
-    pub outputs: Vec<TensorId>,
+    pub inputs: Vec<CapturedId>,
+    pub outputs: Vec<CapturedId>,
     pub batch: usize,
     /// What is put on the device next.
-    pub next: Option<TensorId>,
+    pub next: Option<CapturedId>,
 }
 
 /// The graph of the first pass; the second one, if there is one, only tells which sizes follow the
@@ -40,7 +44,9 @@ pub(super) fn build(
             outputs: Vec::new(),
             parameters: Vec::new(),
             sizes: Sizes::fixed(""),
+            values: None,
         },
+        parameters: Vec::new(),
     };
     for parameter in parameters {
         builder.parameter(parameter);
@@ -58,16 +64,20 @@ pub(super) fn build(
         Err(reason) => Err(reason),
     };
     builder.graph.sizes = sizes.unwrap_or_else(Sizes::fixed);
+    let values = ParameterValues::new(builder.parameters);
+    builder.graph.values = Some(Arc::new(values));
     Ok(builder.graph)
 }
 
 struct Builder<'a> {
-    values: &'a BTreeMap<TensorId, TensorData>,
-    numbers: HashMap<TensorId, usize>,
+    values: &'a BTreeMap<CapturedId, TensorData>,
+    numbers: HashMap<CapturedId, TensorId>,
     /// Numbers of parameters by their ids, what holds their values, and which of the shared ones they
     /// are. Those of one id may be others: clones that were trained apart, two models from one file.
-    shared: HashMap<ParamId, Vec<(usize, TensorId, Option<usize>)>>,
+    shared: HashMap<ParamId, Vec<(ParameterId, CapturedId, Option<usize>)>>,
     graph: Graph,
+    /// The values of its parameters.
+    parameters: Vec<Arc<[f32]>>,
 }
 
 impl Builder<'_> {
@@ -108,7 +118,9 @@ impl Builder<'_> {
                 outputs: Vec::new(),
                 parameters: graph.parameters.clone(),
                 sizes: Sizes::fixed(""),
+                values: None,
             },
+            parameters: Vec::new(),
         };
         let passed = other.pass(second, operations);
         passed.map_err(|error| error.to_string())?;
@@ -121,8 +133,8 @@ impl Builder<'_> {
         )
     }
 
-    fn add(&mut self, id: TensorId, info: TensorInfo) -> usize {
-        let number = self.graph.tensors.len();
+    fn add(&mut self, id: CapturedId, info: TensorInfo) -> TensorId {
+        let number = TensorId::new(self.graph.tensors.len());
         self.graph.tensors.push(info);
         self.numbers.insert(id, number);
         number
@@ -144,13 +156,13 @@ impl Builder<'_> {
             first.shape() == value.shape() && is_same
         });
         if let Some((first, ..)) = first {
-            let first = &mut self.graph.parameters[*first];
+            let first = &mut self.graph.parameters[first.index()];
             first.shared_as.push(parameter.path);
             self.numbers.insert(parameter.id, first.tensor);
             return;
         }
         debug_assert_eq!(value.shape().to_vec(), parameter.shape);
-        let number = self.graph.parameters.len();
+        let number = ParameterId::new(self.graph.parameters.len());
         known.push((number, parameter.id, parameter.shared));
         let kind = TensorKind::Parameter(number);
         let tensor = self.add(parameter.id, value_info(value, kind));
@@ -161,11 +173,11 @@ impl Builder<'_> {
             structs: parameter.structs,
             is_statistic: parameter.is_statistic,
             is_divisor: false,
-            values: value.iter::<f32>().collect(),
         });
+        self.parameters.push(value.iter::<f32>().collect());
     }
 
-    fn number(&mut self, tensor: &TensorIr, kind: TensorKind) -> usize {
+    fn number(&mut self, tensor: &TensorIr, kind: TensorKind) -> TensorId {
         match self.numbers.get(&tensor.id) {
             Some(number) => *number,
             None => self.add(
@@ -187,7 +199,7 @@ impl Builder<'_> {
     }
 
     /// The number of a tensor that is returned, perhaps without an operation that makes or reads it.
-    fn output(&mut self, id: TensorId) -> Result<usize, DeployError> {
+    fn output(&mut self, id: CapturedId) -> Result<TensorId, DeployError> {
         if let Some(number) = self.numbers.get(&id) {
             return Ok(*number);
         }
@@ -205,7 +217,7 @@ impl Builder<'_> {
             return;
         }
         let (kind, inputs) = translate(operation);
-        let inputs: Vec<usize> = inputs
+        let inputs: Vec<TensorId> = inputs
             .into_iter()
             .map(|tensor| self.number(tensor, TensorKind::Constant))
             .collect();
@@ -219,7 +231,7 @@ impl Builder<'_> {
             if kind.role(place) == Role::Divisor
                 && let Some(parameter) = self.graph.source(*tensor)
             {
-                self.graph.parameters[parameter].is_divisor = true;
+                self.graph.parameters[parameter.index()].is_divisor = true;
             }
         }
         self.graph.operations.push(Operation {

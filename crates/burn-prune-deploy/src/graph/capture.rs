@@ -2,15 +2,15 @@ use std::any::Any;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use burn::backend::capture::{CapturedGraph, TensorId};
+use burn::backend::capture::{CapturedGraph, TensorId as CapturedId};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use burn_prune::{running_statistics, shared_parameters};
 
 use super::batch::{NoBatch, other_size};
 use super::build::{Pass, build};
+use super::captured::{Captured, captured};
 use super::device::CaptureDevice;
-use super::parameters::{Captured, captured};
 use super::{Batch, Graph, GraphTensors};
 use crate::DeployError;
 
@@ -141,7 +141,7 @@ fn record<M: Module>(
             let parameters = captured(&model, &statistics, shared);
             let (first, second) = passes(&model, &device);
             // The device takes each tensor once.
-            let once: BTreeSet<TensorId> = first.outputs.iter().copied().collect();
+            let once: BTreeSet<CapturedId> = first.outputs.iter().copied().collect();
             let inputs = first.inputs.clone();
             recorded = Some((parameters, first, second));
             scope.complete(inputs, once)

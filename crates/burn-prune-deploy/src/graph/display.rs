@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{Creation, Graph, OperationKind, TensorKind};
+use super::{Creation, Graph, OperationKind, TensorId, TensorKind};
 
 /// A shape as `2x3x4`.
 pub(crate) fn dims(shape: &[usize]) -> String {
@@ -47,13 +47,13 @@ impl fmt::Display for Graph {
 }
 
 impl Graph {
-    fn tensor(&self, number: usize) -> String {
+    fn tensor(&self, number: TensorId) -> String {
         format!("{} [{}]", self.reference(number), dims(self.shape(number)))
     }
 
-    fn reference(&self, number: usize) -> String {
-        match self.tensors[number].kind {
-            TensorKind::Parameter(index) => self.parameters[index].path.clone(),
+    fn reference(&self, number: TensorId) -> String {
+        match self[number].kind {
+            TensorKind::Parameter(index) => self[index].path.clone(),
             TensorKind::Constant => format!("constant{number} [{}]", dims(self.shape(number))),
             TensorKind::Input | TensorKind::Computed => format!("%{number}"),
         }

@@ -1,7 +1,7 @@
 //! Layers to which Burn gives one of two forms, whichever is faster for the sizes at hand. They have
 //! other operations when a layer is cut, or for another batch.
 
-use super::{Operation, OperationKind as Kind, TensorInfo};
+use super::{Operation, OperationKind as Kind, TensorId, TensorInfo};
 
 /// A linear layer or a product, in either of its forms.
 #[derive(Debug, PartialEq, Eq)]
@@ -10,10 +10,10 @@ pub(crate) struct Form {
     /// Whether the axes of the signal are moved for the product.
     pub is_moved: bool,
     /// The signal, what it is multiplied with, and perhaps a bias.
-    pub reads: Vec<usize>,
-    pub out: usize,
+    pub reads: Vec<TensorId>,
+    pub out: TensorId,
     /// What it makes on the way to `out`.
-    pub between: Vec<(usize, Between)>,
+    pub between: Vec<(TensorId, Between)>,
     /// How many operations it is.
     pub operations: usize,
 }
@@ -76,7 +76,7 @@ impl Form {
     /// The layer that these operations begin with, if it may have another form as well.
     pub(crate) fn at(tensors: &[TensorInfo], operations: &[Operation]) -> Option<Self> {
         let first = operations.first()?;
-        let shape = |tensor: usize| tensors[tensor].shape.as_slice();
+        let shape = |tensor: TensorId| tensors[tensor].shape.as_slice();
         match &first.kind {
             Kind::MatMul => Self::product(tensors, operations),
             Kind::Permute { .. } => Self::swapped_product(tensors, operations),
@@ -148,7 +148,7 @@ impl Form {
         }
         let back = operations.get(form.operations - 1)?;
         form.out = *back.outputs.first()?;
-        let leading = |tensor: usize| tensors[tensor].shape.split_last().map(|(_, axes)| axes);
+        let leading = |tensor: TensorId| tensors[tensor].shape.split_last().map(|(_, axes)| axes);
         let is_back =
             back.kind == Kind::Reshape && back.inputs[0] == last && leading(form.out) == leading(x);
         is_back.then_some(form)
@@ -206,8 +206,8 @@ impl Form {
 fn bias(
     tensors: &[TensorInfo],
     operations: &[Operation],
-    product: usize,
-) -> Option<(usize, usize, usize)> {
+    product: TensorId,
+) -> Option<(TensorId, TensorId, TensorId)> {
     let [reshape, sum, ..] = operations else {
         return None;
     };

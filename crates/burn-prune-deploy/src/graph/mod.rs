@@ -3,29 +3,37 @@
 mod batch;
 mod build;
 mod capture;
+mod captured;
 mod device;
 mod display;
 mod elementwise;
 mod form;
+mod ids;
 mod kinds;
 mod named;
 mod operation;
 mod pairing;
-mod parameters;
+mod parameter;
 mod sizes;
+mod source;
 mod tensors;
 mod translate;
+mod values;
 
 pub use batch::Batch;
 pub use elementwise::Elementwise;
+pub use ids::{OperationId, ParameterId, TensorId};
 pub use kinds::{Along, Creation, Padding, Reduction, Spatial};
 pub use operation::{Number, Operation, OperationClass, OperationKind, Role};
+pub use parameter::Parameter;
 pub use sizes::{AxisSize, Sizes};
 pub use tensors::GraphTensors;
+pub use values::ParameterValues;
 
 pub(crate) use capture::capture_once;
 pub(crate) use display::dims;
 pub(crate) use form::Form;
+pub(crate) use parameter::module;
 pub(crate) use sizes::{Reshape, WithoutBatch};
 
 use std::collections::HashSet;
@@ -35,27 +43,26 @@ use serde::{Deserialize, Serialize};
 
 /// The forward pass of a model on an example: operations in their order, tensors with their shapes.
 ///
-/// Made by [`Graph::capture`]. Tensors are numbered; [`Operation`]s name them by number. Displays
-/// as one line an operation.
+/// Made by [`Graph::capture`]. Tensors, operations and parameters are numbered, each with a type of
+/// its own ([`TensorId`], [`OperationId`], [`ParameterId`]); a graph is indexed by them. Displays as
+/// one line an operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Graph {
-    /// All tensors.
-    pub tensors: Vec<TensorInfo>,
-    /// Operations in the order in which they run.
-    pub operations: Vec<Operation>,
-    /// Numbers of the tensors that are given to the model.
-    pub inputs: Vec<usize>,
-    /// Numbers of the tensors that the model returns.
-    pub outputs: Vec<usize>,
-    /// Float parameters in module order, those that no operation reads included.
-    pub parameters: Vec<Parameter>,
+    pub(crate) tensors: Vec<TensorInfo>,
+    pub(crate) operations: Vec<Operation>,
+    pub(crate) inputs: Vec<TensorId>,
+    pub(crate) outputs: Vec<TensorId>,
+    pub(crate) parameters: Vec<Parameter>,
     /// Which sizes follow the batch.
     #[serde(default)]
     pub(crate) sizes: Sizes,
+    #[serde(skip)]
+    pub(crate) values: Option<Arc<ParameterValues>>,
 }
 
 /// A tensor of a graph.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct TensorInfo {
     /// Its shape.
     pub shape: Vec<usize>,
@@ -79,40 +86,73 @@ impl TensorInfo {
 pub enum TensorKind {
     /// It is given to the model.
     Input,
-    /// A parameter, by its number in [`Graph::parameters`].
-    Parameter(usize),
+    /// It is a parameter.
+    Parameter(ParameterId),
     /// It is stored in the model or made by its code, and no parameter.
     Constant,
     /// An operation makes it.
     Computed,
 }
 
-/// A parameter of the model, running statistics included.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Parameter {
-    /// Dotted path; the first one when it is shared.
-    pub path: String,
-    /// Further paths of a shared one.
-    pub shared_as: Vec<String>,
-    /// Number of its tensor.
-    pub tensor: usize,
-    /// Type names of the structs that it is in, from the model to the layer that holds it.
-    pub structs: Vec<String>,
-    /// Whether it is a running statistic, which cannot be masked.
-    pub is_statistic: bool,
-    /// Whether something is divided by it, so that it must not be masked.
-    pub is_divisor: bool,
-    /// Its values in row-major order. Not serialized; empty in a graph that was loaded or belongs to a plan.
-    #[serde(skip)]
-    pub values: Arc<[f32]>,
-}
-
 impl Graph {
-    /// The numbers of the operations that read a tensor.
-    pub fn consumers(&self, tensor: usize) -> Vec<usize> {
-        let operations = self.operations.iter().enumerate();
-        let reads = operations.filter(|(_, operation)| operation.inputs.contains(&tensor));
-        reads.map(|(index, _)| index).collect()
+    /// All tensors; a [`TensorId`] indexes them.
+    pub fn tensors(&self) -> &[TensorInfo] {
+        &self.tensors
+    }
+
+    /// Operations in the order in which they run; an [`OperationId`] indexes them.
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// Float parameters in module order, those that no operation reads included; a [`ParameterId`]
+    /// indexes them.
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// The tensors that are given to the model.
+    pub fn inputs(&self) -> &[TensorId] {
+        &self.inputs
+    }
+
+    /// The tensors that the model returns.
+    pub fn outputs(&self) -> &[TensorId] {
+        &self.outputs
+    }
+
+    /// The values of the parameters; `None` for a graph that was loaded from a file or belongs to a
+    /// plan.
+    pub fn values(&self) -> Option<&ParameterValues> {
+        self.values.as_deref()
+    }
+
+    /// Numbers of all tensors.
+    pub fn tensor_ids(&self) -> impl Iterator<Item = TensorId> + use<> {
+        (0..self.tensors.len()).map(TensorId::new)
+    }
+
+    /// Numbers of all operations, in the order in which they run.
+    pub fn operation_ids(&self) -> impl Iterator<Item = OperationId> + use<> {
+        (0..self.operations.len()).map(OperationId::new)
+    }
+
+    /// Numbers of all parameters, in module order.
+    pub fn parameter_ids(&self) -> impl Iterator<Item = ParameterId> + use<> {
+        (0..self.parameters.len()).map(ParameterId::new)
+    }
+
+    /// The operations that read a tensor.
+    pub fn consumers(&self, tensor: TensorId) -> Vec<OperationId> {
+        self.operation_ids()
+            .filter(|operation| self[*operation].inputs.contains(&tensor))
+            .collect()
+    }
+
+    /// The operation that makes a tensor.
+    pub(crate) fn maker(&self, tensor: TensorId) -> Option<&Operation> {
+        let mut operations = self.operations.iter();
+        operations.find(|operation| operation.outputs.contains(&tensor))
     }
 
     /// The parameter of a dotted path.
@@ -126,49 +166,19 @@ impl Graph {
     /// They may be read in training alone, as an auxiliary head, or with other inputs. A plan does
     /// not cut them, also where they read channels that it cuts.
     pub fn unseen(&self) -> Vec<&str> {
-        let read = self.operations.iter();
-        let read = read.flat_map(|operation| &operation.inputs);
-        let seen: HashSet<usize> = read.chain(&self.outputs).copied().collect();
-        let parameters = self.parameters.iter();
-        let unseen = parameters.filter(|parameter| !seen.contains(&parameter.tensor));
-        unseen.flat_map(Parameter::paths).collect()
+        let read = self
+            .operations
+            .iter()
+            .flat_map(|operation| &operation.inputs);
+        let seen: HashSet<TensorId> = read.chain(&self.outputs).copied().collect();
+        self.parameters
+            .iter()
+            .filter(|parameter| !seen.contains(&parameter.tensor))
+            .flat_map(Parameter::paths)
+            .collect()
     }
 
-    pub(crate) fn shape(&self, tensor: usize) -> &[usize] {
-        &self.tensors[tensor].shape
+    pub(crate) fn shape(&self, tensor: TensorId) -> &[usize] {
+        &self[tensor].shape
     }
-}
-
-impl Parameter {
-    /// Whether a mask may make it 0. Where it may not, what goes through it is hidden by what reads it.
-    pub fn can_be_masked(&self) -> bool {
-        !self.is_statistic && !self.is_divisor
-    }
-
-    /// Type name of the struct that holds it, `Conv2d` for instance.
-    pub fn layer(&self) -> &str {
-        self.structs.last().map_or("", String::as_str)
-    }
-
-    /// Its values, if they are known.
-    pub(crate) fn known_values(&self, elements: usize) -> Option<&[f32]> {
-        (self.values.len() == elements).then_some(&self.values)
-    }
-
-    /// All its paths.
-    pub fn paths(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(&self.path)
-            .chain(&self.shared_as)
-            .map(String::as_str)
-    }
-
-    /// Dotted path of the module that it is in.
-    pub fn module(&self) -> &str {
-        module(&self.path)
-    }
-}
-
-/// The path of the module that a parameter is in.
-pub(crate) fn module(path: &str) -> &str {
-    path.rsplit_once('.').map_or("", |(module, _)| module)
 }

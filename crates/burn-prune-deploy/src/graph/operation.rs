@@ -3,7 +3,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::named::named;
-use super::{Along, Creation, Elementwise, Padding, Reduction, Spatial};
+use super::{Along, Creation, Elementwise, Padding, Reduction, Spatial, TensorId};
 
 /// One step of a forward pass.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -11,9 +11,9 @@ pub struct Operation {
     /// What it does.
     pub kind: OperationKind,
     /// Numbers of the tensors it reads, in the order that [`OperationKind`] gives.
-    pub inputs: Vec<usize>,
+    pub inputs: Vec<TensorId>,
     /// Numbers of the tensors it makes.
-    pub outputs: Vec<usize>,
+    pub outputs: Vec<TensorId>,
 }
 
 /// What an operation does.

@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::mem::discriminant;
 
 use super::sizes::Repeated;
-use super::{Form, Graph, Operation, OperationKind as Kind, Sizes, TensorInfo, TensorKind};
+use super::{
+    Form, Graph, Operation, OperationId, OperationKind as Kind, Sizes, TensorId, TensorInfo,
+    TensorKind,
+};
 
 /// A forward pass: what is given to it, what it does, what it returns.
 pub(super) struct Pass<'a> {
-    pub inputs: &'a [usize],
+    pub inputs: &'a [TensorId],
     pub operations: &'a [Operation],
-    pub outputs: &'a [usize],
+    pub outputs: &'a [TensorId],
     pub batch: usize,
 }
 
@@ -49,7 +52,7 @@ pub(super) fn sizes(
     }
     let (mut left, mut right) = (first.operations, second.operations);
     while !left.is_empty() || !right.is_empty() {
-        let index = first.operations.len() - left.len();
+        let index = OperationId::new(first.operations.len() - left.len());
         if let Some((skip_left, skip_right)) = pairs.step(index, left, right) {
             (left, right) = (&left[skip_left..], &right[skip_right..]);
         } else if pairs.is_repeated_once(right) {
@@ -83,12 +86,12 @@ pub(super) fn sizes(
 struct Pairs<'a> {
     tensors: &'a [TensorInfo],
     /// Which tensor of the second pass a tensor of the first is.
-    there: BTreeMap<usize, usize>,
+    there: BTreeMap<TensorId, TensorId>,
     /// What the second pass repeats and the first, with a batch of 1, does not: which tensor of the
     /// first pass it is as well.
-    once: HashMap<usize, usize>,
+    once: HashMap<TensorId, TensorId>,
     /// Shapes in the second pass, of tensors of the first.
-    shapes: HashMap<usize, Vec<usize>>,
+    shapes: HashMap<TensorId, Vec<usize>>,
     repeated: Vec<Repeated>,
     batches: [usize; 2],
 }
@@ -97,7 +100,7 @@ impl Pairs<'_> {
     /// Takes the operations that both passes go on with, if they are the same: how many of each.
     fn step(
         &mut self,
-        index: usize,
+        index: OperationId,
         left: &[Operation],
         right: &[Operation],
     ) -> Option<(usize, usize)> {
@@ -112,7 +115,7 @@ impl Pairs<'_> {
         self.operation(index, a, b).then_some((1, 1))
     }
 
-    fn operation(&mut self, index: usize, a: &Operation, b: &Operation) -> bool {
+    fn operation(&mut self, index: OperationId, a: &Operation, b: &Operation) -> bool {
         let counts = |operation: &Operation| (operation.inputs.len(), operation.outputs.len());
         let mut reads = a.inputs.iter().zip(&b.inputs);
         let mut makes = a.outputs.iter().zip(&b.outputs);
@@ -132,7 +135,7 @@ impl Pairs<'_> {
     }
 
     /// A layer that has another form in either pass.
-    fn layer(&mut self, index: usize, a: &Form, b: &Form) -> bool {
+    fn layer(&mut self, index: OperationId, a: &Form, b: &Form) -> bool {
         let mut reads = a.reads.iter().zip(&b.reads);
         let is_same =
             reads.all(|(a, b)| self.can_be(*a, *b)) && self.rank(a.out) == self.rank(b.out);
@@ -182,12 +185,12 @@ impl Pairs<'_> {
         origin.is_some()
     }
 
-    fn rank(&self, tensor: usize) -> usize {
+    fn rank(&self, tensor: TensorId) -> usize {
         self.tensors[tensor].shape.len()
     }
 
     /// Whether a tensor of the first pass can be this one of the second.
-    fn can_be(&self, a: usize, b: usize) -> bool {
+    fn can_be(&self, a: TensorId, b: TensorId) -> bool {
         if self.once.get(&b) == Some(&a) {
             return true;
         }
@@ -195,13 +198,14 @@ impl Pairs<'_> {
             Some(there) => *there == b,
             None if a == b => true,
             None => {
-                let is_constant = |tensor: usize| self.tensors[tensor].kind == TensorKind::Constant;
+                let is_constant =
+                    |tensor: TensorId| self.tensors[tensor].kind == TensorKind::Constant;
                 is_constant(a) && is_constant(b) && self.rank(a) == self.rank(b)
             }
         }
     }
 
-    fn read(&mut self, operation: usize, place: usize, a: usize, b: usize) {
+    fn read(&mut self, operation: OperationId, place: usize, a: TensorId, b: TensorId) {
         if self.once.get(&b) == Some(&a) {
             let powers = powers(self.batches, &self.tensors[a].shape, &self.tensors[b].shape);
             self.repeated.push(Repeated {
@@ -214,17 +218,19 @@ impl Pairs<'_> {
         }
     }
 
-    fn pair(&mut self, a: usize, b: usize) {
+    fn pair(&mut self, a: TensorId, b: TensorId) {
         self.there.insert(a, b);
         self.shapes.insert(a, self.tensors[b].shape.clone());
     }
 
     fn sizes(self, of_first: usize) -> Sizes {
         let tensors = self.tensors[..of_first].iter().enumerate();
-        let all = tensors.map(|(tensor, info)| match self.shapes.get(&tensor) {
-            Some(shape) => powers(self.batches, &info.shape, shape),
-            None => vec![Some(0); info.shape.len()],
-        });
+        let all = tensors.map(
+            |(tensor, info)| match self.shapes.get(&TensorId::new(tensor)) {
+                Some(shape) => powers(self.batches, &info.shape, shape),
+                None => vec![Some(0); info.shape.len()],
+            },
+        );
         Sizes::followed(self.batches, all.collect(), self.repeated)
     }
 }

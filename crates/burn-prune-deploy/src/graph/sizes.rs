@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Graph, OperationKind};
+use super::{Graph, OperationId, OperationKind, TensorId};
 
 /// Which sizes of a graph follow the batch, and which are fixed and why.
 ///
@@ -37,7 +37,7 @@ type Powers = Vec<Vec<Option<u32>>>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Repeated {
-    pub operation: usize,
+    pub operation: OperationId,
     pub place: usize,
     pub powers: Vec<Option<u32>>,
 }
@@ -146,11 +146,11 @@ impl Graph {
     }
 
     /// The sizes of a tensor, as far as they follow the batch.
-    pub fn axis_sizes(&self, tensor: usize) -> Vec<AxisSize> {
+    pub fn axis_sizes(&self, tensor: TensorId) -> Vec<AxisSize> {
         let shape = self.shape(tensor);
         match &self.sizes.0 {
             Kind::Fixed(_) => shape.iter().copied().map(AxisSize::Fixed).collect(),
-            Kind::Followed(followed) => match followed.powers.get(tensor) {
+            Kind::Followed(followed) => match followed.powers.get(tensor.index()) {
                 Some(powers) => self.sizes.axes(powers, shape),
                 None => shape.iter().copied().map(AxisSize::Fixed).collect(),
             },
@@ -158,8 +158,8 @@ impl Graph {
     }
 
     /// The same of what an operation reads.
-    fn axis_sizes_read(&self, operation: usize, place: usize) -> Vec<AxisSize> {
-        let tensor = self.operations[operation].inputs[place];
+    fn axis_sizes_read(&self, operation: OperationId, place: usize) -> Vec<AxisSize> {
+        let tensor = self[operation].inputs[place];
         if let Kind::Followed(followed) = &self.sizes.0 {
             let mut repeated = followed.repeated.iter();
             let read = (operation, place);
@@ -172,18 +172,18 @@ impl Graph {
     }
 
     /// Whether the size of an axis is another for another batch.
-    pub(crate) fn follows_batch(&self, tensor: usize, axis: usize) -> bool {
+    pub(crate) fn follows_batch(&self, tensor: TensorId, axis: usize) -> bool {
         let Kind::Followed(followed) = &self.sizes.0 else {
             return false;
         };
-        let powers = followed.powers.get(tensor);
+        let powers = followed.powers.get(tensor.index());
         powers.is_some_and(|powers| powers.get(axis) != Some(&Some(0)))
     }
 
     /// The graph for a single entry of the batch, but with the operations of this one.
     pub(crate) fn without_batch(&self) -> WithoutBatch<'_> {
-        let reshapes = (0..self.operations.len()).map(|index| {
-            let operation = &self.operations[index];
+        let reshapes = self.operation_ids().map(|index| {
+            let operation = &self[index];
             let is_reshape = operation.kind == OperationKind::Reshape;
             is_reshape.then(|| Reshape {
                 before: self.axis_sizes_read(index, 0),
@@ -198,9 +198,9 @@ impl Graph {
             };
         }
         let mut graph = self.clone();
-        for tensor in 0..self.tensors.len() {
+        for (tensor, info) in self.tensor_ids().zip(&mut graph.tensors) {
             let sizes = self.axis_sizes(tensor);
-            graph.tensors[tensor].shape = sizes.into_iter().map(AxisSize::times).collect();
+            info.shape = sizes.into_iter().map(AxisSize::times).collect();
         }
         for operation in &mut graph.operations {
             let OperationKind::Slice { ranges } = &mut operation.kind else {

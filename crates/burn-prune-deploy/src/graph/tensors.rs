@@ -1,4 +1,4 @@
-use burn::backend::capture::{CaptureBackend, TensorId};
+use burn::backend::capture::{CaptureBackend, TensorId as CapturedId};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 /// What a forward pass takes and returns: a tensor of any kind, or a tuple or `Vec` of them.
@@ -8,7 +8,7 @@ pub trait GraphTensors: Clone {
     fn on_device(self, device: &Device) -> Self;
 
     /// The numbers that the capture device gave to the tensors; `None` when one is elsewhere.
-    fn captured_ids(&self) -> Option<Vec<TensorId>>;
+    fn captured_ids(&self) -> Option<Vec<CapturedId>>;
 
     /// The shapes of the tensors, in the same order. Without them, as by default, the batch of a
     /// graph is fixed.
@@ -32,7 +32,7 @@ macro_rules! tensor {
                 self.without_autodiff().to_device(device)
             }
 
-            fn captured_ids(&self) -> Option<Vec<TensorId>> {
+            fn captured_ids(&self) -> Option<Vec<CapturedId>> {
                 let captured = self.clone().try_into_primitive::<CaptureBackend>().ok()?;
                 Some(vec![captured.id()])
             }
@@ -70,7 +70,7 @@ impl<T: GraphTensors> GraphTensors for Vec<T> {
         tensors.map(|tensor| tensor.on_device(device)).collect()
     }
 
-    fn captured_ids(&self) -> Option<Vec<TensorId>> {
+    fn captured_ids(&self) -> Option<Vec<CapturedId>> {
         let ids: Option<Vec<_>> = self.iter().map(T::captured_ids).collect();
         Some(ids?.concat())
     }
@@ -94,7 +94,7 @@ macro_rules! tuple {
                 ($(self.$place.on_device(device),)+)
             }
 
-            fn captured_ids(&self) -> Option<Vec<TensorId>> {
+            fn captured_ids(&self) -> Option<Vec<CapturedId>> {
                 Some([$(self.$place.captured_ids()?),+].concat())
             }
 

@@ -3,15 +3,16 @@ use std::fmt;
 use super::Groups;
 use super::rules::KERNEL;
 
-impl fmt::Display for Groups<'_> {
+impl fmt::Display for Groups {
     /// Each group with its members, then what is frozen and why, and where gradients may diverge;
     /// axes of kernels go without saying.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for group in self.groups() {
             writeln!(f, "{}: {} units", group.name, group.units.len())?;
-            for (parameter, axis, entries) in group.members() {
-                let path = &self.graph().parameters[parameter].path;
-                match entries {
+            for member in group.members() {
+                let path = &self.graph()[member.parameter].path;
+                let axis = member.axis;
+                match member.entries {
                     1 => writeln!(f, "  {path}, axis {axis}")?,
                     many => writeln!(f, "  {path}, axis {axis}, {many} entries each")?,
                 }

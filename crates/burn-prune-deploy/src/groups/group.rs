@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::Places;
-use crate::graph::Graph;
+use crate::graph::{Graph, ParameterId};
 
 /// Units that lie in the same axes of the same parameters, mostly the channels of a layer.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,12 +22,24 @@ pub struct Unit {
 /// The part of a unit in one axis of one parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// Number of the parameter in [`Graph::parameters`].
-    pub parameter: usize,
+    /// The parameter.
+    pub parameter: ParameterId,
     /// Axis of the parameter.
     pub axis: usize,
     /// Indices along the axis.
     pub indices: Vec<usize>,
+}
+
+/// An axis of a parameter that all units of a group lie in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GroupMember {
+    /// The parameter.
+    pub parameter: ParameterId,
+    /// The axis.
+    pub axis: usize,
+    /// How many entries along it each unit has.
+    pub entries: usize,
 }
 
 /// An axis of a parameter of which entries are never cut.
@@ -45,9 +57,15 @@ pub struct Frozen {
 
 impl Group {
     /// The parameters and axes that it lies in, with how many entries a unit has there.
-    pub fn members(&self) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
-        let members = self.units[0].members.iter();
-        members.map(|member| (member.parameter, member.axis, member.indices.len()))
+    pub fn members(&self) -> impl Iterator<Item = GroupMember> + '_ {
+        let first = self.units.first();
+        first.into_iter().flat_map(|unit| {
+            unit.members.iter().map(|member| GroupMember {
+                parameter: member.parameter,
+                axis: member.axis,
+                entries: member.indices.len(),
+            })
+        })
     }
 }
 
@@ -63,7 +81,7 @@ pub(super) fn groups(
         (member.parameter, member.axis, member.indices[0])
     };
     units.sort_by_key(|(_, unit)| first(unit));
-    let mut by_signature: BTreeMap<Vec<(usize, usize, usize)>, usize> = BTreeMap::new();
+    let mut by_signature: BTreeMap<Vec<(ParameterId, usize, usize)>, usize> = BTreeMap::new();
     let mut groups: Vec<Group> = Vec::new();
     let mut numbers = HashMap::new();
     for (set, unit) in units {
@@ -90,7 +108,7 @@ fn name(graph: &Graph, groups: &mut [Group]) {
     let mut used: HashMap<String, usize> = HashMap::new();
     for group in groups {
         let first = &group.units[0].members[0];
-        let path = &graph.parameters[first.parameter].path;
+        let path = &graph[first.parameter].path;
         let times = used.entry(path.clone()).or_default();
         *times += 1;
         group.name = match times {
@@ -119,10 +137,10 @@ fn unit(places: &Places) -> Unit {
 
 /// The frozen axes; a unit of a single entry counts for nothing.
 pub(super) fn frozen(graph: &Graph, sets: impl Iterator<Item = (String, Places)>) -> Vec<Frozen> {
-    let mut counts: BTreeMap<(usize, usize, String), usize> = BTreeMap::new();
+    let mut counts: BTreeMap<(ParameterId, usize, String), usize> = BTreeMap::new();
     for (reason, places) in sets {
         for (parameter, axis, _) in places {
-            let size = graph.shape(graph.parameters[parameter].tensor)[axis];
+            let size = graph.shape(graph[parameter].tensor)[axis];
             if size > 1 {
                 *counts.entry((parameter, axis, reason.clone())).or_default() += 1;
             }
@@ -130,7 +148,7 @@ pub(super) fn frozen(graph: &Graph, sets: impl Iterator<Item = (String, Places)>
     }
     let counts = counts.into_iter();
     let frozen = counts.map(|((parameter, axis, reason), entries)| Frozen {
-        parameter: graph.parameters[parameter].path.clone(),
+        parameter: graph[parameter].path.clone(),
         axis,
         entries,
         reason,

@@ -3,7 +3,7 @@ use std::fmt;
 
 use super::zeros::Hazard;
 use super::{Group, Place};
-use crate::graph::Graph;
+use crate::graph::{Graph, OperationId};
 
 /// An operation whose gradient may be infinite or not a number behind a channel that is masked as a
 /// whole, although the network without masks and the smaller one can be trained.
@@ -15,7 +15,7 @@ use crate::graph::Graph;
 #[non_exhaustive]
 pub struct GradientHazard {
     /// Number of the operation in [`Graph::operations`].
-    pub operation: usize,
+    pub operation: OperationId,
     /// Its name.
     pub name: String,
     /// Names of the groups whose units go through it.
@@ -47,7 +47,7 @@ pub(super) fn hazards(
     let mut hazards: Vec<GradientHazard> = Vec::new();
     let mut numbers: Vec<BTreeSet<u32>> = Vec::new();
     for hazard in found {
-        let units = places[hazard.axis.tensor][hazard.axis.axis].iter();
+        let units = places[hazard.axis.tensor.index()][hazard.axis.axis].iter();
         let units: BTreeSet<u32> = units.flatten().map(|(group, _)| *group).collect();
         if units.is_empty() {
             continue;
@@ -60,7 +60,7 @@ pub(super) fn hazards(
             _ => {
                 hazards.push(GradientHazard {
                     operation: hazard.operation,
-                    name: graph.operations[hazard.operation].kind.name().to_string(),
+                    name: graph[hazard.operation].kind.name().to_string(),
                     groups: Vec::new(),
                     parameters: Vec::new(),
                 });
@@ -73,11 +73,12 @@ pub(super) fn hazards(
         for number in numbers {
             let group = &groups[number as usize];
             hazard.groups.push(group.name.clone());
-            parameters.extend(group.members().map(|(parameter, ..)| parameter));
+            parameters.extend(group.members().map(|member| member.parameter));
         }
-        let paths = parameters.into_iter();
-        let paths = paths.map(|number| graph.parameters[number].path.clone());
-        hazard.parameters = paths.collect();
+        hazard.parameters = parameters
+            .into_iter()
+            .map(|parameter| graph[parameter].path.clone())
+            .collect();
     }
     hazards
 }

@@ -1,23 +1,26 @@
 //! Which channels of which parameters go together.
 
+mod coupling;
 mod display;
-mod entries;
 mod group;
 mod hazard;
+mod pattern;
 mod reshape;
+mod roles;
 mod rules;
 mod zeros;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-pub use group::{Frozen, Group, Member, Unit};
+pub use group::{Frozen, Group, GroupMember, Member, Unit};
 pub use hazard::GradientHazard;
 
-use entries::{Axis, Entries};
+use coupling::{Axis, Entries};
 use rules::Rules;
 
 use crate::DeployError;
-use crate::graph::{AxisSize, Graph, OperationKind};
+use crate::graph::{AxisSize, Graph, OperationKind, ParameterId, TensorId};
 
 /// The coupled channels of a model (Fang et al. 2023, "DepGraph: Towards Any Structural Pruning").
 ///
@@ -32,9 +35,17 @@ use crate::graph::{AxisSize, Graph, OperationKind};
 /// Splits into equal parts lose the same places in each part; a group of a GroupNorm is one unit;
 /// so is a depthwise channel, while other grouped convolutions keep their groups and lose the same
 /// places in each.
+///
+/// They own their graph, and clones share what was found.
 #[derive(Debug, Clone)]
-pub struct Groups<'a> {
-    graph: &'a Graph,
+pub struct Groups {
+    graph: Arc<Graph>,
+    found: Arc<Found>,
+}
+
+/// What was found in a graph.
+#[derive(Debug)]
+struct Found {
     groups: Vec<Group>,
     frozen: Vec<Frozen>,
     hazards: Vec<GradientHazard>,
@@ -47,8 +58,8 @@ impl Graph {
     ///
     /// # Errors
     /// When channels that could be cut lead into an operation that is not understood.
-    pub fn groups(&self) -> Result<Groups<'_>, DeployError> {
-        Groups::of(self)
+    pub fn groups(&self) -> Result<Groups, DeployError> {
+        Groups::of(Arc::new(self.clone()))
     }
 }
 
@@ -56,86 +67,17 @@ impl Graph {
 pub(crate) type Place = Option<(u32, u32)>;
 
 /// Where the entries of a set are: parameter, axis, index.
-type Places = Vec<(usize, usize, usize)>;
+type Places = Vec<(ParameterId, usize, usize)>;
 
-impl<'a> Groups<'a> {
-    fn of(graph: &'a Graph) -> Result<Self, DeployError> {
-        // The batch is never cut, and so nothing may depend on its size.
-        let without_batch = graph.without_batch();
-        let Rules {
-            mut entries,
-            reasons,
-            hazards,
-            ..
-        } = Rules::of(&without_batch);
-        check_operations(graph, &mut entries)?;
-        let used: BTreeSet<usize> = graph
-            .operations
-            .iter()
-            .flat_map(|operation| operation.inputs.iter().copied())
-            .collect();
-        let mut sets: BTreeMap<usize, Places> = BTreeMap::new();
-        for (number, parameter) in graph.parameters.iter().enumerate() {
-            if !used.contains(&parameter.tensor) {
-                continue;
-            }
-            for axis in 0..graph.shape(parameter.tensor).len() {
-                let at = Axis {
-                    tensor: parameter.tensor,
-                    axis,
-                };
-                for index in 0..entries.size(at) {
-                    let set = entries.set(at, index);
-                    sets.entry(set).or_default().push((number, axis, index));
-                }
-            }
-        }
-        // The only entry of an axis is no channel among others.
-        let is_one = |(parameter, axis, _): &(usize, usize, usize)| {
-            graph.shape(graph.parameters[*parameter].tensor)[*axis] == 1
-        };
-        sets.retain(|_, places| !places.iter().all(is_one));
-        let (frozen, free): (Vec<_>, Vec<_>) = sets
-            .into_iter()
-            .partition(|(set, _)| entries.frozen(*set).is_some());
-        let frozen = frozen.into_iter().map(|(set, places)| {
-            let reason = entries.frozen(set).expect("it is frozen");
-            (reasons[reason as usize].clone(), places)
-        });
-        let frozen = group::frozen(graph, frozen);
-        let (groups, units) = group::groups(graph, free);
-        let mut places = Vec::new();
-        for tensor in 0..graph.tensors.len() {
-            let axes = graph.axis_sizes(tensor).into_iter().enumerate();
-            let axes = axes.map(|(axis, size)| {
-                let units = (0..size.times()).map(|index| {
-                    let set = entries.set(Axis { tensor, axis }, index);
-                    units.get(&set).copied()
-                });
-                let units: Vec<Place> = units.collect();
-                let all = graph.shape(tensor)[axis];
-                match size {
-                    AxisSize::Fixed(_) => units,
-                    // Once for each entry of the batch.
-                    AxisSize::Batch { .. } => units.into_iter().cycle().take(all).collect(),
-                    AxisSize::Other => vec![None; all],
-                }
-            });
-            places.push(axes.collect());
-        }
-        let hazards = hazard::hazards(graph, &groups, &places, &hazards);
-        Ok(Self {
-            graph,
-            groups,
-            frozen,
-            hazards,
-            places,
-        })
+impl Groups {
+    fn of(graph: Arc<Graph>) -> Result<Self, DeployError> {
+        let found = Arc::new(Found::of(&graph)?);
+        Ok(Self { graph, found })
     }
 
     /// The groups, in the order of their first parameters.
     pub fn groups(&self) -> &[Group] {
-        &self.groups
+        &self.found.groups
     }
 
     /// The group of a name.
@@ -143,17 +85,22 @@ impl<'a> Groups<'a> {
     /// # Errors
     /// When there is none; the names that there are are in the message.
     pub fn group(&self, name: &str) -> Result<&Group, DeployError> {
-        let mut groups = self.groups.iter();
+        let mut groups = self.found.groups.iter();
         let found = groups.find(|group| group.name == name);
         found.ok_or_else(|| DeployError::UnknownGroup {
             name: name.to_string(),
-            known: self.groups.iter().map(|group| group.name.clone()).collect(),
+            known: self
+                .found
+                .groups
+                .iter()
+                .map(|group| group.name.clone())
+                .collect(),
         })
     }
 
     /// Axes of parameters that are never cut, and why.
     pub fn frozen(&self) -> &[Frozen] {
-        &self.frozen
+        &self.found.frozen
     }
 
     /// Operations whose gradients may not be finite numbers behind channels that are masked as a
@@ -196,24 +143,99 @@ impl<'a> Groups<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn gradient_hazards(&self) -> &[GradientHazard] {
-        &self.hazards
+        &self.found.hazards
     }
 
     /// The graph that they are of.
-    pub fn graph(&self) -> &'a Graph {
-        self.graph
+    pub fn graph(&self) -> &Graph {
+        &self.graph
     }
 
     /// The unit of each entry of an axis of a tensor.
-    pub(crate) fn units_of(&self, tensor: usize, axis: usize) -> &[Place] {
-        &self.places[tensor][axis]
+    pub(crate) fn units_of(&self, tensor: TensorId, axis: usize) -> &[Place] {
+        &self.found.places[tensor.index()][axis]
+    }
+}
+
+impl Found {
+    fn of(graph: &Graph) -> Result<Self, DeployError> {
+        // The batch is never cut, and so nothing may depend on its size.
+        let without_batch = graph.without_batch();
+        let Rules {
+            mut entries,
+            reasons,
+            hazards,
+            ..
+        } = Rules::of(&without_batch);
+        check_operations(graph, &mut entries)?;
+        let used: BTreeSet<TensorId> = graph
+            .operations
+            .iter()
+            .flat_map(|operation| operation.inputs.iter().copied())
+            .collect();
+        let mut sets: BTreeMap<usize, Places> = BTreeMap::new();
+        for (number, parameter) in graph.parameter_ids().zip(&graph.parameters) {
+            if !used.contains(&parameter.tensor) {
+                continue;
+            }
+            for axis in 0..graph.shape(parameter.tensor).len() {
+                let at = Axis {
+                    tensor: parameter.tensor,
+                    axis,
+                };
+                for index in 0..entries.size(at) {
+                    let set = entries.set(at, index);
+                    sets.entry(set).or_default().push((number, axis, index));
+                }
+            }
+        }
+        // The only entry of an axis is no channel among others.
+        let is_one = |(parameter, axis, _): &(ParameterId, usize, usize)| {
+            graph.shape(graph[*parameter].tensor)[*axis] == 1
+        };
+        sets.retain(|_, places| !places.iter().all(is_one));
+        let (frozen, free): (Vec<_>, Vec<_>) = sets
+            .into_iter()
+            .partition(|(set, _)| entries.frozen(*set).is_some());
+        let frozen = frozen.into_iter().map(|(set, places)| {
+            let reason = entries.frozen(set).expect("it is frozen");
+            (reasons[reason as usize].clone(), places)
+        });
+        let frozen = group::frozen(graph, frozen);
+        let (groups, units) = group::groups(graph, free);
+        let mut places = Vec::new();
+        for tensor in graph.tensor_ids() {
+            let axes = graph.axis_sizes(tensor).into_iter().enumerate();
+            let axes = axes.map(|(axis, size)| {
+                let units = (0..size.times()).map(|index| {
+                    let set = entries.set(Axis { tensor, axis }, index);
+                    units.get(&set).copied()
+                });
+                let units: Vec<Place> = units.collect();
+                let all = graph.shape(tensor)[axis];
+                match size {
+                    AxisSize::Fixed(_) => units,
+                    // Once for each entry of the batch.
+                    AxisSize::Batch { .. } => units.into_iter().cycle().take(all).collect(),
+                    AxisSize::Other => vec![None; all],
+                }
+            });
+            places.push(axes.collect());
+        }
+        let hazards = hazard::hazards(graph, &groups, &places, &hazards);
+        Ok(Self {
+            groups,
+            frozen,
+            hazards,
+            places,
+        })
     }
 }
 
 /// Refuses operations that are not understood, unless nothing that can be cut leads there: they keep
 /// the shapes of all that they read and make.
 fn check_operations(graph: &Graph, entries: &mut Entries) -> Result<(), DeployError> {
-    for (index, operation) in graph.operations.iter().enumerate() {
+    for (index, operation) in graph.operation_ids().zip(&graph.operations) {
         let OperationKind::Other { name } = &operation.kind else {
             continue;
         };

@@ -58,7 +58,7 @@ impl Importance {
     /// Scores by group and unit; 0 for groups that are not ranked.
     pub(super) fn scores(
         &self,
-        groups: &Groups<'_>,
+        groups: &Groups,
         is_ranked: &[bool],
     ) -> Result<Vec<Vec<f64>>, DeployError> {
         let graph = groups.graph();
@@ -131,8 +131,8 @@ fn scales(graph: &Graph) -> Vec<bool> {
             if operation.kind.role(place) == Role::Scale
                 && let Some(parameter) = graph.source(*input)
             {
-                let shape = graph.shape(graph.parameters[parameter].tensor);
-                scales[parameter] |= shape.iter().filter(|size| **size > 1).count() <= 1;
+                let shape = graph.shape(graph[parameter].tensor);
+                scales[parameter.index()] |= shape.iter().filter(|size| **size > 1).count() <= 1;
             }
         }
     }
@@ -142,7 +142,7 @@ fn scales(graph: &Graph) -> Vec<bool> {
 fn scale(graph: &Graph, unit: &Unit, scales: &[bool]) -> Result<Option<f64>, DeployError> {
     let members = || {
         let members = unit.members.iter();
-        members.filter(|member| scales[member.parameter])
+        members.filter(|member| scales[member.parameter.index()])
     };
     values::check(graph, members())?;
     let values = members().flat_map(|member| values::of_member(graph, member));

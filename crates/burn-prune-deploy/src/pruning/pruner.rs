@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
-use super::{Importance, Selection, Shortfall, values};
+use super::{Importance, Shortfall, values};
 use crate::DeployError;
 use crate::groups::{Group, Groups};
+use crate::selection::Selection;
 
 /// Chooses the least important units of each group.
 ///
@@ -106,7 +107,7 @@ impl ChannelPruner {
     /// # Errors
     /// When a fraction is none, a group is not known, an importance is not a number, or the target
     /// cannot be reached with the floors; the message says what can.
-    pub fn select<'a>(&self, groups: &'a Groups<'a>) -> Result<Selection<'a>, DeployError> {
+    pub fn select(&self, groups: &Groups) -> Result<Selection, DeployError> {
         self.check(groups)?;
         let gone = already_gone(groups);
         let is_ranked: Vec<bool> = (groups.groups().iter().zip(&gone))
@@ -135,7 +136,7 @@ impl ChannelPruner {
             }
         };
         let before = measure(groups.graph().clone()).max(1.0);
-        let reduction = |selection: &Selection<'_>| 1.0 - measure(selection.graph()) / before;
+        let reduction = |selection: &Selection| 1.0 - measure(selection.graph()) / before;
         let most = remove(1.0);
         let possible = reduction(&most);
         if possible < target {
@@ -157,7 +158,7 @@ impl ChannelPruner {
         Ok(found)
     }
 
-    fn check(&self, groups: &Groups<'_>) -> Result<(), DeployError> {
+    fn check(&self, groups: &Groups) -> Result<(), DeployError> {
         let (Goal::Units(goal) | Goal::MultiplyAdds(goal) | Goal::Parameters(goal)) = self.goal;
         let fractions = self.fractions.values().copied();
         for found in std::iter::once(goal).chain(fractions) {
@@ -198,13 +199,13 @@ impl ChannelPruner {
         keep.map_or(units, |keep| keep.min(units))
     }
 
-    fn remove<'a>(
+    fn remove(
         &self,
-        groups: &'a Groups<'a>,
+        groups: &Groups,
         scores: &[Vec<f64>],
         gone: &[Vec<bool>],
         fraction: f64,
-    ) -> Selection<'a> {
+    ) -> Selection {
         let globally = match self.is_global {
             true => self.global_counts(groups, scores, gone, fraction),
             false => Vec::new(),
@@ -256,7 +257,7 @@ impl ChannelPruner {
     /// How many units each group loses when all are ranked together.
     fn global_counts(
         &self,
-        groups: &Groups<'_>,
+        groups: &Groups,
         scores: &[Vec<f64>],
         gone: &[Vec<bool>],
         fraction: f64,
@@ -310,7 +311,7 @@ fn left(gone: &[bool]) -> usize {
 }
 
 /// Whether each unit of each group is gone already.
-fn already_gone(groups: &Groups<'_>) -> Vec<Vec<bool>> {
+fn already_gone(groups: &Groups) -> Vec<Vec<bool>> {
     let all = groups.groups().iter().map(|group| {
         let units = group.units.iter();
         let gone = units.map(|unit| values::is_gone(groups.graph(), unit));

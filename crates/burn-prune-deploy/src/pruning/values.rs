@@ -6,8 +6,7 @@ use crate::groups::{Member, Unit};
 
 /// The values of the parameter that a member lies in.
 fn known<'a>(graph: &'a Graph, member: &Member) -> Option<&'a [f32]> {
-    let parameter = &graph.parameters[member.parameter];
-    parameter.known_values(graph.tensors[parameter.tensor].elements())
+    graph.values().map(|values| values.of(member.parameter))
 }
 
 /// Makes sure that the values of all these are known.
@@ -19,7 +18,7 @@ pub(super) fn check<'a>(
     match members.find(|member| known(graph, member).is_none()) {
         None => Ok(()),
         Some(member) => Err(DeployError::NoValues {
-            path: graph.parameters[member.parameter].path.clone(),
+            path: graph[member.parameter].path.clone(),
         }),
     }
 }
@@ -29,8 +28,8 @@ pub(super) fn of_member<'a>(
     graph: &'a Graph,
     member: &'a Member,
 ) -> impl Iterator<Item = f64> + 'a {
-    let parameter = &graph.parameters[member.parameter];
-    let shape = graph.shape(parameter.tensor);
+    let parameter = known(graph, member).expect("its values are known");
+    let shape = graph.shape(graph[member.parameter].tensor);
     let inner: usize = shape[member.axis + 1..].iter().product();
     let outer: usize = shape[..member.axis].iter().product();
     let size = shape[member.axis];
@@ -39,7 +38,7 @@ pub(super) fn of_member<'a>(
         indices.map(move |index| (block * size + index) * inner)
     });
     starts.flat_map(move |start| {
-        let values = parameter.values[start..start + inner].iter();
+        let values = parameter[start..start + inner].iter();
         values.map(|value| f64::from(*value))
     })
 }
@@ -50,7 +49,7 @@ pub(super) fn masked<'a>(
     unit: &'a Unit,
 ) -> impl Iterator<Item = &'a Member> + 'a {
     let members = unit.members.iter();
-    members.filter(|member| graph.parameters[member.parameter].can_be_masked())
+    members.filter(|member| graph[member.parameter].can_be_masked())
 }
 
 /// The values of a unit that masks make 0, which are known.

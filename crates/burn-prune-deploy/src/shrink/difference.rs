@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::graph::{Form, Graph, Operation};
+use crate::graph::{Form, Graph, Operation, TensorId};
 
 /// The first difference between a graph and what it should be. Layers may have either of the forms
 /// that Burn gives them: which one depends on sizes that were cut.
@@ -63,8 +63,8 @@ pub(super) fn difference(expected: &Graph, found: &Graph) -> Option<String> {
 struct Pairs<'a> {
     expected: &'a Graph,
     found: &'a Graph,
-    there: HashMap<usize, usize>,
-    back: HashMap<usize, usize>,
+    there: HashMap<TensorId, TensorId>,
+    back: HashMap<TensorId, TensorId>,
 }
 
 impl Pairs<'_> {
@@ -81,9 +81,9 @@ impl Pairs<'_> {
     }
 
     /// The first difference between tensors that an operation reads or makes.
-    fn tensors(&mut self, pairs: impl Iterator<Item = (usize, usize)>) -> Option<String> {
+    fn tensors(&mut self, pairs: impl Iterator<Item = (TensorId, TensorId)>) -> Option<String> {
         for (a, b) in pairs {
-            let (tensor, other) = (&self.expected.tensors[a], &self.found.tensors[b]);
+            let (tensor, other) = (&self.expected[a], &self.found[b]);
             if tensor.shape != other.shape {
                 let (shape, other) = (&tensor.shape, &other.shape);
                 return Some(format!("has a tensor of {other:?} instead of {shape:?}"));
@@ -99,8 +99,8 @@ impl Pairs<'_> {
     }
 
     /// Whether two tensors are the same one; those that were not seen before become so.
-    fn is_same(&mut self, a: usize, b: usize) -> bool {
-        let kinds = [self.expected.tensors[a].kind, self.found.tensors[b].kind];
+    fn is_same(&mut self, a: TensorId, b: TensorId) -> bool {
+        let kinds = [self.expected[a].kind, self.found[b].kind];
         let there = *self.there.entry(a).or_insert(b);
         let back = *self.back.entry(b).or_insert(a);
         kinds[0] == kinds[1] && (there, back) == (b, a)

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Elementwise, Graph, OperationKind, Parameter, module};
+use crate::graph::{Elementwise, Graph, OperationKind, Parameter, TensorId, module};
 
 /// A number in a field of a layer that has to change: Burn keeps some sizes outside of parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +59,7 @@ pub(super) fn edits(before: &Graph, after: &Graph) -> Vec<FieldEdit> {
                 let Some(weight) = before.source(old.inputs[1]) else {
                     continue;
                 };
-                let weight = &before.parameters[weight];
+                let weight = &before[weight];
                 if !WITHOUT_SIZES.contains(&weight.layer()) {
                     add(weight, "groups", *from, *to);
                 }
@@ -74,8 +74,8 @@ pub(super) fn edits(before: &Graph, after: &Graph) -> Vec<FieldEdit> {
                 let Some(scale) = old.inputs.get(1).and_then(|input| before.source(*input)) else {
                     continue;
                 };
-                let scale = &before.parameters[scale];
-                let channels = |graph: &Graph| graph.tensors[scale.tensor].elements();
+                let scale = &before[scale];
+                let channels = |graph: &Graph| graph[scale.tensor].elements();
                 let (from, to) = (channels(before), channels(after));
                 match scale.layer() {
                     "GroupNorm" => {
@@ -96,12 +96,11 @@ pub(super) fn edits(before: &Graph, after: &Graph) -> Vec<FieldEdit> {
 }
 
 /// The tensor `[batch, groups, ..]` that a GroupNorm normalises, from what it scales.
-fn grouped(graph: &Graph, mut tensor: usize) -> Option<usize> {
+fn grouped(graph: &Graph, mut tensor: TensorId) -> Option<TensorId> {
     // Back past the reshape to channels, the division and the centring to the reshape to groups.
     let mut reshapes = 0;
     loop {
-        let mut operations = graph.operations.iter();
-        let maker = operations.find(|operation| operation.outputs.contains(&tensor))?;
+        let maker = graph.maker(tensor)?;
         match &maker.kind {
             OperationKind::Reshape if reshapes == 1 => return Some(tensor),
             OperationKind::Reshape => reshapes += 1,

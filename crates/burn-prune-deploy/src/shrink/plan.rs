@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::difference::difference;
 use super::{FieldEdit, cut, edits};
-use crate::graph::{Graph, GraphTensors, capture_once, dims};
+use crate::graph::{Graph, GraphTensors, ParameterId, capture_once, dims};
 use crate::{DeployError, Selection};
 
 /// What has to be cut from a model, and what it must be afterwards.
@@ -41,10 +41,10 @@ pub struct AxisCut {
 }
 
 impl ShrinkPlan {
-    pub(crate) fn of(selection: &Selection<'_>) -> Self {
+    pub(crate) fn of(selection: &Selection) -> Self {
         let groups = selection.groups();
         let before = groups.graph();
-        let mut gone: BTreeMap<(usize, usize), BTreeSet<usize>> = BTreeMap::new();
+        let mut gone: BTreeMap<(ParameterId, usize), BTreeSet<usize>> = BTreeMap::new();
         for (group, kept) in groups.groups().iter().zip(selection.kept()) {
             let removed = group.units.iter().zip(kept).filter(|(_, kept)| !**kept);
             for member in removed.flat_map(|(unit, _)| &unit.members) {
@@ -53,7 +53,7 @@ impl ShrinkPlan {
             }
         }
         let cuts = gone.into_iter().flat_map(|((parameter, axis), gone)| {
-            let parameter = &before.parameters[parameter];
+            let parameter = &before[parameter];
             let shape = before.shape(parameter.tensor);
             let kept = (0..shape[axis]).filter(|index| !gone.contains(index));
             let kept: Vec<usize> = kept.collect();

@@ -1,35 +1,18 @@
 //! The graph of a model without some of its units.
 
-use std::sync::Arc;
-
 use crate::graph::{Graph, OperationKind};
 use crate::groups::{Groups, Place};
 
 /// The graph when the units that are not kept are gone. Its parameters have no values.
-pub(crate) fn graph(groups: &Groups<'_>, kept: &[Vec<bool>]) -> Graph {
+pub(crate) fn graph(groups: &Groups, kept: &[Vec<bool>]) -> Graph {
     let before = groups.graph();
     let is_kept =
         |place: &Place| place.is_none_or(|(group, unit)| kept[group as usize][unit as usize]);
     let mut after = Graph {
-        tensors: before.tensors.clone(),
-        operations: before.operations.clone(),
-        inputs: before.inputs.clone(),
-        outputs: before.outputs.clone(),
-        parameters: Vec::new(),
-        sizes: before.sizes.clone(),
+        values: None,
+        ..before.clone()
     };
-    for parameter in &before.parameters {
-        after.parameters.push(crate::Parameter {
-            path: parameter.path.clone(),
-            shared_as: parameter.shared_as.clone(),
-            tensor: parameter.tensor,
-            structs: parameter.structs.clone(),
-            is_statistic: parameter.is_statistic,
-            is_divisor: parameter.is_divisor,
-            values: Arc::default(),
-        });
-    }
-    for (tensor, info) in after.tensors.iter_mut().enumerate() {
+    for (tensor, info) in before.tensor_ids().zip(&mut after.tensors) {
         for (axis, size) in info.shape.iter_mut().enumerate() {
             let units = groups.units_of(tensor, axis);
             *size = units.iter().filter(|place| is_kept(place)).count();
@@ -42,7 +25,7 @@ pub(crate) fn graph(groups: &Groups<'_>, kept: &[Vec<bool>]) -> Graph {
                 let signal = *signal.expect("a convolution has a signal");
                 // With one channel each, groups go with their channels.
                 if *groups == before.shape(signal)[1] {
-                    *groups = after.tensors[signal].shape[1];
+                    *groups = after.tensors.as_slice()[signal].shape[1];
                 }
             }
             OperationKind::Slice { ranges } => {

@@ -102,6 +102,14 @@ pub enum PruneError {
         /// The version that can be resumed.
         supported: u64,
     },
+    /// Coupled channels that cannot be: a group without units, entries that an axis does not have.
+    #[error("the coupled group `{group}` {message}")]
+    CoupledGroup {
+        /// Name of the group.
+        group: String,
+        /// What is wrong with it.
+        message: String,
+    },
     /// Weights whose input axis is not a multiple of M.
     #[error(fmt = message::indivisible)]
     Indivisible {

@@ -29,7 +29,7 @@ pub(crate) fn of_pruner<M: Module>(pruner: &Pruner, model: &M) -> Result<Value, 
             inventory.initialize(model, &ids);
             of_criterion(
                 pruner.criterion.as_ref(),
-                probed(pruner.pattern, &pruner.targets.select(&inventory)?)?,
+                probed(&pruner.pattern, &pruner.targets.select(&inventory)?)?,
             )
         }
     };
@@ -60,7 +60,7 @@ pub(crate) fn of_pruner<M: Module>(pruner: &Pruner, model: &M) -> Result<Value, 
 }
 
 /// What the criterion is asked to score.
-fn probed<'a>(pattern: Pattern, selected: &[Selected<'a>]) -> Result<Vec<Probed<'a>>, PruneError> {
+fn probed<'a>(pattern: &Pattern, selected: &[Selected<'a>]) -> Result<Vec<Probed<'a>>, PruneError> {
     let mut probed = Vec::with_capacity(selected.len());
     for Selected { parameter, axes } in selected {
         let (path, shape) = (parameter.path(), parameter.shape.as_slice());

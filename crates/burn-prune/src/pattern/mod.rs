@@ -2,22 +2,26 @@
 
 mod axis;
 mod blocks;
+mod coupled;
 mod nm;
 mod units;
 
 pub use axis::{Axis, WeightAxes};
 pub use blocks::{Blocks, Pooling};
+pub use coupled::{CoupledChannels, CoupledGroup, CoupledMember, MemberRole};
 pub use nm::NM;
 pub use units::Units;
 
 pub(crate) use nm::Groups;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::PruneError;
 
 /// The shape of what is pruned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Pattern {
     /// Every weight by itself.
@@ -33,12 +37,14 @@ pub enum Pattern {
     Blocks(Blocks),
     /// N of each M weights along the input axis are kept.
     NM(NM),
+    /// Channels of several parameters that go together.
+    Coupled(#[serde(with = "coupled::shared")] Arc<CoupledChannels>),
 }
 
 impl Pattern {
     /// The units of a weight of this shape, which is known by its path in errors.
     pub(crate) fn units(
-        self,
+        &self,
         path: &str,
         shape: &[usize],
         axes: Option<WeightAxes>,
@@ -56,6 +62,10 @@ impl Pattern {
             Self::Unstructured | Self::NM(_) => Ok(Units::single(shape)),
             Self::Channels(axis) => Ok(Units::slices(shape, axis.resolve(path, shape, axes)?)),
             Self::Blocks(blocks) => blocks.units(path, shape, axes),
+            Self::Coupled(_) => Err(PruneError::Criterion {
+                path: path.to_string(),
+                message: "coupled channels cannot be ranked yet".to_string(),
+            }),
         }
     }
 }

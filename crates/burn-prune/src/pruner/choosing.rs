@@ -78,7 +78,7 @@ impl Pruner {
         read: &ReadBack,
     ) -> Result<MaskSet, PruneError> {
         let selected = self.targets.select(inventory)?;
-        let mut ranking = Ranking::new(self.pattern, selected, read)?;
+        let mut ranking = Ranking::new(&self.pattern, selected, read)?;
         ranking.score(
             read,
             self.criterion.as_ref(),
@@ -121,7 +121,7 @@ impl Pruner {
             .collect();
         let read = inventory.read(model, HashSet::new(), &selected, Sharing::OneMask);
         let selected = self.targets.select(&inventory)?;
-        let ranking = Ranking::new(self.pattern, selected, &read)?;
+        let ranking = Ranking::new(&self.pattern, selected, &read)?;
         ranking.check_importance(&self.importance)?;
         of(ranking)
     }

@@ -121,7 +121,7 @@ impl Recipe {
             CriterionConfig::Random { seed } => Pruner::new(Random::new(seed)),
         };
         let pruner = pruner
-            .pattern(self.pattern)
+            .pattern(self.pattern.clone())
             .allocation(match self.allocation {
                 AllocationConfig::Uniform => Allocation::Uniform,
                 AllocationConfig::Global => Allocation::Global,

@@ -1,18 +1,19 @@
 //! The channels of convolutions.
 
 use super::{KERNEL, Rules};
-use crate::groups::entries::{Axis, Entries};
+use crate::graph::TensorId;
+use crate::groups::coupling::{Axis, Entries};
 
 impl Rules<'_> {
     pub(super) fn convolution(
         &mut self,
-        inputs: &[usize],
-        out: usize,
+        inputs: &[TensorId],
+        out: TensorId,
         transposed: bool,
         groups: usize,
     ) {
         let (x, weight) = (inputs[0], inputs[1]);
-        let of = |tensor: usize, axis: usize| Axis { tensor, axis };
+        let of = |tensor: TensorId, axis: usize| Axis { tensor, axis };
         let (x, y) = (of(x, 1), of(out, 1));
         self.tie(of(inputs[0], 0), of(out, 0));
         if let Some(bias) = inputs.get(2) {

@@ -10,9 +10,12 @@ mod views;
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::entries::{Axis, Entries};
+use super::coupling::{Axis, Entries};
 use super::zeros::{self, Hazard};
-use crate::graph::{Graph, Operation, OperationKind as Kind, Reshape, TensorKind, WithoutBatch};
+use crate::graph::{
+    Graph, Operation, OperationId, OperationKind as Kind, Reshape, TensorId, TensorKind,
+    WithoutBatch,
+};
 use views::Parts;
 
 /// Burn's layers that fail with fewer heads or units, even when their fields are changed.
@@ -40,7 +43,7 @@ pub(super) struct Rules<'a> {
     /// The axes that the current rule has spoken about.
     spoken: HashSet<Axis>,
     /// Slices of an axis, from all operations that take some.
-    slices: BTreeMap<(usize, usize), Parts>,
+    slices: BTreeMap<(TensorId, usize), Parts>,
     /// Where gradients diverge at what masks make 0.
     pub hazards: Vec<Hazard>,
 }
@@ -63,8 +66,8 @@ impl<'a> Rules<'a> {
         for output in &graph.outputs {
             rules.freeze_tensor(*output, "an output of the model");
         }
-        for (tensor, info) in graph.tensors.iter().enumerate() {
-            if info.kind == TensorKind::Constant {
+        for tensor in graph.tensor_ids() {
+            if graph[tensor].kind == TensorKind::Constant {
                 rules.freeze_tensor(tensor, "a constant that is no parameter");
             }
         }
@@ -75,8 +78,8 @@ impl<'a> Rules<'a> {
                 rules.freeze_tensor(parameter.tensor, &reason);
             }
         }
-        for (index, operation) in graph.operations.iter().enumerate() {
-            rules.operation(index, operation);
+        for index in graph.operation_ids() {
+            rules.operation(index, &graph[index]);
         }
         loop {
             while rules.freeze_after_unknown() {}
@@ -91,7 +94,8 @@ impl<'a> Rules<'a> {
     fn freeze_after_unknown(&mut self) -> bool {
         let graph = self.graph;
         let mut found = false;
-        for (index, operation) in graph.operations.iter().enumerate() {
+        for index in graph.operation_ids() {
+            let operation = &graph[index];
             let Kind::Other { name } = &operation.kind else {
                 continue;
             };
@@ -108,13 +112,13 @@ impl<'a> Rules<'a> {
         found
     }
 
-    fn operation(&mut self, index: usize, operation: &Operation) {
+    fn operation(&mut self, index: OperationId, operation: &Operation) {
         self.spoken.clear();
         let inputs = &operation.inputs;
         let Some(&out) = operation.outputs.first() else {
             return;
         };
-        let of = |tensor: usize, axis: usize| Axis { tensor, axis };
+        let of = |tensor: TensorId, axis: usize| Axis { tensor, axis };
         match &operation.kind {
             Kind::Convolution {
                 transposed, groups, ..
@@ -191,7 +195,7 @@ impl<'a> Rules<'a> {
         self.freeze_the_rest(index, operation);
     }
 
-    fn freeze_the_rest(&mut self, index: usize, operation: &Operation) {
+    fn freeze_the_rest(&mut self, index: OperationId, operation: &Operation) {
         let tensors = operation.inputs.iter().chain(&operation.outputs);
         let axes = tensors.flat_map(|tensor| {
             (0..self.entries.rank(*tensor)).map(|axis| Axis {

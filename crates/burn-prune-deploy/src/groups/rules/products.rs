@@ -1,14 +1,15 @@
 //! Linear layers, matrix products and attention.
 
 use super::Rules;
-use crate::groups::entries::Axis;
+use crate::graph::TensorId;
+use crate::groups::coupling::Axis;
 
-fn of(tensor: usize, axis: usize) -> Axis {
+fn of(tensor: TensorId, axis: usize) -> Axis {
     Axis { tensor, axis }
 }
 
 impl Rules<'_> {
-    pub(super) fn linear(&mut self, inputs: &[usize], out: usize) {
+    pub(super) fn linear(&mut self, inputs: &[TensorId], out: TensorId) {
         let (x, weight) = (inputs[0], inputs[1]);
         let last = self.entries.rank(x) - 1;
         self.contract(of(x, last), of(weight, 0));
@@ -19,7 +20,7 @@ impl Rules<'_> {
         self.tie_all_but(x, out, &[last]);
     }
 
-    pub(super) fn matmul(&mut self, a: usize, b: usize, out: usize) {
+    pub(super) fn matmul(&mut self, a: TensorId, b: TensorId, out: TensorId) {
         let rank = self.entries.rank(out);
         let [a_rank, b_rank] = [a, b].map(|tensor| self.entries.rank(tensor));
         self.contract(of(a, a_rank - 1), of(b, b_rank - 2));
@@ -29,7 +30,7 @@ impl Rules<'_> {
         self.tie_broadcast(b, out, b_rank - 2, rank - 2);
     }
 
-    pub(super) fn attention(&mut self, inputs: &[usize], out: usize) {
+    pub(super) fn attention(&mut self, inputs: &[TensorId], out: TensorId) {
         for input in &inputs[..3] {
             self.tie(of(*input, 0), of(out, 0));
             self.tie(of(*input, 1), of(out, 1));

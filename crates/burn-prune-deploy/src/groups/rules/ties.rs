@@ -1,7 +1,8 @@
 //! What rules say: these entries go together, these stay.
 
 use super::Rules;
-use crate::groups::entries::Axis;
+use crate::graph::TensorId;
+use crate::groups::coupling::Axis;
 
 impl Rules<'_> {
     pub(super) fn reason(&mut self, reason: String) -> u32 {
@@ -13,7 +14,7 @@ impl Rules<'_> {
         number as u32
     }
 
-    pub(super) fn freeze_tensor(&mut self, tensor: usize, reason: &str) {
+    pub(super) fn freeze_tensor(&mut self, tensor: TensorId, reason: &str) {
         let reason = self.reason(reason.to_string());
         for axis in 0..self.entries.rank(tensor) {
             self.entries.freeze(Axis { tensor, axis }, reason);
@@ -21,7 +22,7 @@ impl Rules<'_> {
     }
 
     /// Whether nothing can be cut from a tensor.
-    pub(super) fn is_frozen(&mut self, tensor: usize) -> bool {
+    pub(super) fn is_frozen(&mut self, tensor: TensorId) -> bool {
         let mut sets = self.entries.sets(tensor).into_iter();
         sets.all(|set| self.entries.frozen(set).is_some())
     }
@@ -63,7 +64,7 @@ impl Rules<'_> {
             return true;
         }
         let set = self.entries.set(axis, 0);
-        let tensor = self.graph.parameters[parameter].tensor;
+        let tensor = self.graph[parameter].tensor;
         self.entries.sets(tensor).contains(&set)
     }
 
@@ -75,7 +76,7 @@ impl Rules<'_> {
     }
 
     /// Ties all axes of two tensors of the same rank, but for some.
-    pub(super) fn tie_all_but(&mut self, a: usize, b: usize, but: &[usize]) {
+    pub(super) fn tie_all_but(&mut self, a: TensorId, b: TensorId, but: &[usize]) {
         for axis in (0..self.entries.rank(a)).filter(|axis| !but.contains(axis)) {
             self.tie(Axis { tensor: a, axis }, Axis { tensor: b, axis });
         }
@@ -84,8 +85,8 @@ impl Rules<'_> {
     /// Ties axes from the last one on, where sizes of 1 are repeated.
     pub(super) fn tie_broadcast(
         &mut self,
-        from: usize,
-        to: usize,
+        from: TensorId,
+        to: TensorId,
         from_axes: usize,
         to_axes: usize,
     ) {

@@ -3,23 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Rules;
-use crate::graph::{Graph, OperationKind as Kind};
-use crate::groups::entries::Axis;
+use crate::graph::{Graph, OperationId, OperationKind as Kind, TensorId};
+use crate::groups::coupling::Axis;
 use crate::groups::reshape;
 
 /// Parts of an axis: start, end and step.
 pub(super) type Parts = BTreeSet<(usize, usize, isize)>;
 
-fn of(tensor: usize, axis: usize) -> Axis {
+fn of(tensor: TensorId, axis: usize) -> Axis {
     Axis { tensor, axis }
 }
 
 impl Rules<'_> {
-    pub(super) fn reshape(&mut self, index: usize, from: usize, to: usize) {
+    pub(super) fn reshape(&mut self, index: OperationId, from: TensorId, to: TensorId) {
         let (before, after) = (self.graph.shape(from), self.graph.shape(to));
-        let sizes = self.reshapes[index].as_ref();
+        let sizes = self.reshapes[index.index()].as_ref();
         let sizes = sizes.expect("it is there for every reshape");
-        let one = |shape: &[usize], tensor: usize| -> Vec<Axis> {
+        let one = |shape: &[usize], tensor: TensorId| -> Vec<Axis> {
             let axes = shape.iter().enumerate().filter(|(_, size)| **size == 1);
             axes.map(|(axis, _)| Axis { tensor, axis }).collect()
         };
@@ -51,7 +51,7 @@ impl Rules<'_> {
         }
     }
 
-    pub(super) fn slice(&mut self, from: usize, to: usize, ranges: &[(usize, usize, isize)]) {
+    pub(super) fn slice(&mut self, from: TensorId, to: TensorId, ranges: &[(usize, usize, isize)]) {
         for (axis, &(start, end, step)) in ranges.iter().enumerate() {
             let (a, b) = (Axis { tensor: from, axis }, Axis { tensor: to, axis });
             let size = self.entries.size(a);
@@ -74,7 +74,7 @@ impl Rules<'_> {
             }
         }
     }
-    pub(super) fn concatenate(&mut self, inputs: &[usize], out: usize, axis: usize) {
+    pub(super) fn concatenate(&mut self, inputs: &[TensorId], out: TensorId, axis: usize) {
         let mut offset = 0;
         let mut tensors = inputs.iter().chain([&out]);
         let is_of_batch = tensors.any(|tensor| self.graph.follows_batch(*tensor, axis));
@@ -93,14 +93,14 @@ impl Rules<'_> {
         }
     }
 
-    pub(super) fn expand(&mut self, from: usize, to: usize) {
+    pub(super) fn expand(&mut self, from: TensorId, to: TensorId) {
         let [from_rank, to_rank] = [from, to].map(|tensor| self.entries.rank(tensor));
         self.tie_broadcast(from, to, from_rank, to_rank);
         // What is repeated can be repeated less often.
         self.spoken.extend((0..to_rank).map(|axis| of(to, axis)));
     }
 
-    pub(super) fn repeat(&mut self, from: usize, to: usize, axis: usize) {
+    pub(super) fn repeat(&mut self, from: TensorId, to: TensorId, axis: usize) {
         self.tie_all_but(from, to, &[axis]);
         let (from, to) = (of(from, axis), of(to, axis));
         let size = self.entries.size(from);
@@ -110,7 +110,7 @@ impl Rules<'_> {
         self.spoken.extend([from, to]);
     }
 
-    pub(super) fn flip(&mut self, from: usize, to: usize, axes: &[usize]) {
+    pub(super) fn flip(&mut self, from: TensorId, to: TensorId, axes: &[usize]) {
         self.tie_all_but(from, to, axes);
         for axis in axes {
             let (from, to) = (of(from, *axis), of(to, *axis));
@@ -122,7 +122,7 @@ impl Rules<'_> {
         }
     }
 
-    pub(super) fn select(&mut self, inputs: &[usize], out: usize, axis: usize) {
+    pub(super) fn select(&mut self, inputs: &[TensorId], out: TensorId, axis: usize) {
         self.tie_all_but(inputs[0], out, &[axis]);
         if let Some(indices) = inputs.get(1) {
             self.tie(of(*indices, 0), of(out, axis));
@@ -133,7 +133,7 @@ impl Rules<'_> {
 }
 
 /// The partial slices of each axis of each tensor.
-pub(super) fn slices(graph: &Graph) -> BTreeMap<(usize, usize), Parts> {
+pub(super) fn slices(graph: &Graph) -> BTreeMap<(TensorId, usize), Parts> {
     let mut slices: BTreeMap<_, Parts> = BTreeMap::new();
     for operation in &graph.operations {
         let Kind::Slice { ranges } = &operation.kind else {

@@ -3,7 +3,7 @@
 
 use super::Zeros;
 use super::value::Value;
-use crate::graph::{Along, Operation, OperationKind as Kind, Reduction, Spatial};
+use crate::graph::{Along, Operation, OperationKind as Kind, Reduction, Spatial, TensorId};
 
 impl Zeros<'_> {
     pub(super) fn reduced(
@@ -25,7 +25,7 @@ impl Zeros<'_> {
         let count = count.max(1) as f64;
         let output = operation.outputs[place];
         if value.untouched {
-            return self.kept[output];
+            return self.kept[output.index()];
         }
         let value = match which {
             Reduction::ArgMax | Reduction::ArgMin => Value::between(0.0, count),
@@ -49,7 +49,7 @@ impl Zeros<'_> {
         value.touched().rounded(self.precision(output))
     }
 
-    pub(super) fn along(&self, which: Along, input: usize, mixed: usize, axis: usize) -> Value {
+    pub(super) fn along(&self, which: Along, input: TensorId, mixed: usize, axis: usize) -> Value {
         let value = self.at(input, axis);
         if value.untouched {
             return value;
@@ -79,7 +79,13 @@ impl Zeros<'_> {
         value.touched().rounded(self.precision(input))
     }
 
-    pub(super) fn spatial(&self, which: Spatial, input: usize, place: usize, axis: usize) -> Value {
+    pub(super) fn spatial(
+        &self,
+        which: Spatial,
+        input: TensorId,
+        place: usize,
+        axis: usize,
+    ) -> Value {
         let value = self.at(input, axis);
         let value = match which {
             Spatial::MaxPool1dWithIndices | Spatial::MaxPool2dWithIndices if place == 1 => {

@@ -3,7 +3,7 @@
 use super::Zeros;
 use super::precision::Precision;
 use super::value::Value;
-use crate::graph::{Operation, OperationKind as Kind};
+use crate::graph::{Operation, OperationKind as Kind, TensorId};
 
 impl Zeros<'_> {
     pub(super) fn layer(&self, operation: &Operation, axis: usize) -> Value {
@@ -19,7 +19,7 @@ impl Zeros<'_> {
             } => {
                 let (x, weight) = (inputs[0], inputs[1]);
                 let is_depthwise = *groups > 1 && self.graph.shape(x)[1] == *groups;
-                let terms = self.graph.tensors[weight].elements();
+                let terms = self.graph[weight].elements();
                 let makes = usize::from(*transposed);
                 match axis {
                     // What makes a depthwise channel also reads it.
@@ -92,13 +92,20 @@ impl Zeros<'_> {
             _ => Value::anything(),
         };
         if value.untouched {
-            self.kept[output]
+            self.kept[output.index()]
         } else {
             value.rounded(precision)
         }
     }
 
-    fn matmul(&self, a: usize, b: usize, rank: usize, axis: usize, precision: Precision) -> Value {
+    fn matmul(
+        &self,
+        a: TensorId,
+        b: TensorId,
+        rank: usize,
+        axis: usize,
+        precision: Precision,
+    ) -> Value {
         let [a_rank, b_rank] = [a, b].map(|tensor| self.graph.shape(tensor).len());
         let terms = self.graph.shape(a)[a_rank - 1];
         let (a_summed, b_summed) = (a_rank - 1, b_rank - 2);
@@ -112,7 +119,7 @@ impl Zeros<'_> {
     }
 
     /// Rows of the values, each a mean of them.
-    fn attention(&self, inputs: &[usize], axis: usize) -> Value {
+    fn attention(&self, inputs: &[TensorId], axis: usize) -> Value {
         let value = self.at(inputs[2], axis);
         if axis > 1 {
             return value;

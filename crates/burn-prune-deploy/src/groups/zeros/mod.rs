@@ -20,8 +20,8 @@ mod views;
 
 use std::collections::HashSet;
 
-use super::entries::{Axis, Entries};
-use crate::graph::{Creation, Graph, Operation, OperationKind as Kind};
+use super::coupling::{Axis, Entries};
+use crate::graph::{Creation, Graph, Operation, OperationId, OperationKind as Kind, TensorId};
 use precision::Precision;
 use value::Value;
 
@@ -43,7 +43,7 @@ pub(super) struct Leak {
 
 /// An axis of what an operation reads, at whose masked entries the gradient may be infinite.
 pub(super) struct Hazard {
-    pub operation: usize,
+    pub operation: OperationId,
     pub axis: Axis,
 }
 
@@ -85,7 +85,7 @@ impl Free {
             let tensors = graph.tensors.iter();
             self.0 = tensors.map(|tensor| axes(&tensor.shape)).collect();
         }
-        for (tensor, axes) in self.0.iter_mut().enumerate() {
+        for (tensor, axes) in graph.tensor_ids().zip(&mut self.0) {
             for (axis, free) in axes.iter_mut().enumerate().filter(|(_, free)| **free) {
                 let at = Axis { tensor, axis };
                 *free = (0..entries.size(at)).any(|index| {
@@ -118,16 +118,17 @@ impl<'a> Zeros<'a> {
             let value = if parameter.can_be_masked() {
                 Value::exactly(0.0)
             } else {
-                self.kept[parameter.tensor]
+                self.kept[parameter.tensor.index()]
             };
             self.set(free, parameter.tensor, |_, _| value);
         }
         let mut hazards = Vec::new();
-        for (index, operation) in graph.operations.iter().enumerate() {
+        for index in graph.operation_ids() {
+            let operation = &graph[index];
             self.check(index, operation)?;
             self.hazards(index, operation, free, &mut hazards);
             for (place, output) in operation.outputs.iter().enumerate() {
-                self.kept[*output] = self.kept_after(operation, *output);
+                self.kept[output.index()] = self.kept_after(operation, *output);
                 self.set(free, *output, |zeros, axis| {
                     zeros.after(index, operation, place, axis)
                 });
@@ -137,71 +138,79 @@ impl<'a> Zeros<'a> {
     }
 
     /// Writes down a tensor at the masked entries of each axis.
-    fn set(&mut self, free: &Free, tensor: usize, value: impl Fn(&mut Self, usize) -> Value) {
-        for axis in 0..self.masked[tensor].len() {
-            if free.0[tensor][axis] {
-                self.masked[tensor][axis] = Some(value(self, axis));
+    fn set(&mut self, free: &Free, tensor: TensorId, value: impl Fn(&mut Self, usize) -> Value) {
+        for axis in 0..self.masked[tensor.index()].len() {
+            if free.0[tensor.index()][axis] {
+                self.masked[tensor.index()][axis] = Some(value(self, axis));
             }
         }
     }
 
-    fn precision(&self, tensor: usize) -> Precision {
-        Precision::of(self.graph.tensors[tensor].element_bytes)
+    fn precision(&self, tensor: TensorId) -> Precision {
+        Precision::of(self.graph[tensor].element_bytes)
     }
 
     /// Either what it is at masked entries or elsewhere.
-    fn anywhere(&self, tensor: usize) -> Value {
-        let masked = self.masked[tensor].iter().flatten();
-        masked.fold(self.kept[tensor], |all, masked| all.or(*masked))
+    fn anywhere(&self, tensor: TensorId) -> Value {
+        let masked = self.masked[tensor.index()].iter().flatten();
+        masked.fold(self.kept[tensor.index()], |all, masked| all.or(*masked))
     }
 
     /// What it is anywhere but at the masked entries of an axis: those are summed over.
-    fn anywhere_but(&self, tensor: usize, axis: usize) -> Value {
-        let masked = self.masked[tensor].iter().enumerate();
+    fn anywhere_but(&self, tensor: TensorId, axis: usize) -> Value {
+        let masked = self.masked[tensor.index()].iter().enumerate();
         let masked = masked.filter(|(other, _)| *other != axis);
         let masked = masked.filter_map(|(_, masked)| *masked);
-        masked.fold(self.kept[tensor], Value::or)
+        masked.fold(self.kept[tensor.index()], Value::or)
     }
 
     /// What it is at the masked entries of an axis; anything it is, when there are none.
-    fn at(&self, tensor: usize, axis: usize) -> Value {
-        let masked = self.masked[tensor].get(axis).copied().flatten();
+    fn at(&self, tensor: TensorId, axis: usize) -> Value {
+        let masked = self.masked[tensor.index()].get(axis).copied().flatten();
         masked.unwrap_or_else(|| self.anywhere(tensor))
     }
 
     /// What it is where something else has masked entries in an axis that is so far from its last
     /// one: smaller tensors are repeated.
-    fn broadcast(&self, tensor: usize, back: usize) -> Value {
+    fn broadcast(&self, tensor: TensorId, back: usize) -> Value {
         match self.graph.shape(tensor).len().checked_sub(back) {
             Some(axis) => self.at(tensor, axis),
             None => self.anywhere(tensor),
         }
     }
 
-    fn kept_after(&self, operation: &Operation, output: usize) -> Value {
+    fn kept_after(&self, operation: &Operation, output: TensorId) -> Value {
         match &operation.kind {
             Kind::Create { operation } => match operation {
                 Creation::Zeros => Value::exactly(0.0).untouched(),
                 Creation::Ones => Value::exactly(1.0).untouched(),
                 Creation::Full(number) => Value::exactly(number.0).untouched(),
-                Creation::Empty | Creation::Random | Creation::IntRandom => self.kept[output],
+                Creation::Empty | Creation::Random | Creation::IntRandom => {
+                    self.kept[output.index()]
+                }
             },
             Kind::Reshape
             | Kind::Permute { .. }
             | Kind::Slice { .. }
             | Kind::Expand
             | Kind::Repeat { .. }
-            | Kind::Flip { .. } => self.kept[operation.inputs[0]],
-            _ => self.kept[output],
+            | Kind::Flip { .. } => self.kept[operation.inputs[0].index()],
+            _ => self.kept[output.index()],
         }
     }
 
     /// What an operation makes of its inputs, at the masked entries of an axis of its output.
-    fn after(&mut self, index: usize, operation: &Operation, place: usize, axis: usize) -> Value {
+    fn after(
+        &mut self,
+        index: OperationId,
+        operation: &Operation,
+        place: usize,
+        axis: usize,
+    ) -> Value {
         let output = operation.outputs[place];
         let precision = self.precision(output);
         let value = match &operation.kind {
-            Kind::Create { .. } => self.kept[output],
+            Kind::Create { .. } => self.kept[output.index()],
             Kind::Elementwise {
                 operation: which,
                 scalars,
@@ -209,7 +218,7 @@ impl<'a> Zeros<'a> {
                 let inputs = self.elementwise_inputs(operation, axis);
                 let same = operation.inputs.len() > 1 && operation.inputs[0] == operation.inputs[1];
                 if inputs.iter().all(|input| input.untouched) {
-                    self.kept[output]
+                    self.kept[output.index()]
                 } else {
                     let value = elementwise::elementwise(*which, scalars, &inputs, same, precision);
                     value.touched()
@@ -242,7 +251,7 @@ impl<'a> Zeros<'a> {
             | Kind::Pad { .. }
             | Kind::Select { .. } => self.view(operation, axis),
             // Refused, whatever it makes.
-            Kind::Other { .. } => self.kept[output].touched(),
+            Kind::Other { .. } => self.kept[output.index()].touched(),
         };
         let cause = if value.is_hidden_by_zero(precision) {
             None
@@ -284,11 +293,11 @@ impl<'a> Zeros<'a> {
     }
 
     /// Sums over masked entries must not change with them.
-    fn check(&self, index: usize, operation: &Operation) -> Result<(), Leak> {
+    fn check(&self, index: OperationId, operation: &Operation) -> Result<(), Leak> {
         let Some((a, b)) = self.contracted(operation) else {
             return Ok(());
         };
-        let masked = |axis: Axis| self.masked[axis.tensor][axis.axis];
+        let masked = |axis: Axis| self.masked[axis.tensor.index()][axis.axis];
         if masked(a).is_none() && masked(b).is_none() {
             return Ok(());
         }
@@ -305,7 +314,7 @@ impl<'a> Zeros<'a> {
             Some(cause) => format!(
                 "operation {cause}, `{}`, need not be a finite number where it is masked, and \
                  operation {index}, `{name}`, sums over it",
-                self.graph.operations[cause].kind.name()
+                self.graph[cause].kind.name()
             ),
             None => format!(
                 "operation {index}, `{name}`, sums over it with weights that cannot be masked"
@@ -315,13 +324,19 @@ impl<'a> Zeros<'a> {
     }
 
     /// Where the gradient diverges at masked entries.
-    fn hazards(&self, index: usize, operation: &Operation, free: &Free, found: &mut Vec<Hazard>) {
+    fn hazards(
+        &self,
+        index: OperationId,
+        operation: &Operation,
+        free: &Free,
+        found: &mut Vec<Hazard>,
+    ) {
         let output = operation.outputs.first().copied();
-        let Some(output) = output.filter(|output| free.0[*output].contains(&true)) else {
+        let Some(output) = output.filter(|output| free.0[output.index()].contains(&true)) else {
             return;
         };
         let precision = self.precision(output);
-        for axis in (0..free.0[output].len()).filter(|axis| free.0[output][*axis]) {
+        for axis in (0..free.0[output.index()].len()).filter(|axis| free.0[output.index()][*axis]) {
             let diverges = match &operation.kind {
                 Kind::Elementwise {
                     operation: which,

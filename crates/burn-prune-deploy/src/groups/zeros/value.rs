@@ -1,6 +1,7 @@
 //! What a number can be: an interval, as wide as rounding makes it.
 
 use super::precision::Precision;
+use crate::graph::OperationId;
 
 /// What a tensor can be in some of its places.
 ///
@@ -18,7 +19,7 @@ pub(super) struct Value {
     /// Whether no mask affects it: it is as in the network without masks, which works.
     pub(super) untouched: bool,
     /// The operation that first made something else of it than a finite number.
-    pub(super) cause: Option<usize>,
+    pub(super) cause: Option<OperationId>,
 }
 
 impl Value {

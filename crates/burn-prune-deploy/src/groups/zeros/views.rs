@@ -2,8 +2,8 @@
 
 use super::Zeros;
 use super::value::Value;
-use crate::graph::{Operation, OperationKind as Kind, Padding};
-use crate::groups::entries::Axis;
+use crate::graph::{Operation, OperationKind as Kind, Padding, TensorId};
+use crate::groups::coupling::Axis;
 
 impl Zeros<'_> {
     pub(super) fn view(&mut self, operation: &Operation, axis: usize) -> Value {
@@ -14,7 +14,9 @@ impl Zeros<'_> {
             Kind::Expand => self.broadcast(input, self.graph.shape(output).len() - axis),
             Kind::Concatenate { axis: along } if *along == axis => {
                 // Parts of which nothing is masked have no masked entries there.
-                let parts = inputs.iter().filter_map(|part| self.masked[*part][axis]);
+                let parts = inputs
+                    .iter()
+                    .filter_map(|part| self.masked[part.index()][axis]);
                 let parts = parts.reduce(Value::or);
                 parts.unwrap_or_else(|| self.any_of(inputs))
             }
@@ -45,17 +47,17 @@ impl Zeros<'_> {
         }
     }
 
-    fn any_of(&self, tensors: &[usize]) -> Value {
+    fn any_of(&self, tensors: &[TensorId]) -> Value {
         let values = tensors.iter().map(|tensor| self.anywhere(*tensor));
         values.reduce(Value::or).expect("there is one")
     }
 
     /// The axes that it has entries of.
-    fn reshape(&mut self, input: usize, to: Axis) -> Value {
+    fn reshape(&mut self, input: TensorId, to: Axis) -> Value {
         let sets = self.sets(to);
         let mut found: Option<Value> = None;
-        for axis in 0..self.masked[input].len() {
-            let Some(value) = self.masked[input][axis] else {
+        for axis in 0..self.masked[input.index()].len() {
+            let Some(value) = self.masked[input.index()][axis] else {
                 continue;
             };
             let from = Axis {

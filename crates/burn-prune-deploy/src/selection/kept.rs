@@ -1,35 +1,56 @@
-use burn_prune::{Mask, MaskSet};
+use burn_prune::MaskSet;
 
-use super::Shortfall;
+use super::masked::{self, Masked};
 use crate::DeployError;
 use crate::graph::Graph;
 use crate::groups::{GradientHazard, Groups};
+use crate::pruning::Shortfall;
 use crate::shrink::{ShrinkPlan, predict};
 
 /// Which units go: what [`ChannelPruner`](crate::ChannelPruner) chose, or the caller.
 #[derive(Debug, Clone)]
-pub struct Selection<'a> {
-    groups: &'a Groups<'a>,
+pub struct Selection {
+    groups: Groups,
     /// By group and unit.
     kept: Vec<Vec<bool>>,
     shortfalls: Vec<Shortfall>,
 }
 
-impl<'a> Selection<'a> {
+impl Selection {
     /// Nothing goes yet.
-    pub fn new(groups: &'a Groups<'a>) -> Self {
+    pub fn new(groups: &Groups) -> Self {
         let kept = groups.groups().iter();
         let kept = kept.map(|group| vec![true; group.units.len()]).collect();
         Self::from_kept(groups, kept, Vec::new())
     }
 
-    pub(super) fn from_kept(
-        groups: &'a Groups<'a>,
+    /// The units that masks remove: those of which all that can be masked is masked.
+    ///
+    /// # Errors
+    /// When the masks are of another model.
+    pub fn from_masks(groups: &Groups, masks: &MaskSet) -> Result<Self, DeployError> {
+        let graph = groups.graph();
+        let masked = Masked::of(graph, masks)?;
+        let mut selection = Self::new(groups);
+        for (group, kept) in groups.groups().iter().zip(&mut selection.kept) {
+            for (unit, kept) in group.units.iter().zip(kept.iter_mut()) {
+                *kept = !masked.has_unit(graph, unit);
+            }
+            // An axis of size 0 cannot be.
+            if !kept.contains(&true) {
+                kept[0] = true;
+            }
+        }
+        Ok(selection)
+    }
+
+    pub(crate) fn from_kept(
+        groups: &Groups,
         kept: Vec<Vec<bool>>,
         shortfalls: Vec<Shortfall>,
     ) -> Self {
         Self {
-            groups,
+            groups: groups.clone(),
             kept,
             shortfalls,
         }
@@ -81,8 +102,8 @@ impl<'a> Selection<'a> {
     }
 
     /// The groups that it is of.
-    pub fn groups(&self) -> &'a Groups<'a> {
-        self.groups
+    pub fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// Masks that make zero all that the units are in: weights that make and read them, biases,
@@ -99,43 +120,20 @@ impl<'a> Selection<'a> {
             log::warn!("{hazard}");
         }
         let graph = self.groups.graph();
-        let mut kept: Vec<Option<Vec<bool>>> = vec![None; graph.parameters.len()];
+        let mut masked = Masked::nothing(graph);
         for (group, units) in self.groups.groups().iter().zip(&self.kept) {
             let removed = group.units.iter().zip(units).filter(|(_, kept)| !**kept);
-            for member in removed.flat_map(|(unit, _)| &unit.members) {
-                let parameter = &graph.parameters[member.parameter];
-                if !parameter.can_be_masked() {
-                    continue;
-                }
-                let shape = graph.shape(parameter.tensor);
-                let inner: usize = shape[member.axis + 1..].iter().product();
-                let outer: usize = shape[..member.axis].iter().product();
-                let size = shape[member.axis];
-                let kept =
-                    kept[member.parameter].get_or_insert_with(|| vec![true; outer * size * inner]);
-                for block in 0..outer {
-                    for index in &member.indices {
-                        let start = (block * size + index) * inner;
-                        kept[start..start + inner].fill(false);
-                    }
-                }
+            for member in removed.flat_map(|(unit, _)| masked::maskable(graph, unit)) {
+                let entries = masked::entries(graph, member);
+                masked.remove(graph, member.parameter, entries);
             }
         }
-        let masks = graph.parameters.iter().zip(kept);
-        let masks = masks.filter_map(|(parameter, kept)| Some((parameter, kept?)));
-        let masks = masks.flat_map(|(parameter, kept)| {
-            let mask = Mask::from_kept(graph.shape(parameter.tensor), &kept);
-            let mask = mask.expect("one value an entry");
-            parameter
-                .paths()
-                .map(move |path| (path.to_string(), mask.clone()))
-        });
-        masks.collect()
+        masked.to_masks(graph)
     }
 
     /// Those of the groups' hazards that units which go lead to.
-    pub fn gradient_hazards(&self) -> impl Iterator<Item = &'a GradientHazard> {
-        let groups = self.groups;
+    pub fn gradient_hazards(&self) -> impl Iterator<Item = &GradientHazard> {
+        let groups = &self.groups;
         let hazards = groups.gradient_hazards().iter();
         hazards.filter(move |hazard| {
             let mut kept = groups.groups().iter().zip(&self.kept);
@@ -145,7 +143,7 @@ impl<'a> Selection<'a> {
 
     /// The graph that the model has without the units.
     pub fn graph(&self) -> Graph {
-        predict::graph(self.groups, &self.kept)
+        predict::graph(&self.groups, &self.kept)
     }
 
     /// What has to be cut for the units to be gone.

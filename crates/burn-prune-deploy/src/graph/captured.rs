@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use burn::backend::capture::{CaptureBackend, TensorId};
+use burn::backend::capture::{CaptureBackend, TensorId as CapturedId};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
 
@@ -15,7 +15,7 @@ pub(super) struct Captured {
     pub parameter: ParamId,
     /// Which of the shared ones it is.
     pub shared: Option<usize>,
-    pub id: TensorId,
+    pub id: CapturedId,
     pub shape: Vec<usize>,
     pub is_statistic: bool,
 }

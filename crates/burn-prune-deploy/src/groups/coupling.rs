@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::graph::Graph;
+use crate::graph::{Graph, TensorId};
 
 /// An axis of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Axis {
-    pub tensor: usize,
+    pub tensor: TensorId,
     pub axis: usize,
 }
 
@@ -47,16 +47,16 @@ impl Entries {
     }
 
     pub(super) fn size(&self, axis: Axis) -> usize {
-        self.sizes[axis.tensor][axis.axis]
+        self.sizes[axis.tensor.index()][axis.axis]
     }
 
-    pub(super) fn rank(&self, tensor: usize) -> usize {
-        self.sizes[tensor].len()
+    pub(super) fn rank(&self, tensor: TensorId) -> usize {
+        self.sizes[tensor.index()].len()
     }
 
     fn entry(&self, axis: Axis, index: usize) -> usize {
         debug_assert!(index < self.size(axis));
-        self.first[axis.tensor][axis.axis] + index
+        self.first[axis.tensor.index()][axis.axis] + index
     }
 
     fn find(&mut self, mut entry: usize) -> usize {
@@ -101,7 +101,7 @@ impl Entries {
     }
 
     /// The sets of all entries of a tensor.
-    pub(super) fn sets(&mut self, tensor: usize) -> BTreeSet<usize> {
+    pub(super) fn sets(&mut self, tensor: TensorId) -> BTreeSet<usize> {
         let mut sets = BTreeSet::new();
         for axis in 0..self.rank(tensor) {
             let at = Axis { tensor, axis };
