@@ -2,9 +2,10 @@ use std::path::Path;
 
 use burn::data::dataloader::DataLoaderBuilder;
 use burn::optim::AdamConfig;
+use burn_prune::Prunable;
 use burn_train::metric::{AccuracyMetric, LossMetric};
 use burn_train::{Learner, SupervisedTraining};
-use examples_shared::{Cnn, ImageBatcher, Images};
+use examples_shared::{Cnn, EpochLines, ImageBatcher, Images};
 
 const BATCH_SIZE: usize = 64;
 const LEARNING_RATE: f64 = 1e-3;
@@ -22,9 +23,11 @@ pub(crate) struct Training<'a> {
 impl Training<'_> {
     /// Trains a model in Burn's `Learner`, masked or not, and returns it ready for more training.
     ///
-    /// Nothing here knows about pruning: the masks are on the model.
+    /// The training knows nothing about pruning: the masks are on the model. Only the sparsity that
+    /// is printed comes from them.
     pub(crate) fn run(&self, name: &str, model: Cnn, epochs: usize) -> Cnn {
         println!("\n== {name}: {epochs} epochs");
+        let sparsity = model.sparsity_report().sparsity();
         let train = DataLoaderBuilder::new(self.batcher.clone())
             .batch_size(BATCH_SIZE)
             .shuffle(self.seed)
@@ -34,10 +37,13 @@ impl Training<'_> {
             .build(self.test.clone());
         let learner = Learner::new(model, AdamConfig::new().init(), LEARNING_RATE);
         let training = SupervisedTraining::new(self.out.join(name), train, test)
-            .metrics((AccuracyMetric::new(), LossMetric::new()))
+            .metrics((LossMetric::new(), AccuracyMetric::new()))
             .num_epochs(epochs)
-            .summary()
+            .summary();
+        let result = EpochLines::new()
+            .with_note(format!("sparsity {:.2} %", 100.0 * sparsity))
+            .unless_terminal(training)
             .launch(learner);
-        burn::module::Module::train(training.model)
+        burn::module::Module::train(result.model)
     }
 }

@@ -1,7 +1,8 @@
-//! Data and models that examples, tests and benches share.
+//! Data, models and output that examples, tests and benches share.
 
 mod cnn;
 mod data;
+mod epoch_lines;
 mod idx;
 #[expect(
     missing_docs,
@@ -11,4 +12,5 @@ pub mod nets;
 
 pub use cnn::{Cnn, accuracy};
 pub use data::{ImageBatch, ImageBatcher, ImageItem, Images, bundled_data};
+pub use epoch_lines::EpochLines;
 pub use idx::DataError;
