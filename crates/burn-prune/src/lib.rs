@@ -64,7 +64,7 @@
 //!
 //! # Training
 //!
-//! Nothing has to be done: a pruned weight reads as exactly 0.0 at every step of any loop. What is
+//! You need to do nothing: a pruned weight reads as exactly 0.0 at every step of any loop. What is
 //! *stored* under the mask may drift, because momentum and weight decay still reach it. So read
 //! weights with [`Param::val`](burn::module::Param::val), and save with [`Prunable::save_masked`] or
 //! after [`Prunable::make_permanent`], both of which write zeros.
