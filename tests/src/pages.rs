@@ -140,7 +140,10 @@ fn the_code_of_every_page_of_the_book_is_compiled() {
         let name = path.file_name().and_then(OsStr::to_str).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         let is_tested = tested.contains(&format!("../../docs/{name}\""));
-        assert!(is_tested || !text.contains("```rust"), "{name} is no doctest");
+        assert!(
+            is_tested || !text.contains("```rust"),
+            "{name} is no doctest"
+        );
         for fence in ["```rust,", "```ignore", "```no_run"] {
             assert!(!text.contains(fence), "{name} has a block that is not run");
         }
@@ -151,6 +154,9 @@ fn the_code_of_every_page_of_the_book_is_compiled() {
 fn links_in_code_do_not_count() {
     let text = "see [a](b.md#c), ![d](e.svg)\n```text\n[x](y)\n```\n[f]: g.md\n";
     assert_eq!(links(text), ["b.md#c", "e.svg", "g.md"]);
-    assert_eq!(anchor("What drops a mask, and `how`"), "what-drops-a-mask-and-how");
+    assert_eq!(
+        anchor("What drops a mask, and `how`"),
+        "what-drops-a-mask-and-how"
+    );
     assert!(has_anchor("# What it is\n", "what-it-is"));
 }

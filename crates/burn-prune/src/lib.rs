@@ -1,6 +1,17 @@
 //! burn-prune makes models of the [Burn](https://burn.dev) deep learning framework sparse, and keeps
 //! them sparse while they train.
 //!
+//! A pruned weight is a parameter with a mask attached ([`WeightMask`], a Burn *reparameterization*):
+//! what is read is `weight where kept, else 0`. The mask belongs to the parameter, so the model keeps
+//! its type, and no training loop, optimizer, checkpoint or device move brings a pruned weight back. A
+//! write to the [`Param`](burn::module::Param) of one field can drop a mask; [`MaskGuard`] says how
+//! to notice.
+//!
+//! # Quick examples
+//!
+//! [`Prunable`] is implemented for every Burn module: a layer, a model, or a part of one. Import it to
+//! call its methods. This prunes the 30 % of weights with the smallest absolute value:
+//!
 //! ```
 //! use burn::{nn::conv::Conv2dConfig, tensor::Device};
 //! use burn_prune::Prunable;
@@ -12,12 +23,43 @@
 //! # Ok::<(), burn_prune::PruneError>(())
 //! ```
 //!
-//! [`Prunable`] is implemented for every Burn module: a layer, a model, or a part of one. A pruned
-//! weight is a parameter with a mask attached ([`WeightMask`], a Burn *reparameterization*): what is
-//! read is `weight where kept, else 0`. The mask belongs to the parameter, so the model keeps its
-//! type, and no training loop, optimizer, checkpoint or device move brings a pruned weight back. A
-//! write to the [`Param`](burn::module::Param) of one field can drop a mask; [`MaskGuard`] says how
-//! to notice.
+//! The zeros stay while the layer trains, without a change to the loop:
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::optim::{AdamConfig, GradientsParams};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_prune::Prunable;
+//!
+//! let device = Device::flex().autodiff();
+//! let mut layer = LinearConfig::new(8, 4).init(&device).l1_unstructured(0.5)?;
+//! let mut optimizer = AdamConfig::new().init();
+//! for _ in 0..3 {
+//!     let loss = layer.forward(Tensor::<2>::ones([2, 8], &device)).square().sum();
+//!     let grads = GradientsParams::from_grads(loss.backward(), &layer);
+//!     layer = optimizer.step(0.1, layer, grads);
+//! }
+//! assert_eq!(layer.sparsity_report().zeros(), 16);
+//! # Ok::<(), burn_prune::PruneError>(())
+//! ```
+//!
+//! A [`Pruner`] chooses in detail. This one takes the smallest weights of the whole model and leaves
+//! the second layer alone:
+//!
+//! ```
+//! use burn::{module::ParamGroup, nn::LinearConfig, tensor::Device};
+//! use burn_prune::{Allocation, Magnitude, Prunable, Pruner};
+//!
+//! let device = Device::flex();
+//! let layers = [8, 4, 8].map(|inputs| LinearConfig::new(inputs, 8).init(&device));
+//! let pruner = Pruner::new(Magnitude::l1())
+//!     .allocation(Allocation::Global)
+//!     .exclude(ParamGroup::from_path("1.weight"))
+//!     .to_sparsity(0.75);
+//! let layers = layers.prune(&pruner)?;
+//! assert_eq!(layers.sparsity_report().zeros(), 96); // of the 128 in the first and the last
+//! # Ok::<(), burn_prune::PruneError>(())
+//! ```
 //!
 //! # Should I use this crate?
 //!
