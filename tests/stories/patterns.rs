@@ -5,7 +5,8 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Device;
 use burn_prune::{
-    Allocation, Axis, Blocks, Magnitude, NM, Pattern, Pooling, Prunable, PruneError, Pruner, Random,
+    Allocation, Axis, Blocks, Magnitude, NM, Normalize, Pattern, Pooling, Prunable, PruneError,
+    Pruner, Random,
 };
 
 use crate::nets::{kept, linear, seeded};
@@ -314,7 +315,13 @@ fn a_skipped_parameter_may_have_importance_scores() {
 fn normalized_scores_are_finite_or_refused() {
     use burn::tensor::{Device, Tensor};
     let layer = linear([[1.0, f32::NAN, 2.0]]);
-    let refused = |pruner: Pruner| pruner.normalize().amount(1).masks(&layer).unwrap_err();
+    let refused = |pruner: Pruner| {
+        pruner
+            .normalize(Normalize::Norm)
+            .amount(1)
+            .masks(&layer)
+            .unwrap_err()
+    };
     for pruner in [Pruner::new(Magnitude::l1()), Pruner::new(Random::new(1))] {
         assert!(matches!(
             refused(pruner),
@@ -325,7 +332,11 @@ fn normalized_scores_are_finite_or_refused() {
     let layer = linear([[0.0, 3.0, 2.0]]).l1_unstructured(1).unwrap();
     let scores = Tensor::<2>::from_floats([[f32::NAN, 3.0, 2.0]], &Device::flex());
     let pruner = Pruner::new(Magnitude::l1()).importance("weight", scores);
-    let masks = pruner.normalize().amount(1).masks(&layer).unwrap();
+    let masks = pruner
+        .normalize(Normalize::Norm)
+        .amount(1)
+        .masks(&layer)
+        .unwrap();
     assert_eq!(kept(&masks, "weight"), [0, 1, 0]);
 }
 

@@ -5,7 +5,7 @@ use burn::module::{Module, ParamGroup};
 use burn::tensor::{DType, Device, Tensor};
 use burn_prune::{
     Allocation, AllocationConfig, Amount, Axis, Blocks, CriterionConfig, Lamp, Magnitude, NM,
-    Pattern, Pruner, Pruning, Random, Recipe, ScheduleConfig, Span, Target, WeightAxes,
+    Normalize, Pattern, Pruner, Pruning, Random, Recipe, ScheduleConfig, Span, Target, WeightAxes,
     differences,
 };
 use chacha20::ChaCha8Rng;
@@ -233,7 +233,7 @@ fn the_same_settings_in_other_words_are_the_same_training() {
         vec![own(vec![(regex("^[ab]"), five), (group("a"), third)])],
         vec![l1().min_count(1)],
         vec![l1().min_density(1e-9)],
-        vec![l1().normalize()],
+        vec![l1().normalize(Normalize::Norm)],
     ];
     let wrap = |pruner: &Pruner| {
         let schedule = ScheduleConfig::linear(0.5, Span::steps(1, 9, 2)).build(RUN);

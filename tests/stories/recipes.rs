@@ -10,8 +10,8 @@ use crate::schedules::{RUN, global, schedule};
 use burn::module::{Module, ParamGroup, ParamId};
 use burn::tensor::{Device, Tensor};
 use burn_prune::{
-    Allocation, Axis, Blocks, Criterion, Identity, Lamp, Magnitude, Pattern, Pooling, PruneError,
-    Pruner, Pruning, Random, Schedule, ScheduleConfig, Scores, Span, Units, Weight,
+    Allocation, Axis, Blocks, Criterion, Identity, Lamp, Magnitude, Normalize, Pattern, Pooling,
+    PruneError, Pruner, Pruning, Random, Schedule, ScheduleConfig, Scores, Span, Units, Weight,
 };
 
 pub(crate) fn net() -> Net {
@@ -208,7 +208,7 @@ fn what_differs_is_named() {
             global().allocation(Allocation::per_layer([(path("fc1.weight"), 0.1)])),
             "allocation",
         ),
-        (global().normalize(), "normalize"),
+        (global().normalize(Normalize::Norm), "normalize"),
         (global().min_density(0.01), "min_density"),
         (global().min_count(2), "min_count"),
         (global().exclude(path("conv.weight")), "parameters"),

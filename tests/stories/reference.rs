@@ -5,7 +5,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_prune::{
-    Allocation, Blocks, Lamp, Magnitude, MaskSet, NM, Pattern, Pooling, Prunable, Pruner,
+    Allocation, Blocks, Lamp, Magnitude, MaskSet, NM, Normalize, Pattern, Pooling, Prunable, Pruner,
 };
 use serde_json::Value;
 
@@ -159,7 +159,11 @@ fn network_masks_are_those_of_the_references() {
         let global = |pruner: Pruner| pruner.allocation(Allocation::Global);
         check(magnitude().allocation(Allocation::Erk), case, "erk");
         check(global(Pruner::new(Lamp)), case, "lamp");
-        check(global(magnitude()).normalize(), case, "normalised");
+        check(
+            global(magnitude()).normalize(Normalize::Norm),
+            case,
+            "normalised",
+        );
     }
 }
 

@@ -5,8 +5,8 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor};
 use burn_prune::{
-    Allocation, Amount, Axis, Blocks, Lamp, Magnitude, MaskSet, Pattern, Prunable, Pruner, Pruning,
-    Random, ScheduleConfig, Span, Target, TrainingLength,
+    Allocation, Amount, Axis, Blocks, Lamp, Magnitude, MaskSet, Normalize, Pattern, Prunable,
+    Pruner, Pruning, Random, ScheduleConfig, Span, Target, TrainingLength,
 };
 
 use crate::chance::{Chance, for_seeds};
@@ -67,7 +67,7 @@ fn what_is_accepted_at_the_start_can_be_done_at_every_update() {
             0 => Pruner::new(Magnitude::l1()),
             1 => Pruner::new(Lamp),
             2 => Pruner::new(Random::new(seed)),
-            _ => Pruner::new(Magnitude::l2()).normalize(),
+            _ => Pruner::new(Magnitude::l2()).normalize(Normalize::Norm),
         };
         let pruner = pruner.pattern(
             chance

@@ -5,7 +5,8 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_prune::{
-    Allocation, Axis, Blocks, Lamp, Magnitude, MaskSet, NM, Pattern, Prunable, Pruner, Random,
+    Allocation, Axis, Blocks, Lamp, Magnitude, MaskSet, NM, Normalize, Pattern, Prunable, Pruner,
+    Random,
 };
 
 use crate::chance::{Chance, scale};
@@ -46,7 +47,10 @@ fn pruners() -> Vec<Pruner> {
     let global = |pruner: Pruner| pruner.allocation(Allocation::Global);
     vec![
         global(l1()).amount(0.37),
-        global(l1()).normalize().min_density(0.2).amount(0.6),
+        global(l1())
+            .normalize(Normalize::Norm)
+            .min_density(0.2)
+            .amount(0.6),
         global(Pruner::new(Lamp)).to_sparsity(0.9),
         Pruner::new(Random::new(3)).amount(0.5),
         l1().allocation(Allocation::Erk).to_sparsity(0.8),

@@ -80,6 +80,15 @@ impl Target {
         }
     }
 
+    /// How many are to go, before rounding.
+    pub(crate) fn exact(self, remaining: usize, total: usize) -> f64 {
+        match self {
+            Self::Amount(Amount::Fraction(fraction)) => fraction * remaining as f64,
+            Self::Amount(Amount::Count(count)) => count as f64,
+            Self::Sparsity(sparsity) => sparsity * total as f64 - (total - remaining) as f64,
+        }
+    }
+
     /// How many of `remaining` unpruned units, of `total` units, are to go.
     pub(crate) fn count(
         self,

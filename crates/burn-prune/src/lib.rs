@@ -171,14 +171,13 @@ mod rejected;
 mod report;
 #[cfg(feature = "optim")]
 mod schedule;
-mod select;
-mod target;
+mod scores;
 #[cfg(feature = "optim")]
 mod training;
 
-pub use allocation::Allocation;
+pub use allocation::{Allocation, AllocationRule, Share, Shares};
 pub use amount::{Amount, Target};
-pub use criterion::{Criterion, Lamp, Magnitude, Random, Scores, Weight};
+pub use criterion::{Criterion, GroupWeights, Lamp, Magnitude, NormScale, Random, Weight};
 pub use error::PruneError;
 pub use guard::MaskGuard;
 pub use identity::{Identity, differences};
@@ -190,10 +189,12 @@ pub use pattern::{
 };
 pub use prunable::Prunable;
 pub use pruner::Pruner;
+pub use ranking::Normalize;
 pub use rejected::Rejected;
 pub use report::{ChannelSparsity, ParameterSparsity, SparsityReport};
 #[cfg(feature = "optim")]
 pub use schedule::{Schedule, ScheduleConfig, Span, TrainingLength};
+pub use scores::Scores;
 #[cfg(feature = "train")]
 pub use training::SparsityMetric;
 #[cfg(feature = "optim")]

@@ -9,10 +9,7 @@ use burn::tensor::{DType, Device, DeviceKind, Tensor, TensorData};
 use burn_prune::lottery::{
     CellId, Control, LearningCurve, LotteryTicketSearch, Method, Rewind, Ticket, Trained,
 };
-use burn_prune::{
-    Allocation, Axis, Blocks, Lamp, Magnitude, Mask, MaskMode, MaskSet, NM, Pattern, Pooling,
-    Prunable, Pruner, Random,
-};
+use burn_prune::{Allocation, Axis, Blocks, Lamp, Magnitude, Mask, MaskMode, MaskSet, NM, Pattern, Pooling, Prunable, Pruner, Random, Normalize};
 use burn_prune_deploy::{ChannelPruner, Graph, Importance};
 use consumer::{Net, batch};
 
@@ -65,7 +62,7 @@ fn pruners() -> Vec<Pruner> {
             .to_sparsity(0.9),
         Pruner::new(Lamp).allocation(Allocation::Global).amount(0.2),
         Pruner::new(Magnitude::l1())
-            .normalize()
+            .normalize(Normalize::Norm)
             .allocation(Allocation::Global)
             .min_density(0.01)
             .amount(0.1),

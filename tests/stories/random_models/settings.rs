@@ -2,7 +2,8 @@
 
 use burn::module::ParamGroup;
 use burn_prune::{
-    Allocation, Amount, Axis, Blocks, Lamp, Magnitude, NM, Pattern, Pooling, Pruner, Random, Target,
+    Allocation, Amount, Axis, Blocks, Lamp, Magnitude, NM, Normalize, Pattern, Pooling, Pruner,
+    Random, Target,
 };
 
 use super::reference::Place;
@@ -140,7 +141,7 @@ impl Settings {
             _ => pruner,
         };
         if self.normalize {
-            pruner = pruner.normalize();
+            pruner = pruner.normalize(Normalize::Norm);
         }
         if let Some(path) = &self.only {
             pruner = pruner.only(group(path));

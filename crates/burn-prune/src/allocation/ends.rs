@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use burn::module::ParamGroup;
 use serde_json::{Map, Value, json};
 
-use super::{Share, check_groups};
+use super::share::not_rounded_above;
+use super::{PerLayer, Share};
 use crate::amount::{Amount, Target};
 use crate::error::PruneError;
-use crate::param_groups::ParamGroups;
 
 /// How many units each parameter with a target of its own is to have lost in the end.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +20,8 @@ struct End {
     start: usize,
     /// Units that go on top of these; the share that a schedule has reached of them is rounded.
     goes: f64,
+    /// Units that may have gone in the end.
+    most: usize,
 }
 
 impl Ends {
@@ -28,33 +30,35 @@ impl Ends {
         targets: &[(ParamGroup, Target)],
         shares: &[Share<'_>],
     ) -> Result<Self, PruneError> {
-        check_groups(targets, shares)?;
-        let groups = ParamGroups::new(targets.iter().map(|(group, _)| group));
+        let per_layer = PerLayer::new(targets);
+        per_layer.check(shares)?;
         let mut ends = BTreeMap::new();
         for share in shares {
-            let Some(own) = groups.of(share.parameter) else {
+            let Some(target) = per_layer.target(share) else {
                 continue;
             };
-            let (_, target) = &targets[own];
-            let path = share.parameter.path();
             // A number of units that it does not have is refused here.
-            target.count(path, share.remaining, share.total)?;
-            let start = share.total - share.remaining;
-            let end = match *target {
+            target.count(share.name(), share.remaining(), share.total())?;
+            let start = share.total() - share.remaining();
+            let most = share.most();
+            let end = match target {
                 Target::Amount(Amount::Fraction(fraction)) => End {
                     start,
-                    goes: fraction * share.remaining as f64,
+                    goes: fraction * share.remaining() as f64,
+                    most,
                 },
                 Target::Amount(Amount::Count(count)) => End {
                     start,
                     goes: count as f64,
+                    most,
                 },
                 Target::Sparsity(sparsity) => End {
                     start: 0,
-                    goes: sparsity * share.total as f64,
+                    goes: sparsity * share.total() as f64,
+                    most,
                 },
             };
-            ends.insert(path.to_string(), end);
+            ends.insert(share.name().to_string(), end);
         }
         Ok(Self(ends))
     }
@@ -65,7 +69,11 @@ impl Ends {
 
     /// How many units each is to have lost at this share of the way, rounded half to even.
     pub(crate) fn at(&self, share: f64) -> BTreeMap<String, usize> {
-        let lost = |end: &End| end.start + (share * end.goes).round_ties_even() as usize;
+        let lost = |end: &End| {
+            let goes = share * end.goes;
+            let lost = end.start + goes.round_ties_even() as usize;
+            not_rounded_above(end.most, lost, end.start as f64 + goes)
+        };
         let ends = self.0.iter();
         ends.map(|(path, end)| (path.clone(), lost(end))).collect()
     }

@@ -8,6 +8,8 @@ pub(super) struct Layer<'a> {
     pub total: usize,
     /// Those that are still unpruned.
     pub remaining: usize,
+    /// Those that it keeps in any case.
+    pub always_kept: usize,
 }
 
 /// How many units each layer keeps, `kept` in all (Evci et al. 2020, "Rigging the Lottery").
@@ -21,7 +23,10 @@ pub(super) fn kept(layers: &[Layer<'_>], kept: usize) -> Vec<usize> {
     let mut counts: Vec<usize> = shares
         .iter()
         .zip(layers)
-        .map(|(share, layer)| (share.round_ties_even() as usize).min(layer.remaining))
+        .map(|(share, layer)| {
+            let count = share.round_ties_even() as usize;
+            count.clamp(layer.always_kept, layer.remaining)
+        })
         .collect();
     while counts.iter().sum::<usize>() != kept {
         let short = counts.iter().sum::<usize>() < kept;
@@ -29,18 +34,22 @@ pub(super) fn kept(layers: &[Layer<'_>], kept: usize) -> Vec<usize> {
             let error = shares[layer] - counts[layer] as f64;
             if short { error } else { -error }
         };
-        let movable = |layer: &usize| match short {
-            true => counts[*layer] < layers[*layer].remaining,
-            false => counts[*layer] > 0,
+        let movable = |layer: &usize| {
+            if short {
+                counts[*layer] < layers[*layer].remaining
+            } else {
+                counts[*layer] > layers[*layer].always_kept
+            }
         };
         let furthest = (0..layers.len()).filter(movable).max_by(|a, b| {
             // The first of equals.
             error(*a).total_cmp(&error(*b)).then(b.cmp(a))
         });
         let furthest = furthest.expect("no more are kept than there are");
-        match short {
-            true => counts[furthest] += 1,
-            false => counts[furthest] -= 1,
+        if short {
+            counts[furthest] += 1;
+        } else {
+            counts[furthest] -= 1;
         }
     }
     counts
@@ -104,6 +113,7 @@ mod tests {
             shape,
             total,
             remaining: total,
+            always_kept: 0,
         }
     }
 
@@ -132,6 +142,36 @@ mod tests {
         };
         assert_eq!(kept(&[gone, layer(&[10, 10])], 60), [0, 60]);
         assert_eq!(kept(&[partly, layer(&[10, 10])], 100), [30, 70]);
+    }
+
+    #[test]
+    fn a_layer_keeps_what_it_always_keeps() {
+        // Equally dense: 14 of 140 units are a tenth of each.
+        let small = Layer {
+            total: 40,
+            remaining: 40,
+            always_kept: 6,
+            ..layer(&[10, 10])
+        };
+        let large = Layer {
+            total: 100,
+            remaining: 100,
+            ..layer(&[10, 10])
+        };
+        assert_eq!(
+            kept(
+                &[
+                    Layer {
+                        always_kept: 0,
+                        ..small
+                    },
+                    large
+                ],
+                14
+            ),
+            [4, 10]
+        );
+        assert_eq!(kept(&[small, large], 14), [6, 8]);
     }
 
     #[test]

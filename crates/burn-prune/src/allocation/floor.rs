@@ -1,4 +1,4 @@
-use crate::PruneError;
+use crate::error::PruneError;
 
 /// What is kept of every parameter, whatever the amount.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -11,12 +11,12 @@ pub(crate) struct Floor {
 
 impl Floor {
     pub(crate) fn validate(self) -> Result<(), PruneError> {
-        match (0.0..=1.0).contains(&self.density) {
-            true => Ok(()),
-            false => Err(PruneError::InvalidDensity {
-                found: self.density,
-            }),
+        if (0.0..=1.0).contains(&self.density) {
+            return Ok(());
         }
+        Err(PruneError::InvalidDensity {
+            found: self.density,
+        })
     }
 
     pub(crate) fn is_none(self) -> bool {
@@ -30,11 +30,6 @@ impl Floor {
         let share = self.density * total as f64;
         let share = (share - share * ROUNDING).ceil() as usize;
         share.max(self.count).min(total)
-    }
-
-    /// How many of these units can go.
-    pub(crate) fn removable(self, remaining: usize, total: usize) -> usize {
-        remaining.saturating_sub(self.units(total))
     }
 }
 
@@ -51,6 +46,5 @@ mod tests {
         assert_eq!(floor(0.55, 0).units(50_000_000), 27_500_000);
         assert_eq!(floor(0.1, 5).units(30), 5);
         assert_eq!(floor(0.0, 5).units(3), 3);
-        assert_eq!(floor(0.5, 0).removable(4, 10), 0);
     }
 }

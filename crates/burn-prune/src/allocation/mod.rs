@@ -4,17 +4,26 @@
 mod ends;
 mod erk;
 mod floor;
-
-use std::collections::BTreeMap;
-
-use burn::module::ParamGroup;
-
-use crate::param_groups::ParamGroups;
-use crate::{PruneError, Target, model::Parameter};
+mod per_layer;
+mod rule;
+mod share;
 
 #[cfg(feature = "optim")]
 pub(crate) use ends::Ends;
 pub(crate) use floor::Floor;
+pub(crate) use per_layer::PerLayer;
+pub(crate) use rule::identity_of;
+pub use rule::{AllocationRule, Shares};
+pub use share::Share;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use burn::module::ParamGroup;
+
+use crate::amount::Target;
+use crate::error::PruneError;
+use share::not_rounded_above;
 
 /// How an amount is shared out between the parameters.
 #[derive(Debug, Clone, Default)]
@@ -37,13 +46,17 @@ pub enum Allocation {
     Erk,
     /// Every parameter has a target of its own; see [`Allocation::per_layer`].
     PerLayer(Vec<(ParamGroup, Target)>),
+    /// A rule says how many units each parameter loses; see [`AllocationRule`].
+    Rule(Arc<dyn AllocationRule>),
 }
 
 impl Allocation {
     /// A target for each group of parameters.
     ///
     /// The first group that a parameter is in counts. A parameter in no group gets the amount of
-    /// the pruner, and stays as it is when the pruner has none.
+    /// the pruner, and stays as it is when the pruner has none. A group of
+    /// [coupled channels](crate::CoupledChannels) has the target of the weights that make the
+    /// channels; two of them with different targets are an error.
     ///
     /// On a [schedule](crate::Pruning) these are the final amounts, which each parameter reaches in
     /// proportion: at half of the last sparsity it has lost half of its own amount, rounded half to
@@ -83,15 +96,6 @@ impl Allocation {
     }
 }
 
-/// What is to be shared out, of one parameter.
-pub(crate) struct Share<'a> {
-    pub parameter: &'a Parameter,
-    /// Units that are still unpruned.
-    pub remaining: usize,
-    /// All its units.
-    pub total: usize,
-}
-
 /// How many units go.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Counts {
@@ -105,113 +109,83 @@ pub(crate) enum Counts {
 const ALL: &str = "all parameters";
 
 impl Allocation {
-    /// How many units go, each parameter keeping its floor. Targets of their own give way to
-    /// `lost`, the units that parameters are to have lost, by their path.
+    /// How many units go, each share keeping its floor. Targets of their own give way to `lost`, the
+    /// units that shares are to have lost, by their name. `ranked` says how many each would lose
+    /// when so many go of all together.
     pub(crate) fn counts(
         &self,
         target: Option<Target>,
         lost: &BTreeMap<String, usize>,
         shares: &[Share<'_>],
-        floor: Floor,
+        ranked: &dyn Fn(usize) -> Vec<usize>,
     ) -> Result<Counts, PruneError> {
-        let whole = || {
-            let remaining = shares.iter().map(|share| share.remaining).sum();
-            let total = shares.iter().map(|share| share.total).sum();
-            (remaining, total)
-        };
-        let of = |target: Target, share: &Share<'_>| {
-            target.count(share.parameter.path(), share.remaining, share.total)
-        };
         let counts: Vec<usize> = match (self, target) {
+            (Self::Rule(rule), target) => {
+                rule::counts(rule.as_ref(), &Shares::new(shares, ranked), target)?
+            }
+            (Self::PerLayer(targets), fallback) => {
+                PerLayer::new(targets).counts(fallback, lost, shares)?
+            }
+            (_, None) => return Err(PruneError::NoAmount),
+            (Self::Uniform, Some(target)) => {
+                let counts = shares.iter().map(|share| share.count(target));
+                counts.collect::<Result<_, _>>()?
+            }
             (Self::Global, Some(target)) => {
-                let (remaining, total) = whole();
-                let count = target.count(ALL, remaining, total)?;
-                let floors = shares.iter().map(|share| floor.units(share.total));
-                let removable = shares.iter();
-                let removable = removable
-                    .map(|share| floor.removable(share.remaining, share.total))
-                    .sum();
-                check_floor(ALL, count, floors.sum(), removable)?;
+                let count = count_of_all(target, shares)?;
+                let floor = shares.iter().map(Share::floor).sum();
+                check_floor(ALL, count, floor, removable(shares))?;
                 return Ok(Counts::Together(count));
             }
             (Self::Erk, Some(target)) => {
-                let (remaining, total) = whole();
-                let count = target.count(ALL, remaining, total)?;
+                let count = count_of_all(target, shares)?;
                 let layers = shares.iter().map(|share| erk::Layer {
-                    shape: &share.parameter.shape,
-                    total: share.total,
-                    remaining: share.remaining,
+                    shape: share.shape(),
+                    total: share.total(),
+                    remaining: share.remaining(),
+                    always_kept: share.always_kept(),
                 });
+                let remaining: usize = shares.iter().map(Share::remaining).sum();
+                let most: usize = shares.iter().map(most).sum();
+                check_floor(ALL, count, remaining - most, most)?;
                 let kept = erk::kept(&layers.collect::<Vec<_>>(), remaining - count);
                 let shares = shares.iter().zip(kept);
-                shares.map(|(share, kept)| share.remaining - kept).collect()
+                shares
+                    .map(|(share, kept)| share.remaining() - kept)
+                    .collect()
             }
-            (Self::PerLayer(targets), fallback) => {
-                check_groups(targets, shares)?;
-                let parameters = shares.iter().map(|share| share.parameter);
-                for shared in parameters.filter(|known| known.paths.len() > 1) {
-                    check_one_target(targets, shared)?;
-                }
-                let to_lose = |share: &Share<'_>| {
-                    let lost = lost.get(share.parameter.path())?;
-                    let already = share.total - share.remaining;
-                    Some(lost.saturating_sub(already).min(share.remaining))
-                };
-                let groups = ParamGroups::new(targets.iter().map(|(group, _)| group));
-                let target = |share: &Share<'_>| {
-                    let own = groups.of(share.parameter);
-                    own.map(|own| targets[own].1).or(fallback)
-                };
-                let counts = shares.iter().map(|share| match to_lose(share) {
-                    Some(count) => Ok(count),
-                    None => target(share).map_or(Ok(0), |target| of(target, share)),
-                });
-                counts.collect::<Result<_, _>>()?
-            }
-            (_, Some(target)) => {
-                let counts = shares.iter().map(|share| of(target, share));
-                counts.collect::<Result<_, _>>()?
-            }
-            (_, None) => return Err(PruneError::NoAmount),
         };
         for (share, count) in shares.iter().zip(&counts) {
-            let removable = floor.removable(share.remaining, share.total);
-            check_floor(
-                share.parameter.path(),
-                *count,
-                floor.units(share.total),
-                removable,
-            )?;
+            check_floor(share.name(), *count, share.floor(), share.removable())?;
         }
         Ok(Counts::Each(counts))
     }
 }
 
-/// Refuses targets that differ between the places of a shared parameter.
-fn check_one_target(
-    targets: &[(ParamGroup, Target)],
-    parameter: &Parameter,
-) -> Result<(), PruneError> {
-    let mut given = parameter.paths.iter().filter_map(|path| {
-        let mut targets = targets.iter();
-        let own = targets.find(|(group, _)| group.matches(&parameter.id, Some(path)));
-        Some((path, own?.1))
-    });
-    let Some((path, target)) = given.next() else {
-        return Ok(());
-    };
-    match given.find(|(_, other)| *other != target) {
-        Some((other, _)) => Err(PruneError::PlacesDiffer {
-            what: "targets",
-            path: path.clone(),
-            other: other.clone(),
-        }),
-        None => Ok(()),
-    }
+/// Units that a share can lose, whatever floor the pruner has been given.
+fn most(share: &Share<'_>) -> usize {
+    share.remaining() - share.always_kept()
+}
+
+fn removable(shares: &[Share<'_>]) -> usize {
+    shares.iter().map(Share::removable).sum()
+}
+
+/// How many units a target takes of all shares together.
+fn count_of_all(target: Target, shares: &[Share<'_>]) -> Result<usize, PruneError> {
+    let remaining = shares.iter().map(Share::remaining).sum();
+    let total = shares.iter().map(Share::total).sum();
+    let count = target.count(ALL, remaining, total)?;
+    let most = shares.iter().map(most).sum();
+    Ok(not_rounded_above(
+        most,
+        count,
+        target.exact(remaining, total),
+    ))
 }
 
 fn check_floor(
-    parameter: &str,
+    name: &str,
     requested: usize,
     floor: usize,
     available: usize,
@@ -221,24 +195,9 @@ fn check_floor(
         return Ok(());
     }
     Err(PruneError::FloorContradictsAmount {
-        parameter: parameter.to_string(),
+        parameter: name.to_string(),
         requested,
         floor,
         available,
-    })
-}
-
-/// A group that matches nothing is a mistyped path.
-fn check_groups(targets: &[(ParamGroup, Target)], shares: &[Share<'_>]) -> Result<(), PruneError> {
-    let groups = ParamGroups::new(targets.iter().map(|(group, _)| group));
-    let Some(unused) = groups.unused(shares.iter().map(|share| share.parameter)) else {
-        return Ok(());
-    };
-    let (group, _) = &targets[unused];
-    let paths = shares.iter().map(|share| share.parameter.path());
-    Err(PruneError::GroupMatchesNothing {
-        method: "Allocation::per_layer",
-        group: format!("{group:?}"),
-        found: paths.collect::<Vec<_>>().join(", "),
     })
 }

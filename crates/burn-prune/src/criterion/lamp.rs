@@ -1,7 +1,10 @@
 use rayon::prelude::*;
 
-use super::{Criterion, Scores, Weight};
-use crate::{PruneError, Units, identity::Identity};
+use super::{Criterion, Weight};
+use crate::error::PruneError;
+use crate::identity::Identity;
+use crate::pattern::Units;
+use crate::scores::Scores;
 
 /// Layer-adaptive magnitude: small weights go first, measured by what is left of their layer (Lee
 /// et al. 2021, "Layer-Adaptive Sparsity for the Magnitude-based Pruning").
@@ -11,7 +14,8 @@ use crate::{PruneError, Units, identity::Identity};
 /// [`Allocation::Global`](crate::Allocation::Global) no layer is lost before all others are down to
 /// their last weight. Within a layer the order is that of [`Magnitude`](crate::Magnitude), so under
 /// any other allocation the two choose the same. A channel or block takes the sum of its squares in
-/// the place of `w²`. Scores are in f64: 8 bytes a weight while masks are chosen, and 4 more for the
+/// the place of `w²`, and a unit of [coupled channels](crate::CoupledChannels) the sum of its scores
+/// in the members of its group. Scores are in f64: 8 bytes a weight while masks are chosen, and 4 more for the
 /// layer that is being scored. Where the scores of a layer are too small or too close for an f64,
 /// the order within the layer still holds.
 ///

@@ -1,10 +1,14 @@
-use super::{Criterion, Scores, Weight};
-use crate::{PruneError, Units, identity::Identity};
+use super::{Criterion, GroupWeights, Weight};
+use crate::error::PruneError;
+use crate::identity::Identity;
+use crate::pattern::Units;
+use crate::scores::Scores;
 
 /// Small weights go first (Han et al. 2015, "Learning both Weights and Connections").
 ///
 /// A single weight scores its absolute value. A channel scores the norm of its weights,
-/// `(Σ |w|ⁿ)^(1/n)`, or the largest and smallest `|w|` for n = inf and -inf; sums are in f64.
+/// `(Σ |w|ⁿ)^(1/n)`, or the largest and smallest `|w|` for n = inf and -inf; sums are in f64. A unit
+/// of [coupled channels](crate::CoupledChannels) scores the norm over its weights in all members.
 ///
 /// ```
 /// use burn::{module::Param, nn::LinearConfig, tensor::{Device, Tensor}};
@@ -51,14 +55,20 @@ impl Magnitude {
 
 impl Criterion for Magnitude {
     fn scores(&self, weight: &Weight<'_>, units: &Units) -> Result<Scores, PruneError> {
-        let n = self.n;
-        if n.is_nan() || (n <= 0.0 && n != f64::NEG_INFINITY) {
-            return Err(PruneError::InvalidNorm { found: n });
-        }
+        self.validate()?;
         if units.are_single_weights() {
             return Ok(Scores::magnitudes(weight.values()));
         }
-        Ok(norms(n, weight, units).into())
+        Ok(norms(self.n, units.count(), &[(*weight, units)]).into())
+    }
+
+    fn group_scores(&self, group: &GroupWeights<'_>) -> Result<Scores, PruneError> {
+        self.validate()?;
+        let members: Vec<_> = group
+            .members()
+            .map(|(weight, units, _)| (weight, units))
+            .collect();
+        Ok(norms(self.n, group.units(), &members).into())
     }
 
     fn identity(&self) -> Option<Identity> {
@@ -67,15 +77,18 @@ impl Criterion for Magnitude {
     }
 }
 
-fn norms(n: f64, weight: &Weight<'_>, units: &Units) -> Vec<f64> {
-    let magnitudes = || weight.iter().map(f64::abs);
-    if n == 1.0 {
-        return units.sum(magnitudes());
+impl Magnitude {
+    fn validate(&self) -> Result<(), PruneError> {
+        let found = self.n;
+        if found.is_nan() || (found <= 0.0 && found != f64::NEG_INFINITY) {
+            return Err(PruneError::InvalidNorm { found });
+        }
+        Ok(())
     }
-    if n == 2.0 {
-        let squares = units.sum(magnitudes().map(|w| w * w));
-        return squares.into_iter().map(f64::sqrt).collect();
-    }
+}
+
+/// The norm of each unit, over its weights in all members.
+fn norms(n: f64, count: usize, members: &[(Weight<'_>, &Units)]) -> Vec<f64> {
     // `f64::max` and `min` pass over a NaN; it has to come out and be refused.
     let pick = |keep: fn(f64, f64) -> bool| {
         move |best: &mut f64, w: f64| {
@@ -84,26 +97,46 @@ fn norms(n: f64, weight: &Weight<'_>, units: &Units) -> Vec<f64> {
             }
         }
     };
-    if n == f64::NEG_INFINITY {
-        return units.fold(magnitudes(), f64::INFINITY, pick(|w, best| w < best));
+    if n == 1.0 {
+        return fold(members, vec![0.0; count], |sum, w| *sum += w);
     }
-    let largest = units.fold(magnitudes(), 0.0, pick(|w, best| w > best));
+    if n == 2.0 {
+        let squares = fold(members, vec![0.0; count], |sum: &mut f64, w| *sum += w * w);
+        return squares.into_iter().map(f64::sqrt).collect();
+    }
+    if n == f64::NEG_INFINITY {
+        return fold(
+            members,
+            vec![f64::INFINITY; count],
+            pick(|w, best| w < best),
+        );
+    }
+    let largest = fold(members, vec![0.0; count], pick(|w, best| w > best));
     if n == f64::INFINITY {
         return largest;
     }
     // Scaled by the largest weight, so that no power overflows or vanishes.
-    let mut sums = vec![0.0; units.count()];
-    for (index, w) in magnitudes().enumerate() {
-        let unit = units.unit_of(index);
-        if largest[unit] != 0.0 {
-            sums[unit] += (w / largest[unit]).powf(n);
+    let scaled = largest.into_iter().map(|largest| (largest, 0.0)).collect();
+    let sums = fold(members, scaled, |(largest, sum), w| {
+        if *largest != 0.0 {
+            *sum += (w / *largest).powf(n);
         }
-    }
-    let roots = sums.iter().map(|sum: &f64| sum.powf(n.recip()));
-    roots
-        .zip(&largest)
-        .map(|(root, scale)| root * scale)
+    });
+    sums.into_iter()
+        .map(|(largest, sum): (f64, f64)| sum.powf(n.recip()) * largest)
         .collect()
+}
+
+/// Folds the absolute values of the weights, member by member.
+fn fold<T>(
+    members: &[(Weight<'_>, &Units)],
+    mut units: Vec<T>,
+    mut fold: impl FnMut(&mut T, f64),
+) -> Vec<T> {
+    for (weight, of) in members {
+        of.fold_into(&mut units, weight.iter().map(f64::abs), &mut fold);
+    }
+    units
 }
 
 #[cfg(test)]

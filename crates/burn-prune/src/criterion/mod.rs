@@ -1,21 +1,29 @@
 //! What is scored: the units with the lowest scores go first.
 
+mod group;
 mod lamp;
 mod magnitude;
+mod norm_scale;
+mod probe;
 mod random;
-mod scores;
+mod weight;
 
+pub use group::GroupWeights;
+pub(crate) use group::MemberWeights;
 pub use lamp::Lamp;
 pub use magnitude::Magnitude;
+pub use norm_scale::NormScale;
+pub(crate) use probe::{Probed, identity_of};
 pub use random::Random;
 pub(crate) use random::fnv1a;
-pub use scores::Scores;
-
-pub(crate) use scores::{Block, Floats};
+pub use weight::Weight;
 
 use std::fmt::Debug;
 
-use crate::{PruneError, Units, identity::Identity, model::Values};
+use crate::error::PruneError;
+use crate::identity::Identity;
+use crate::pattern::Units;
+use crate::scores::Scores;
 
 /// Gives every unit of a weight a score; the lowest are pruned.
 ///
@@ -64,6 +72,75 @@ pub trait Criterion: Debug + Send + Sync {
     /// Whatever makes the criterion unable to score this weight. Nothing is pruned then.
     fn scores(&self, weight: &Weight<'_>, units: &Units) -> Result<Scores, PruneError>;
 
+    /// One finite score for each unit of a group of [coupled channels](crate::CoupledChannels).
+    ///
+    /// Unless a criterion says otherwise a unit scores the sum, over the members of the group, of
+    /// the [scores](Self::scores) that its part in each member has. So a criterion that knows
+    /// nothing of groups works on them.
+    ///
+    /// ```
+    /// use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
+    /// use burn_prune::{
+    ///     CoupledChannels, CoupledGroup, CoupledMember, Criterion, GroupWeights, MemberRole,
+    ///     PruneError, Pruner, Scores, Units, Weight,
+    /// };
+    ///
+    /// /// The sum of the weights; of coupled channels only what makes them counts.
+    /// #[derive(Debug)]
+    /// struct Total;
+    ///
+    /// impl Criterion for Total {
+    ///     fn scores(&self, weight: &Weight<'_>, units: &Units) -> Result<Scores, PruneError> {
+    ///         Ok(units.sum(weight.iter()).into())
+    ///     }
+    ///
+    ///     fn group_scores(&self, group: &GroupWeights<'_>) -> Result<Scores, PruneError> {
+    ///         let mut makers = group.members().filter(|(_, _, role)| *role == MemberRole::Output);
+    ///         let (weight, units, _) = makers.next().ok_or_else(|| PruneError::Criterion {
+    ///             path: group.name().to_string(),
+    ///             message: "no weight makes these channels".to_string(),
+    ///         })?;
+    ///         self.scores(&weight, units)
+    ///     }
+    /// }
+    ///
+    /// #[derive(Module, Debug)]
+    /// struct Net {
+    ///     fc1: Linear,
+    ///     fc2: Linear,
+    /// }
+    ///
+    /// let device = Device::flex();
+    /// let mut net = Net {
+    ///     fc1: LinearConfig::new(1, 2).init(&device),
+    ///     fc2: LinearConfig::new(2, 1).init(&device),
+    /// };
+    /// net.fc1.weight = net.fc1.weight.map(|_| Tensor::from_floats([[2.0, 1.0]], &device));
+    /// net.fc2.weight = net.fc2.weight.map(|_| Tensor::from_floats([[0.0], [9.0]], &device));
+    /// let hidden = CoupledGroup::new("fc1.weight", [
+    ///     CoupledMember::whole("fc1.weight", 1, [1, 2], MemberRole::Output),
+    ///     CoupledMember::whole("fc2.weight", 0, [2, 1], MemberRole::Input),
+    /// ]);
+    /// let pruner = Pruner::new(Total).pattern(CoupledChannels::new([hidden])?).amount(1);
+    /// let masks = pruner.masks(&net)?;
+    /// assert_eq!(masks.get("fc2.weight").unwrap().iter().collect::<Vec<_>>(), [true, false]);
+    /// # Ok::<(), PruneError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Whatever makes the criterion unable to score this group. Nothing is pruned then.
+    fn group_scores(&self, group: &GroupWeights<'_>) -> Result<Scores, PruneError> {
+        let mut sums = vec![0.0; group.units()];
+        for (weight, units, _) in group.members() {
+            let scores = self.scores(&weight, units)?;
+            scores.check_count(weight.path(), units.count())?;
+            for (sum, score) in sums.iter_mut().zip(scores.iter()) {
+                *sum += score;
+            }
+        }
+        Ok(sums.into())
+    }
+
     /// The identity by which checkpoints and studies tell this criterion from others.
     ///
     /// One that gives none is known by the name of its type and the scores that it gives to fixed
@@ -96,60 +173,5 @@ pub trait Criterion: Debug + Send + Sync {
     #[doc(hidden)]
     fn type_name(&self) -> &'static str {
         std::any::type_name::<Self>()
-    }
-}
-
-/// What a criterion sees of a parameter: the effective weight, 0 where it is pruned already.
-///
-/// Where the caller supplied importance scores, those are seen in the place of the weight, and no
-/// mask enters.
-#[derive(Debug)]
-pub struct Weight<'a> {
-    path: &'a str,
-    shape: &'a [usize],
-    values: &'a Values,
-}
-
-impl<'a> Weight<'a> {
-    pub(crate) fn new(path: &'a str, shape: &'a [usize], values: &'a Values) -> Self {
-        Self {
-            path,
-            shape,
-            values,
-        }
-    }
-
-    /// The values, which a clone shares.
-    pub(crate) fn values(&self) -> &Values {
-        self.values
-    }
-
-    /// Dotted path of the parameter, `conv1.weight` for instance.
-    pub fn path(&self) -> &str {
-        self.path
-    }
-
-    /// Shape of the parameter.
-    pub fn shape(&self) -> &[usize] {
-        self.shape
-    }
-
-    /// Number of weights.
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "a tensor without entries is no case of its own"
-    )]
-    pub fn len(&self) -> usize {
-        self.values.len()
-    }
-
-    /// The weight at a flat, row-major index.
-    pub fn get(&self, index: usize) -> f64 {
-        self.values.get(index)
-    }
-
-    /// The weights in flat, row-major order.
-    pub fn iter(&self) -> impl Iterator<Item = f64> + '_ {
-        self.values.iter()
     }
 }

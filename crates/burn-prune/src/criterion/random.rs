@@ -1,13 +1,17 @@
 use chacha20::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
-use super::{Criterion, Scores, Weight};
-use crate::{PruneError, Units, identity::Identity};
+use super::{Criterion, GroupWeights, Weight};
+use crate::error::PruneError;
+use crate::identity::Identity;
+use crate::pattern::Units;
+use crate::scores::Scores;
 
 /// Chance decides. The same seed gives the same mask on every backend and in every release.
 ///
 /// Each parameter draws from a ChaCha8 stream of its own, chosen by its path, so that adding or
-/// excluding a layer leaves the draws of the others alone.
+/// excluding a layer leaves the draws of the others alone. A group of
+/// [coupled channels](crate::CoupledChannels) draws once for each unit, from the stream of its name.
 ///
 /// ```
 /// use burn::{nn::LinearConfig, tensor::Device};
@@ -33,18 +37,28 @@ impl Random {
 
 impl Criterion for Random {
     fn scores(&self, weight: &Weight<'_>, units: &Units) -> Result<Scores, PruneError> {
-        let mut stream = ChaCha8Rng::seed_from_u64(self.seed);
-        stream.set_stream(fnv1a(weight.path()));
-        // 24 random bits, all that an f32 in [0, 1) holds. Written out here: a sampling routine
-        // may change what it draws between releases, the generator may not.
-        let scale = (1u32 << 24) as f32;
-        let draw = |_| (stream.next_u64() >> 40) as f32 / scale;
-        let scores: Vec<f32> = (0..units.count()).map(draw).collect();
-        Ok(scores.into())
+        Ok(self.draw(weight.path(), units.count()))
+    }
+
+    fn group_scores(&self, group: &GroupWeights<'_>) -> Result<Scores, PruneError> {
+        Ok(self.draw(group.name(), group.units()))
     }
 
     fn identity(&self) -> Option<Identity> {
         Some(Identity::new("random").with("seed", self.seed))
+    }
+}
+
+impl Random {
+    fn draw(&self, name: &str, units: usize) -> Scores {
+        let mut stream = ChaCha8Rng::seed_from_u64(self.seed);
+        stream.set_stream(fnv1a(name));
+        // 24 random bits, all that an f32 in [0, 1) holds. Written out here: a sampling routine
+        // may change what it draws between releases, the generator may not.
+        let scale = (1u32 << 24) as f32;
+        let draw = |_| (stream.next_u64() >> 40) as f32 / scale;
+        let scores: Vec<f32> = (0..units).map(draw).collect();
+        scores.into()
     }
 }
 

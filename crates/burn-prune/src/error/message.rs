@@ -27,7 +27,29 @@ pub(super) fn floor_contradicts_amount(
     write!(
         f,
         "the floor contradicts the amount: {requested} of `{parameter}` are to go, but with at \
-         least {floor} kept no more than {available} can; lower the amount or the floor"
+         least {floor} kept no more than {available} can; lower the amount or the floor (a group \
+         of coupled channels always keeps one unit)"
+    )
+}
+
+pub(super) fn member_missing(group: &str, path: &str, found: &str, f: &mut Formatter) -> Result {
+    write!(
+        f,
+        "the coupled group `{group}` has the parameter `{path}`, but the model has [{found}]; make \
+         the pattern of this model"
+    )
+}
+
+pub(super) fn member_shape(
+    path: &str,
+    expected: &[usize],
+    found: &[usize],
+    f: &mut Formatter,
+) -> Result {
+    write!(
+        f,
+        "the coupled channels are of `{path}` with shape {expected:?}, but in the model it has shape \
+         {found:?}; make the pattern of this model"
     )
 }
 

@@ -110,6 +110,61 @@ pub enum PruneError {
         /// What is wrong with it.
         message: String,
     },
+    /// The pattern has no coupled channels at all.
+    #[error("the pattern has no groups of coupled channels: there is nothing that it could prune")]
+    NoCoupledGroups,
+    /// A coupled group has a parameter that the model does not have.
+    #[error(fmt = message::member_missing)]
+    MemberMissing {
+        /// Name of the group.
+        group: String,
+        /// Path of its member.
+        path: String,
+        /// The float parameters that the model has.
+        found: String,
+    },
+    /// A coupled group has a parameter of another shape than the model.
+    #[error(fmt = message::member_shape)]
+    MemberShape {
+        /// Path of its member.
+        path: String,
+        /// The shape in the pattern.
+        expected: Vec<usize>,
+        /// The shape in the model.
+        found: Vec<usize>,
+    },
+    /// A parameter group matches no member of a coupled group.
+    #[error(
+        "the group given to `{method}` matches no parameter with coupled channels: {group}; the \
+         pattern has [{members}]"
+    )]
+    GroupMatchesNoMember {
+        /// The method of the pruner that received the group.
+        method: &'static str,
+        /// The group.
+        group: String,
+        /// The parameters that the pattern has.
+        members: String,
+    },
+    /// Two targets for one group of coupled channels.
+    #[error(
+        "`{path}` and `{other}` make the channels of the coupled group `{group}` together, but are \
+         given targets that differ: give both the same target, or give one to one of them only"
+    )]
+    GroupTargetsDiffer {
+        /// Name of the group.
+        group: String,
+        /// Path of a weight that makes its channels.
+        path: String,
+        /// Path of another one.
+        other: String,
+    },
+    /// An allocation rule failed for a reason of its own.
+    #[error("the allocation rule failed: {message}")]
+    Allocation {
+        /// What the rule said.
+        message: String,
+    },
     /// Weights whose input axis is not a multiple of M.
     #[error(fmt = message::indivisible)]
     Indivisible {

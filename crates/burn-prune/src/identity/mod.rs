@@ -7,17 +7,13 @@
 mod canonical;
 mod difference;
 mod probe;
-mod pruner;
 #[cfg(feature = "optim")]
 mod stored;
 
 pub use difference::differences;
 
-#[cfg(feature = "optim")]
-pub(crate) use canonical::{canonical, compact};
-#[cfg(feature = "optim")]
-pub(crate) use probe::{of_schedule, steps_of};
-pub(crate) use pruner::of_pruner;
+pub(crate) use canonical::{canonical, compact, float};
+pub(crate) use probe::{rounded, short_name};
 #[cfg(feature = "optim")]
 pub(crate) use stored::{Unreadable, VERSION, fit, pack, unpack};
 

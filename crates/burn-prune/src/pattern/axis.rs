@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use crate::PruneError;
+use crate::error::PruneError;
+use crate::model::Parameter;
 
 /// An axis of a weight, by its meaning.
 ///
@@ -60,8 +61,13 @@ pub struct WeightAxes {
 }
 
 impl WeightAxes {
+    /// The axes of a parameter that is the `weight` of a Burn layer; `None` for any other.
+    pub(crate) fn of(parameter: &Parameter) -> Option<Self> {
+        parameter.weight_of().and_then(Self::of_layer)
+    }
+
     /// The axes of the `weight` of a Burn layer, by its type name.
-    pub(crate) fn of_layer(layer: &str) -> Option<Self> {
+    fn of_layer(layer: &str) -> Option<Self> {
         match layer {
             // [channels_out, channels_in / groups, kernel ..]
             "Conv1d" | "Conv2d" | "Conv3d" | "DeformConv2d" => Some(Self {

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Axis, Pattern, Units, WeightAxes};
-use crate::PruneError;
+use crate::error::PruneError;
 
 /// Tiles of a weight that are pruned as a whole.
 ///

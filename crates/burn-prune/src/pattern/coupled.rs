@@ -115,6 +115,13 @@ impl CoupledChannels {
         Ok(Self { groups })
     }
 
+    /// Groups of a pattern that has been checked.
+    #[cfg(feature = "optim")]
+    pub(crate) fn of_valid(groups: impl IntoIterator<Item = CoupledGroup>) -> Self {
+        let groups = groups.into_iter().collect();
+        Self { groups }
+    }
+
     /// The groups, in the order in which they are ranked.
     pub fn groups(&self) -> &[CoupledGroup] {
         &self.groups

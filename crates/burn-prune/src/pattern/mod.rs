@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::PruneError;
+use crate::error::PruneError;
 
 /// The shape of what is pruned.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -59,13 +59,10 @@ impl Pattern {
             });
         }
         match self {
-            Self::Unstructured | Self::NM(_) => Ok(Units::single(shape)),
+            // Coupled channels have units of their own.
+            Self::Unstructured | Self::NM(_) | Self::Coupled(_) => Ok(Units::single(shape)),
             Self::Channels(axis) => Ok(Units::slices(shape, axis.resolve(path, shape, axes)?)),
             Self::Blocks(blocks) => blocks.units(path, shape, axes),
-            Self::Coupled(_) => Err(PruneError::Criterion {
-                path: path.to_string(),
-                message: "coupled channels cannot be ranked yet".to_string(),
-            }),
         }
     }
 }

@@ -1,7 +1,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Axis, Pattern, WeightAxes};
-use crate::{Mask, PruneError, Scores, criterion::Block};
+use crate::error::PruneError;
+use crate::mask::Mask;
+use crate::scores::{Block, Scores};
 
 /// N:M sparsity: of each group of M weights along the input axis, the N with the highest scores
 /// are kept (Mishra et al. 2021, "Accelerating Sparse Deep Neural Networks").

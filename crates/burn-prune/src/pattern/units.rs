@@ -1,9 +1,13 @@
-use crate::Mask;
+use std::sync::Arc;
+
+use super::CoupledMember;
+use crate::mask::Mask;
 
 /// The units of one weight: what a score is given to and what is pruned as a whole.
 ///
-/// A unit is a single weight, a slice along a dimension, or a block of the weight seen as a matrix.
-/// Either way the weights have flat, row-major indices.
+/// A unit is a single weight, a slice along a dimension, a block of the weight seen as a matrix, or
+/// the part that the weight has in a unit of [coupled channels](crate::CoupledChannels). Either way
+/// the weights have flat, row-major indices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Units {
     shape: Vec<usize>,
@@ -28,6 +32,11 @@ enum Kind {
         size: [usize; 2],
         /// Blocks in a row of blocks.
         across: usize,
+    },
+    /// Slices of so many weights that follow each other, and of each slice its unit, if it has one.
+    Coupled {
+        stride: usize,
+        slices: Arc<[Option<usize>]>,
     },
 }
 
@@ -66,6 +75,28 @@ impl Units {
         }
     }
 
+    /// The part that a parameter has in the units of a group.
+    pub(crate) fn of_member(member: &CoupledMember) -> Self {
+        let CoupledMember {
+            axis,
+            shape,
+            indices,
+            ..
+        } = member;
+        let mut slices = vec![None; shape[*axis]];
+        for (unit, indices) in indices.iter().enumerate() {
+            indices.iter().for_each(|index| slices[*index] = Some(unit));
+        }
+        Self {
+            shape: shape.clone(),
+            count: indices.len(),
+            kind: Kind::Coupled {
+                stride: shape[axis + 1..].iter().product(),
+                slices: slices.into(),
+            },
+        }
+    }
+
     /// Rows and columns of the matrix that [`blocks`](Self::blocks) are cut from.
     pub(crate) fn matrix(shape: &[usize], row_dim: usize) -> [usize; 2] {
         let others = shape.iter().enumerate().filter(|(dim, _)| *dim != row_dim);
@@ -77,7 +108,7 @@ impl Units {
         self.count
     }
 
-    /// Number of weights in all units together.
+    /// Number of weights, also of those in no unit.
     pub fn weights(&self) -> usize {
         self.shape.iter().product()
     }
@@ -87,12 +118,13 @@ impl Units {
         self.kind == Kind::Single
     }
 
-    /// The unit that the weight at this flat index belongs to.
-    pub fn unit_of(&self, index: usize) -> usize {
-        match self.kind {
-            Kind::Single => index,
-            Kind::Slices { .. } if self.count == 0 => 0,
-            Kind::Slices { stride } => index / stride.max(1) % self.count,
+    /// The unit that the weight at this flat index belongs to. `None` where it belongs to none: a
+    /// weight that reads other channels than those of the group, for instance.
+    pub fn unit_of(&self, index: usize) -> Option<usize> {
+        match &self.kind {
+            Kind::Single => Some(index),
+            Kind::Slices { .. } if self.count == 0 => None,
+            Kind::Slices { stride } => Some(index / (*stride).max(1) % self.count),
             Kind::Blocks {
                 rows,
                 inner,
@@ -101,25 +133,38 @@ impl Units {
             } => {
                 let row = index / inner % rows;
                 let column = index / (inner * rows) * inner + index % inner;
-                row / height * across + column / width
+                Some(row / height * across + column / width)
             }
+            Kind::Coupled { stride, slices } => slices[index / stride % slices.len()],
         }
     }
 
     /// Folds the values of the weights, in flat order, into one value a unit.
     ///
-    /// The order is fixed, so that sums do not depend on a backend.
+    /// The order is fixed, so that sums do not depend on a backend. Weights in no unit are left out.
     pub fn fold<T: Clone>(
         &self,
         values: impl IntoIterator<Item = f64>,
         init: T,
-        mut fold: impl FnMut(&mut T, f64),
+        fold: impl FnMut(&mut T, f64),
     ) -> Vec<T> {
         let mut units = vec![init; self.count];
-        for (index, value) in values.into_iter().enumerate() {
-            fold(&mut units[self.unit_of(index)], value);
-        }
+        self.fold_into(&mut units, values, fold);
         units
+    }
+
+    /// [`fold`](Self::fold), on top of what is there.
+    pub(crate) fn fold_into<T>(
+        &self,
+        units: &mut [T],
+        values: impl IntoIterator<Item = f64>,
+        mut fold: impl FnMut(&mut T, f64),
+    ) {
+        for (index, value) in values.into_iter().enumerate() {
+            if let Some(unit) = self.unit_of(index) {
+                fold(&mut units[unit], value);
+            }
+        }
     }
 
     /// The sum of the values of each unit's weights; the values themselves for single weights.
@@ -129,9 +174,8 @@ impl Units {
 
     /// How many weights each unit has.
     pub(crate) fn sizes(&self) -> Vec<usize> {
-        let mut sizes = vec![0; self.count];
-        (0..self.weights()).for_each(|index| sizes[self.unit_of(index)] += 1);
-        sizes
+        let ones = std::iter::repeat_n(0.0, self.weights());
+        self.fold(ones, 0, |size, _| *size += 1)
     }
 
     /// The units as a mask: kept where one of their weights is.
@@ -141,14 +185,17 @@ impl Units {
         }
         let mut units = Mask::none_kept([self.count]);
         for (index, _) in mask.iter().enumerate().filter(|(_, kept)| *kept) {
-            units.keep(self.unit_of(index));
+            if let Some(unit) = self.unit_of(index) {
+                units.keep(unit);
+            }
         }
         units
     }
 
     /// Prunes the weights of the units that this mask of units prunes.
     pub(crate) fn prune(&self, mask: &mut Mask, units: &Mask) {
-        for index in (0..self.weights()).filter(|index| !units.is_kept(self.unit_of(*index))) {
+        let goes = |unit: usize| !units.is_kept(unit);
+        for index in (0..self.weights()).filter(|index| self.unit_of(*index).is_some_and(goes)) {
             mask.prune(index);
         }
     }
@@ -157,13 +204,14 @@ impl Units {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pattern::MemberRole;
 
     #[test]
     fn slices_of_every_dimension_have_their_weights() {
         let of = |dim| {
             let units = Units::slices(&[2, 3, 2], dim);
             (0..12)
-                .map(|index| units.unit_of(index))
+                .filter_map(|index| units.unit_of(index))
                 .collect::<Vec<_>>()
         };
         assert_eq!(of(0), [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]);
@@ -200,7 +248,7 @@ mod tests {
     fn blocks_tile_the_matrix_and_are_partial_at_its_edges() {
         let of = |shape: &[usize], row_dim, size| {
             let units = Units::blocks(shape, row_dim, size);
-            let of = (0..units.weights()).map(|index| units.unit_of(index));
+            let of = (0..units.weights()).filter_map(|index| units.unit_of(index));
             (units.count(), of.collect::<Vec<_>>())
         };
         // [out, in] = [3, 3] in tiles of 2 by 2.
@@ -212,6 +260,34 @@ mod tests {
         // A transposed convolution [in, out, k] = [2, 2, 2]: columns are in and k together.
         let (count, tiles) = of(&[2, 2, 2], 1, [1, 3]);
         assert_eq!((count, tiles), (4, vec![0, 0, 2, 2, 0, 1, 2, 3]));
+    }
+
+    #[test]
+    fn coupled_slices_belong_to_the_units_that_name_them() {
+        let coupled = |shape: &[usize], axis, indices: &[&[usize]]| {
+            Units::of_member(&CoupledMember {
+                path: "w".to_string(),
+                axis,
+                shape: shape.to_vec(),
+                role: MemberRole::Other,
+                indices: indices.iter().map(|unit| unit.to_vec()).collect(),
+            })
+        };
+        // Columns 3 and 1 are units 0 and 1, columns 0 and 2 are in none.
+        let units = coupled(&[2, 4], 1, &[&[3], &[1]]);
+        let of: Vec<_> = (0..8).map(|index| units.unit_of(index)).collect();
+        assert_eq!(of[..4], [None, Some(1), None, Some(0)]);
+        assert_eq!(of[4..], of[..4]);
+        assert_eq!(units.sum((0..8).map(f64::from)), [10.0, 6.0]);
+        assert_eq!(units.sizes(), [2, 2]);
+        // Rows 0 and 2 together.
+        let units = coupled(&[3, 2], 0, &[&[0, 2]]);
+        assert_eq!(units.sum((0..6).map(f64::from)), [10.0]);
+        let mut mask = Mask::all_kept([3, 2]);
+        units.prune(&mut mask, &Mask::none_kept([1]));
+        let kept: Vec<_> = mask.iter().collect();
+        assert_eq!(kept, [false, false, true, true, false, false]);
+        assert_eq!(units.unpruned(&mask).kept(), 0);
     }
 
     #[test]

@@ -10,9 +10,9 @@ use crate::allocation::Allocation;
 use crate::allocation::Ends;
 use crate::error::PruneError;
 use crate::mask::MaskSet;
-use crate::model::{Inventory, Parameter, Place, ReadBack, Sharing};
+use crate::model::{Inventory, Place, ReadBack, Sharing};
 use crate::pattern::Pattern;
-use crate::ranking::{Ranking, importance_of};
+use crate::ranking::{Chosen, Ranking, importance_of};
 
 /// The parameters that a pruner looks at.
 pub(crate) struct Wanted {
@@ -48,16 +48,23 @@ impl Pruner {
     /// What has to be initialized and read before [`masks_of`](Self::masks_of).
     pub(crate) fn wanted(&self, inventory: &Inventory) -> Result<Wanted, PruneError> {
         self.validate()?;
-        let selected = self.targets.select(inventory)?.into_iter();
-        let selected: Vec<&Parameter> = selected.map(|selected| selected.parameter).collect();
-        let by_weight = |known: &&&Parameter| importance_of(&self.importance, known).is_none();
+        let parameters = self.chosen(inventory)?.parameters();
+        let by_weight = parameters
+            .iter()
+            .filter(|known| importance_of(&self.importance, known).is_none());
         Ok(Wanted {
-            weights: selected
-                .iter()
-                .filter(by_weight)
-                .map(|known| known.place())
-                .collect(),
-            selected: selected.iter().map(|known| known.place()).collect(),
+            weights: by_weight.map(|known| known.place()).collect(),
+            selected: parameters.iter().map(|known| known.place()).collect(),
+        })
+    }
+
+    /// The parameters, or the groups of coupled channels, that are pruned.
+    pub(super) fn chosen<'a>(&'a self, inventory: &'a Inventory) -> Result<Chosen<'a>, PruneError> {
+        Ok(match &self.pattern {
+            Pattern::Coupled(channels) => {
+                Chosen::Groups(self.filter.select_groups(inventory, channels)?)
+            }
+            _ => Chosen::Parameters(self.filter.select(inventory)?),
         })
     }
 
@@ -77,8 +84,7 @@ impl Pruner {
         inventory: &Inventory,
         read: &ReadBack,
     ) -> Result<MaskSet, PruneError> {
-        let selected = self.targets.select(inventory)?;
-        let mut ranking = Ranking::new(&self.pattern, selected, read)?;
+        let mut ranking = Ranking::new(&self.pattern, self.chosen(inventory)?, read)?;
         ranking.score(
             read,
             self.criterion.as_ref(),
@@ -102,7 +108,9 @@ impl Pruner {
         match &self.allocation {
             Allocation::PerLayer(targets) => {
                 self.validate()?;
-                self.with_selection(model, |ranking| Ends::of(targets, &ranking.shares()))
+                self.with_selection(model, |ranking| {
+                    Ends::of(targets, &ranking.shares(self.floor))
+                })
             }
             _ => Ok(Ends::default()),
         }
@@ -115,13 +123,10 @@ impl Pruner {
         of: impl FnOnce(Ranking<'_>) -> Result<T, PruneError>,
     ) -> Result<T, PruneError> {
         let mut inventory = Inventory::of(model);
-        let selected = self.targets.select(&inventory)?.into_iter();
-        let selected = selected
-            .map(|selected| selected.parameter.place())
-            .collect();
+        let parameters = self.chosen(&inventory)?.parameters();
+        let selected = parameters.iter().map(|known| known.place()).collect();
         let read = inventory.read(model, HashSet::new(), &selected, Sharing::OneMask);
-        let selected = self.targets.select(&inventory)?;
-        let ranking = Ranking::new(&self.pattern, selected, &read)?;
+        let ranking = Ranking::new(&self.pattern, self.chosen(&inventory)?, &read)?;
         ranking.check_importance(&self.importance)?;
         of(ranking)
     }
@@ -131,7 +136,7 @@ impl Pruner {
         if let Some(target) = self.target {
             target.validate()?;
         }
-        if let Pattern::NM(nm) = self.pattern {
+        if let Pattern::NM(nm) = &self.pattern {
             nm.validate()?;
             let what = match self.allocation {
                 _ if self.target.is_some() => Some("amount"),
@@ -145,6 +150,8 @@ impl Pruner {
             Allocation::PerLayer(targets) => {
                 targets.iter().try_for_each(|(_, target)| target.validate())
             }
+            // A rule may know by itself how much goes.
+            Allocation::Rule(_) => Ok(()),
             _ => self.target.map(drop).ok_or(PruneError::NoAmount),
         }
     }

@@ -1,13 +1,16 @@
 //! The four axes together.
 
 mod choosing;
+mod filter;
+mod identity;
 #[cfg(feature = "optim")]
 mod variants;
 
 #[cfg(feature = "lottery")]
 pub(crate) use choosing::Wanted;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use burn::module::{Module, ParamGroup};
 use burn::tensor::Tensor;
@@ -19,7 +22,8 @@ use crate::error::PruneError;
 use crate::mask::MaskSet;
 use crate::model::Values;
 use crate::pattern::{Pattern, WeightAxes};
-use crate::target::Targets;
+use crate::ranking::{Importance, Normalize};
+use filter::ParameterFilter;
 
 /// How to prune: a criterion, a pattern, an allocation, and the parameters it is about.
 ///
@@ -59,39 +63,11 @@ pub struct Pruner {
     pub(crate) criterion: Arc<dyn Criterion>,
     pub(crate) pattern: Pattern,
     pub(crate) allocation: Allocation,
-    pub(crate) normalize: bool,
+    pub(crate) normalize: Normalize,
     pub(crate) floor: Floor,
     pub(crate) target: Option<Target>,
-    pub(crate) targets: Targets,
+    pub(crate) filter: ParameterFilter,
     pub(crate) importance: BTreeMap<String, Importance>,
-}
-
-/// Scores that take the place of a weight.
-#[derive(Clone)]
-pub(crate) struct Importance {
-    pub shape: Vec<usize>,
-    pub values: Values,
-}
-
-impl Importance {
-    pub(crate) fn is_equal(&self, other: &Self) -> bool {
-        let mut pairs = self.values.iter().zip(other.values.iter());
-        self.shape == other.shape && pairs.all(|(a, b)| a.to_bits() == b.to_bits())
-    }
-}
-
-/// Shape and CRC-32: a recipe tells scores apart by their values, wherever they are stored.
-impl fmt::Debug for Importance {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut checksum = crc32fast::Hasher::new();
-        self.values
-            .iter()
-            .for_each(|value| checksum.update(&value.to_le_bytes()));
-        f.debug_struct("Importance")
-            .field("shape", &self.shape)
-            .field("crc32", &checksum.finalize())
-            .finish()
-    }
 }
 
 impl Pruner {
@@ -101,10 +77,10 @@ impl Pruner {
             criterion: Arc::new(criterion),
             pattern: Pattern::default(),
             allocation: Allocation::default(),
-            normalize: false,
+            normalize: Normalize::None,
             floor: Floor::default(),
             target: None,
-            targets: Targets::default(),
+            filter: ParameterFilter::default(),
             importance: BTreeMap::new(),
         }
     }
@@ -133,15 +109,14 @@ impl Pruner {
         self
     }
 
-    /// Divides the scores of each parameter by the L2 norm of its effective weights.
+    /// Divides the scores of each parameter, or of each group of coupled channels, before they are
+    /// compared with those of others; by nothing unless told.
     ///
     /// Matters where parameters are ranked together: a layer of small weights no longer goes first.
-    /// Norms and quotients are in f64. [Importance](Self::importance) scores are divided by their
-    /// own norm.
     ///
     /// ```
     /// use burn::{module::{Module, Param}, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
-    /// use burn_prune::{Allocation, Magnitude, Pruner};
+    /// use burn_prune::{Allocation, Magnitude, Normalize, Pruner};
     ///
     /// #[derive(Module, Debug)]
     /// struct Net {
@@ -159,12 +134,13 @@ impl Pruner {
     /// // By their layers these are 0.6, 0.8 and 5/13, 12/13.
     /// let pruner = Pruner::new(Magnitude::l1()).allocation(Allocation::Global).amount(1);
     /// assert_eq!(pruner.masks(&net)?.get("small.weight").unwrap().pruned(), 1);
-    /// assert_eq!(pruner.normalize().masks(&net)?.get("large.weight").unwrap().pruned(), 1);
+    /// let pruner = pruner.normalize(Normalize::Norm);
+    /// assert_eq!(pruner.masks(&net)?.get("large.weight").unwrap().pruned(), 1);
     /// # Ok::<(), burn_prune::PruneError>(())
     /// ```
     #[must_use]
-    pub fn normalize(mut self) -> Self {
-        self.normalize = true;
+    pub fn normalize(mut self, normalize: Normalize) -> Self {
+        self.normalize = normalize;
         self
     }
 
@@ -208,21 +184,21 @@ impl Pruner {
     /// Prunes these parameters as well: biases, embeddings, weights of layers of your own.
     #[must_use]
     pub fn include(mut self, group: ParamGroup) -> Self {
-        self.targets.include.push(group);
+        self.filter.include.push(group);
         self
     }
 
     /// Prunes these parameters in the place of the default ones.
     #[must_use]
     pub fn only(mut self, group: ParamGroup) -> Self {
-        self.targets.only = Some(group);
+        self.filter.only = Some(group);
         self
     }
 
     /// Leaves these parameters alone. Wins over `include` and `only`.
     #[must_use]
     pub fn exclude(mut self, group: ParamGroup) -> Self {
-        self.targets.exclude.push(group);
+        self.filter.exclude.push(group);
         self
     }
 
@@ -253,7 +229,7 @@ impl Pruner {
     /// ```
     #[must_use]
     pub fn weight_axes(mut self, group: ParamGroup, axes: WeightAxes) -> Self {
-        self.targets.axes.push((group, axes));
+        self.filter.axes.push((group, axes));
         self
     }
 
@@ -336,6 +312,6 @@ impl Pruner {
     /// # Ok::<(), burn_prune::PruneError>(())
     /// ```
     pub fn identity<M: Module>(&self, model: &M) -> Result<serde_json::Value, PruneError> {
-        crate::identity::of_pruner(self, model)
+        identity::of_pruner(self, model)
     }
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use burn::module::{Module, ParamGroup};
 
 use super::Pruner;
+use super::filter::ParameterFilter;
 use crate::allocation::Allocation;
 use crate::criterion::Magnitude;
 use crate::error::PruneError;
 use crate::model::{Inventory, Parameter};
-use crate::pattern::Pattern;
+use crate::pattern::{CoupledChannels, Pattern};
+use crate::ranking::Chosen;
 
 impl Pruner {
     /// This pruner with weights in the place of its criterion.
@@ -20,16 +22,40 @@ impl Pruner {
         }
     }
 
-    /// This pruner for one parameter alone, without what it says of the others.
-    pub(crate) fn alone(&self, parameter: &Parameter) -> Self {
+    /// This pruner for each parameter or group of coupled channels alone, by its path or name.
+    pub(crate) fn each_alone(
+        &self,
+        inventory: &Inventory,
+    ) -> Result<Vec<(String, Self)>, PruneError> {
+        Ok(match self.chosen(inventory)? {
+            Chosen::Parameters(selected) => {
+                let selected = selected.into_iter().map(|one| {
+                    let paths = one.parameter.paths.clone();
+                    let name = one.parameter.path().to_string();
+                    let mut alone = self.with_importance_of(&[one.parameter]);
+                    alone.filter.select_only(ParamGroup::from_paths(paths));
+                    (name, alone)
+                });
+                selected.collect()
+            }
+            Chosen::Groups(groups) => {
+                let groups = groups.into_iter().map(|one| {
+                    let mut alone = self.with_importance_of(&one.parameters);
+                    alone.pattern = CoupledChannels::of_valid([one.group.clone()]).into();
+                    alone.filter = ParameterFilter::default();
+                    (one.group.name().to_string(), alone)
+                });
+                groups.collect()
+            }
+        })
+    }
+
+    /// This pruner with nothing to share out, and the importance scores of these parameters only.
+    fn with_importance_of(&self, parameters: &[&Parameter]) -> Self {
         let mut alone = self.clone();
-        alone.targets.only = Some(ParamGroup::from_paths(parameter.paths.clone()));
-        alone.targets.include.clear();
-        alone.targets.exclude.clear();
-        // With one parameter there is nothing to share out.
         alone.allocation = Allocation::Uniform;
-        let is_its_own = |path: &String| parameter.paths.contains(path);
-        alone.importance.retain(|path, _| is_its_own(path));
+        let is_theirs = |path: &String| parameters.iter().any(|known| known.paths.contains(path));
+        alone.importance.retain(|path, _| is_theirs(path));
         alone
     }
 
@@ -46,11 +72,16 @@ impl Pruner {
     /// parameters have of their own: a record that is loaded brings other ids, and groups of ids
     /// would mean nothing any more.
     pub(crate) fn by_path<M: Module>(&self, model: &M) -> Result<Self, PruneError> {
-        let targets = self.targets.by_path(&Inventory::of(model))?;
-        let mut by_path = Self {
-            targets,
-            ..self.clone()
-        };
+        let inventory = Inventory::of(model);
+        let mut by_path = self.clone();
+        match self.chosen(&inventory)? {
+            Chosen::Parameters(_) => by_path.filter = self.filter.by_path(&inventory)?,
+            Chosen::Groups(groups) => {
+                let groups = groups.into_iter().map(|one| one.group.clone());
+                by_path.pattern = CoupledChannels::of_valid(groups).into();
+                by_path.filter = ParameterFilter::default();
+            }
+        }
         if let Allocation::PerLayer(targets) = &mut by_path.allocation {
             targets.clear();
         }

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Axis, Pattern, Units, WeightAxes,
     model::{Inventory, Parameter, Sharing, Values},
-    target::default_axes,
 };
 
 /// Zeros of a model, by parameter and in total.
@@ -77,7 +76,7 @@ impl SparsityReport {
     pub(crate) fn of<M: Module>(model: &M) -> Self {
         let mut inventory = Inventory::of(model);
         let weight = |known: &&Parameter| !known.is_statistic();
-        let prunable = |known: &&Parameter| known.is_masked() || default_axes(known).is_some();
+        let prunable = |known: &&Parameter| known.is_masked() || WeightAxes::of(known).is_some();
         let weights = || inventory.parameters.iter().filter(weight);
         let places = weights().filter(prunable).map(Parameter::place);
         let mut read: HashSet<_> = places.collect();
@@ -132,7 +131,7 @@ impl SparsityReport {
 
 impl ParameterSparsity {
     fn of(parameter: &Parameter, values: &Values) -> Self {
-        let axes = default_axes(parameter);
+        let axes = WeightAxes::of(parameter);
         let mut outputs = Alive::along(Axis::Output, parameter, axes);
         let mut inputs = Alive::along(Axis::Input, parameter, axes);
         let mut zeros = 0;
@@ -142,7 +141,9 @@ impl ParameterSparsity {
                 continue;
             }
             for alive in outputs.iter_mut().chain(&mut inputs) {
-                alive.channels[alive.units.unit_of(index)] = true;
+                if let Some(channel) = alive.units.unit_of(index) {
+                    alive.channels[channel] = true;
+                }
             }
         }
         Self {

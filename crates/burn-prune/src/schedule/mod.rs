@@ -5,9 +5,11 @@
 
 mod config;
 mod curve;
+mod probe;
 mod span;
 
 pub use config::ScheduleConfig;
+pub(crate) use probe::{of_schedule, steps_of};
 pub use span::{Span, TrainingLength};
 
 use std::fmt::Debug;

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Pruning;
 use crate::{
-    Allocation, Lamp, Magnitude, Pattern, PruneError, Pruner, Random, Rejected, ScheduleConfig,
-    TrainingLength,
+    Allocation, Lamp, Magnitude, Normalize, Pattern, PruneError, Pruner, Random, Rejected,
+    ScheduleConfig, TrainingLength,
 };
 
 /// How a training prunes, as plain data: a JSON file by Burn's `Config`.
@@ -128,7 +128,7 @@ impl Recipe {
                 AllocationConfig::Erk => Allocation::Erk,
             });
         let pruner = match self.normalize {
-            true => pruner.normalize(),
+            true => pruner.normalize(Normalize::Norm),
             false => pruner,
         };
         let pruner = match self.only.is_empty() {

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::allocation::Ends;
 use crate::error::PruneError;
-use crate::identity::{VERSION, canonical, compact, fit, of_schedule, steps_of};
+use crate::identity::{VERSION, canonical, compact, fit};
 use crate::mask::MaskSet;
 use crate::pruner::Pruner;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, of_schedule, steps_of};
 
 /// What a schedule takes at most of a recipe, in bytes of JSON.
 const LIMIT: usize = 700;

@@ -40,14 +40,15 @@ pub struct SensitivityReport {
     pub baseline: f64,
     /// The sparsities that were tried, in `[0, 1]`.
     pub sparsities: Vec<f64>,
-    /// The selected parameters, in module order.
+    /// The selected parameters in module order, or the groups of coupled channels in that of the
+    /// pattern.
     pub layers: Vec<LayerSensitivity>,
 }
 
 /// The metric against the sparsity of one parameter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LayerSensitivity {
-    /// Path of the parameter.
+    /// Path of the parameter, or name of the group.
     pub path: String,
     /// The metric at each of the sparsities.
     pub values: Vec<f64>,
@@ -67,7 +68,8 @@ pub struct SensitivityProgress {
 }
 
 impl SensitivityReport {
-    /// Prunes each parameter that the pruner selects by itself, to each sparsity, and measures.
+    /// Prunes each parameter that the pruner selects by itself, to each sparsity, and measures; of
+    /// coupled channels each group.
     ///
     /// The metric is given a pruned copy in evaluation mode; the model itself stays as it is. The
     /// pruner needs no amount, and its allocation does not matter: each parameter is pruned alone. `progress` is called after each evaluation.
@@ -90,10 +92,7 @@ impl SensitivityReport {
         let places = places.map(Parameter::place).collect();
         // A parameter that is shared is pruned at all its places.
         inventory.decide(&model, &places);
-        let alone: Vec<(&str, Pruner)> = selected
-            .iter()
-            .filter_map(|(path, _)| Some((path, pruner.alone(inventory.find(path)?))))
-            .collect();
+        let alone = pruner.each_alone(&inventory)?;
         // What is wrong is refused before the first evaluation, which may take long.
         for sparsity in sparsities {
             Target::Sparsity(*sparsity).validate()?;
@@ -124,7 +123,7 @@ impl SensitivityReport {
                 values.push(measure(&pruned));
             }
             layers.push(LayerSensitivity {
-                path: path.to_string(),
+                path: path.clone(),
                 values,
             });
         }

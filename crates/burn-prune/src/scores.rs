@@ -2,7 +2,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::{Mask, PruneError, Units, mask::vectorized, model::Values};
+use crate::error::PruneError;
+use crate::mask::{Mask, vectorized};
+use crate::model::Values;
 
 /// The scores of the units of one weight: one `f32` or `f64` for each.
 ///
@@ -128,19 +130,8 @@ impl Scores {
     }
 
     /// Refuses a wrong number of scores, and scores of unpruned units that are not finite.
-    pub(crate) fn validate(
-        &self,
-        path: &str,
-        units: &Units,
-        unpruned: &Mask,
-    ) -> Result<(), PruneError> {
-        if self.len() != units.count() {
-            return Err(PruneError::ScoreCount {
-                path: path.to_string(),
-                expected: units.count(),
-                found: self.len(),
-            });
-        }
+    pub(crate) fn validate(&self, path: &str, unpruned: &Mask) -> Result<(), PruneError> {
+        self.check_count(path, unpruned.len())?;
         let chunks = self.len().div_ceil(CHUNK);
         let infinite_in = |chunk: usize| {
             let mut block = Block::default();
@@ -169,6 +160,41 @@ impl Scores {
                 found,
             }),
             None => Ok(()),
+        }
+    }
+
+    /// Refuses a wrong number of scores.
+    pub(crate) fn check_count(&self, path: &str, units: usize) -> Result<(), PruneError> {
+        if self.len() == units {
+            return Ok(());
+        }
+        Err(PruneError::ScoreCount {
+            path: path.to_string(),
+            expected: units,
+            found: self.len(),
+        })
+    }
+
+    /// The mean absolute score of these units, in f64; 0 where there are none.
+    ///
+    /// Summed by chunks and in their order, so that it does not depend on the threads.
+    pub(crate) fn mean_magnitude(&self, units: &Mask) -> f64 {
+        let chunks = self.len().div_ceil(CHUNK);
+        let sum = |chunk: usize| {
+            let mut block = Block::default();
+            let mut sum = 0.0;
+            for start in (chunk * CHUNK..self.len().min((chunk + 1) * CHUNK)).step_by(BLOCK) {
+                let scores = self.read_f64(start..self.len().min(start + BLOCK), &mut block);
+                let scores = scores.iter().zip(start..);
+                let counted = scores.filter(|(_, unit)| units.is_kept(*unit));
+                sum += counted.map(|(score, _)| score.abs()).sum::<f64>();
+            }
+            sum
+        };
+        let sums: Vec<f64> = (0..chunks).into_par_iter().map(sum).collect();
+        match units.kept() {
+            0 => 0.0,
+            kept => sums.iter().sum::<f64>() / kept as f64,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Which parameters are pruned.
+//! Which parameters, or which groups of coupled channels, are pruned.
 
 #[cfg(feature = "optim")]
 use std::collections::HashMap;
@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use burn::module::ParamGroup;
 
+use crate::error::PruneError;
+use crate::model::{Inventory, Parameter};
 use crate::param_groups::ParamGroups;
-use crate::{
-    PruneError, WeightAxes,
-    model::{Inventory, Parameter},
-};
+use crate::pattern::{CoupledChannels, WeightAxes};
+use crate::ranking::{Selected, SelectedGroup};
 
 /// The selection of parameters, and what is known of their axes.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Targets {
+pub(crate) struct ParameterFilter {
     /// Replaces the default, the weights of Linear and convolution layers.
     pub only: Option<ParamGroup>,
     pub include: Vec<ParamGroup>,
@@ -26,13 +26,7 @@ pub(crate) struct Targets {
     found: Option<Arc<HashMap<String, Option<WeightAxes>>>>,
 }
 
-/// A selected parameter.
-pub(crate) struct Selected<'a> {
-    pub parameter: &'a Parameter,
-    pub axes: Option<WeightAxes>,
-}
-
-impl Targets {
+impl ParameterFilter {
     /// The selected parameters in module order, each fit to carry a mask.
     pub(crate) fn select<'a>(
         &self,
@@ -78,6 +72,14 @@ impl Targets {
         Ok(selected)
     }
 
+    /// Selects this group and nothing else.
+    #[cfg(feature = "optim")]
+    pub(crate) fn select_only(&mut self, group: ParamGroup) {
+        self.only = Some(group);
+        self.include.clear();
+        self.exclude.clear();
+    }
+
     /// The same selection by path, whatever ids the parameters have later.
     #[cfg(feature = "optim")]
     pub(crate) fn by_path(&self, inventory: &Inventory) -> Result<Self, PruneError> {
@@ -89,6 +91,72 @@ impl Targets {
         Ok(Self {
             found: Some(Arc::new(found.collect())),
             ..Self::default()
+        })
+    }
+
+    /// The selected groups of coupled channels in the order of the pattern, each member fit to carry
+    /// a mask.
+    ///
+    /// Where nothing is said all are selected. A group is what its members are: `only` and `include`
+    /// take it when they have one of them, `exclude` leaves it out when it has one of them.
+    pub(crate) fn select_groups<'a>(
+        &self,
+        inventory: &'a Inventory,
+        channels: &'a CoupledChannels,
+    ) -> Result<Vec<SelectedGroup<'a>>, PruneError> {
+        self.check_groups(inventory)?;
+        let groups = channels.groups().iter();
+        let groups = groups.map(|group| SelectedGroup::find(group, inventory));
+        let groups: Vec<_> = groups.collect::<Result<_, _>>()?;
+        if groups.is_empty() {
+            return Err(PruneError::NoCoupledGroups);
+        }
+        self.check_named_members(&groups)?;
+        let include = ParamGroups::new(&self.include);
+        let exclude = ParamGroups::new(&self.exclude);
+        let has = |groups: &ParamGroups<'_>, group: &SelectedGroup<'_>| {
+            let mut parameters = group.parameters.iter();
+            parameters.any(|parameter| groups.of(parameter).is_some())
+        };
+        let in_only = |group: &SelectedGroup<'_>| match &self.only {
+            Some(only) => group.parameters.iter().any(|known| known.matches(only)),
+            None => true,
+        };
+        let (wanted, _): (Vec<_>, Vec<_>) = groups
+            .into_iter()
+            .partition(|group| in_only(group) || has(&include, group));
+        let (excluded, selected): (Vec<_>, Vec<_>) =
+            wanted.into_iter().partition(|group| has(&exclude, group));
+        if selected.is_empty() {
+            let names: Vec<&str> = excluded.iter().map(|known| known.group.name()).collect();
+            return Err(PruneError::AllExcluded {
+                excluded: names.join(", "),
+            });
+        }
+        for parameter in selected.iter().flat_map(|group| &group.parameters) {
+            parameter.check_maskable()?;
+        }
+        Ok(selected)
+    }
+
+    /// Refuses to be told of parameters that have no coupled channels.
+    fn check_named_members(&self, groups: &[SelectedGroup<'_>]) -> Result<(), PruneError> {
+        let included = self.include.iter().map(|group| ("include", group));
+        let only = self.only.iter().map(|group| ("only", group));
+        let all: Vec<_> = only.chain(included).collect();
+        let named = ParamGroups::new(all.iter().map(|(_, group)| *group));
+        let members = groups.iter().flat_map(|group| &group.parameters).copied();
+        let Some(unused) = named.unused(members.clone()) else {
+            return Ok(());
+        };
+        let (method, group) = all[unused];
+        let mut paths: Vec<&str> = members.map(Parameter::path).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        Err(PruneError::GroupMatchesNoMember {
+            method,
+            group: format!("{group:?}"),
+            members: paths.join(", "),
         })
     }
 
@@ -116,19 +184,19 @@ impl Targets {
 
 /// The groups of a selection, ready to be asked.
 struct Groups<'a> {
-    targets: &'a Targets,
+    filter: &'a ParameterFilter,
     include: ParamGroups<'a>,
     exclude: ParamGroups<'a>,
     axes: ParamGroups<'a>,
 }
 
 impl<'a> Groups<'a> {
-    fn of(targets: &'a Targets) -> Self {
+    fn of(filter: &'a ParameterFilter) -> Self {
         Self {
-            targets,
-            include: ParamGroups::new(&targets.include),
-            exclude: ParamGroups::new(&targets.exclude),
-            axes: ParamGroups::new(targets.axes.iter().map(|(group, _)| group)),
+            filter,
+            include: ParamGroups::new(&filter.include),
+            exclude: ParamGroups::new(&filter.exclude),
+            axes: ParamGroups::new(filter.axes.iter().map(|(group, _)| group)),
         }
     }
 
@@ -146,7 +214,7 @@ impl<'a> Groups<'a> {
         let Some(left) = places().find(|place| !chooses(place)) else {
             return Ok(true);
         };
-        let (method, named, other) = match &self.targets.only {
+        let (method, named, other) = match &self.filter.only {
             _ if excludes(left) => ("exclude", left, chosen),
             Some(_) => ("only", chosen, left),
             None => ("include", chosen, left),
@@ -160,10 +228,10 @@ impl<'a> Groups<'a> {
 
     /// Whether this place would be chosen if nothing were excluded.
     fn wants(&self, parameter: &Parameter, place: usize) -> bool {
-        let by_default = match &self.targets.only {
+        let by_default = match &self.filter.only {
             Some(group) => group.matches(&parameter.id, Some(&parameter.paths[place])),
             // A shared parameter is what it is where it is first.
-            None => default_axes(parameter).is_some(),
+            None => WeightAxes::of(parameter).is_some(),
         };
         // Groups are often drawn wide; statistics are never meant.
         (by_default || has(&self.include, parameter, place)) && !parameter.is_statistic()
@@ -172,17 +240,12 @@ impl<'a> Groups<'a> {
     fn axes(&self, parameter: &Parameter) -> Option<WeightAxes> {
         let declared = self.axes.of(parameter);
         declared
-            .map(|declared| self.targets.axes[declared].1)
-            .or_else(|| default_axes(parameter))
+            .map(|declared| self.filter.axes[declared].1)
+            .or_else(|| WeightAxes::of(parameter))
     }
 }
 
 fn has(groups: &ParamGroups<'_>, parameter: &Parameter, place: usize) -> bool {
     let group = groups.at(parameter.id, &parameter.paths[place]);
     group.is_some()
-}
-
-/// The axes of a weight that is pruned by default; `None` for any other parameter.
-pub(crate) fn default_axes(parameter: &Parameter) -> Option<WeightAxes> {
-    parameter.weight_of().and_then(WeightAxes::of_layer)
 }
