@@ -25,5 +25,6 @@ mod shared_parameters;
 mod shrinking;
 mod size_nets;
 mod sizes;
+mod training;
 mod unseen;
 mod zeros;

@@ -90,13 +90,8 @@ fn plots_are_pictures_and_a_failed_one_leaves_the_old() {
     infinite.layers[1].values[0] = f64::NAN;
     infinite.plot("loss").save(&png).unwrap();
 
-    let empty = LinePlot {
-        lines: vec![Line {
-            name: "nothing".to_string(),
-            points: Vec::new(),
-        }],
-        ..report.plot("zeros")
-    };
+    let mut empty: LinePlot = report.plot("zeros");
+    empty.lines = vec![Line::new("nothing", [])];
     assert!(
         empty
             .save(&svg)

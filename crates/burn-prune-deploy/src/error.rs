@@ -159,6 +159,14 @@ pub enum DeployError {
         /// What the system said.
         message: String,
     },
+    /// A checkpoint that cannot be cut.
+    #[error("the checkpoint cannot be cut: {}: {message}", path.display())]
+    Checkpoint {
+        /// The file, or the folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
     /// From the masks.
     #[error(transparent)]
     Prune(#[from] PruneError),

@@ -200,6 +200,6 @@ pub use training::SparsityMetric;
 #[cfg(feature = "optim")]
 pub use training::{
     AllocationConfig, CriterionConfig, LayerSensitivity, Problem, Pruning, Recipe,
-    SensitivityProgress, SensitivityReport, map_optimizer_state, reestimate_statistics,
-    reset_moments,
+    SensitivityProgress, SensitivityReport, load_optimizer_record, map_optimizer_record,
+    map_optimizer_state, reestimate_statistics, reset_moments,
 };

@@ -456,8 +456,8 @@ pub trait Prunable: Module {
         record::rewind(self, record)
     }
 
-    /// Loads the model file of a checkpoint that a [`Pruning`](crate::Pruning) of this model has
-    /// left, `model-3.bpk` for instance: weights, statistics and masks.
+    /// Loads the model file of a checkpoint, `model-3.bpk` for instance, that a `Learner` of this model
+    /// or of a [`Pruning`](crate::Pruning) around it has left: weights, statistics and masks.
     ///
     /// # Errors
     /// As [`load_masked`](Self::load_masked).

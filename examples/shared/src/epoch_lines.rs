@@ -52,7 +52,8 @@ impl Default for EpochLines {
 }
 
 impl<W: Write> EpochLines<W> {
-    fn to(output: W) -> Self {
+    /// Lines on an output of one's own.
+    pub fn to(output: W) -> Self {
         Self {
             output,
             note: None,

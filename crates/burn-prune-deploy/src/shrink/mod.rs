@@ -1,5 +1,7 @@
 //! Channels that are gone.
 
+#[cfg(feature = "optim")]
+mod checkpoint;
 mod cut;
 mod difference;
 mod display;

@@ -9,8 +9,75 @@ use burn_prune::map_optimizer_state;
 
 use super::{AxisCut, ShrinkPlan};
 use crate::DeployError;
+use crate::graph::GraphTensors;
 
 impl ShrinkPlan {
+    /// Cuts a model in the middle of its training, with what its optimizer knows of it:
+    /// [`shrink`](Self::shrink) and [`shrink_optimizer`](Self::shrink_optimizer) in one call. After
+    /// training in Burn's `Learner`, which keeps its optimizer, see
+    /// [`shrink_checkpoint`](Self::shrink_checkpoint).
+    ///
+    /// # Errors
+    /// As those two.
+    ///
+    /// ```
+    /// use burn::nn::{Linear, LinearConfig};
+    /// use burn::optim::{AdamConfig, GradientsParams};
+    /// use burn::{module::Module, tensor::{Device, Tensor, activation::relu}};
+    /// use burn_prune::Prunable;
+    /// use burn_prune_deploy::{ChannelPruner, Graph, Importance};
+    ///
+    /// #[derive(Module, Debug)]
+    /// struct Net { fc1: Linear, fc2: Linear }
+    ///
+    /// impl Net {
+    ///     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+    ///         self.fc2.forward(relu(self.fc1.forward(x)))
+    ///     }
+    /// }
+    ///
+    /// let device = Device::flex().autodiff();
+    /// let net = Net {
+    ///     fc1: LinearConfig::new(4, 8).init(&device),
+    ///     fc2: LinearConfig::new(8, 2).init(&device),
+    /// };
+    /// let example = Tensor::<2>::ones([1, 4], &device);
+    /// let groups = Graph::capture(&net, example.clone(), Net::forward)?;
+    /// let groups = groups.groups()?;
+    /// let selection = ChannelPruner::new(Importance::l2()).fraction(0.5).select(&groups)?;
+    /// let mut net = net.with_masks(&selection.masks())?;
+    /// let mut optimizer = AdamConfig::new().init();
+    /// let step = |net: Net, optimizer: &mut burn::optim::ModuleOptimizer| {
+    ///     let loss = net.forward(example.clone()).sum();
+    ///     let grads = GradientsParams::from_grads(loss.backward(), &net);
+    ///     optimizer.step(0.01, net, grads)
+    /// };
+    /// net = step(net, &mut optimizer);
+    ///
+    /// let plan = selection.plan();
+    /// let (net, mut optimizer) =
+    ///     plan.shrink_training(&net, &optimizer, example.clone(), Net::forward)?;
+    /// assert_eq!(net.fc1.weight.dims(), [4, 4]);
+    /// // Training goes on, with the moments that the optimizer has.
+    /// step(net, &mut optimizer);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn shrink_training<M, I, O>(
+        &self,
+        model: &M,
+        optimizer: &ModuleOptimizer,
+        example: I,
+        forward: impl FnOnce(&M, I) -> O,
+    ) -> Result<(M, ModuleOptimizer), DeployError>
+    where
+        M: Module,
+        I: GraphTensors,
+        O: GraphTensors,
+    {
+        let small = self.shrink(model, example, forward)?;
+        Ok((small, self.shrink_optimizer(optimizer, model)?))
+    }
+
     /// Cuts what an optimizer knows of a model, so that it goes on with the small one: momentum and
     /// moments of what stays are kept. `model` is the large one, as it is before it is cut.
     ///
@@ -25,8 +92,20 @@ impl ShrinkPlan {
         optimizer: &ModuleOptimizer,
         model: &M,
     ) -> Result<ModuleOptimizer, DeployError> {
+        let cuts = StateCuts::of(self, model)?;
+        let optimizer =
+            map_optimizer_state(optimizer, |parameter, state| cuts.cut(parameter, state))?;
+        Ok(optimizer)
+    }
+}
+
+/// The cuts of a plan by what an optimizer knows parameters by: their ids.
+pub(super) struct StateCuts<'a>(BTreeMap<(ParamId, usize), &'a AxisCut>);
+
+impl<'a> StateCuts<'a> {
+    pub(super) fn of<M: Module>(plan: &'a ShrinkPlan, model: &M) -> Result<Self, DeployError> {
         let mut cuts: BTreeMap<(ParamId, usize), &AxisCut> = BTreeMap::new();
-        for (id, cut) in self.ids(model)?.into_iter().zip(&self.cuts) {
+        for (id, cut) in plan.ids(model)?.into_iter().zip(&plan.cuts) {
             // A shared parameter is cut at each of its paths, and known by one id.
             if let Some(other) = cuts.insert((id, cut.axis), cut)
                 && other.kept != cut.kept
@@ -37,12 +116,14 @@ impl ShrinkPlan {
                 });
             }
         }
-        let optimizer = map_optimizer_state(optimizer, |parameter, state| {
-            let axes = (parameter, 0)..=(parameter, usize::MAX);
-            let mut cuts = cuts.range(axes);
-            cuts.try_fold(state, |state, (_, cut)| take(state, cut))
-        })?;
-        Ok(optimizer)
+        Ok(Self(cuts))
+    }
+
+    /// The state of a parameter without what is cut; nothing when it cannot be cut.
+    pub(super) fn cut(&self, parameter: ParamId, state: TensorData) -> Option<TensorData> {
+        let axes = (parameter, 0)..=(parameter, usize::MAX);
+        let mut cuts = self.0.range(axes);
+        cuts.try_fold(state, |state, (_, cut)| take(state, cut))
     }
 }
 

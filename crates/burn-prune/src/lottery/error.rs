@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::CellId;
 use crate::PruneError;
+use crate::plot::PlotError;
 
 /// Why a study, or a cell of one, was refused or failed. Cells that were finished before are
 /// intact, and the same call goes on from them.
@@ -55,6 +56,9 @@ pub enum LotteryError {
         /// What went wrong.
         message: String,
     },
+    /// A plot of the report cannot be drawn.
+    #[error(transparent)]
+    Plot(#[from] PlotError),
     /// A cell was made before a method or a round was added that needs more of it.
     #[error(
         "{cell} has no {what}, which this study needs; move its folder away to have it made anew"

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 /// How the horizontal axis of a [`LinePlot`](super::LinePlot) is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum XAxis {
     /// Evenly.
     #[default]
@@ -22,21 +23,54 @@ impl XAxis {
     }
 
     /// What is written at this place.
-    pub(super) fn label(self, place: f64, axis: &Range<f64>) -> String {
-        match self {
-            Self::Linear if is_plain(axis) => format!("{place:.2}"),
-            Self::Linear => number(place, axis, 2),
-            Self::LogDescending => {
-                let value = 10f64.powf(-place);
+    pub(super) fn label(self, place: f64, axis: &Range<f64>, format: ValueFormat) -> String {
+        match (self, format) {
+            (Self::Linear, ValueFormat::Plain) if is_plain(axis) => format!("{place:.2}"),
+            (Self::Linear, format) => format.text(place, axis, 2),
+            (Self::LogDescending, format) => {
+                let value = format.shown(10f64.powf(-place));
                 let decimals = match value {
-                    1e9.. | ..5e-4 => return format!("{value:.0e}"),
+                    1e9.. | ..5e-4 => return format!("{value:.0e}{}", format.unit()),
                     9.95.. => 0,
                     0.095.. => 1,
                     _ => 3,
                 };
-                format!("{value:.decimals$}")
+                format!("{value:.decimals$}{}", format.unit())
             }
         }
+    }
+}
+
+/// How the values on an axis of a [`LinePlot`](super::LinePlot) are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ValueFormat {
+    /// As they are.
+    #[default]
+    Plain,
+    /// As per cent: the values are fractions, and 0.5 is written `50 %`.
+    Percent,
+}
+
+impl ValueFormat {
+    fn shown(self, value: f64) -> f64 {
+        match self {
+            Self::Plain => value,
+            Self::Percent => 100.0 * value,
+        }
+    }
+
+    fn unit(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Percent => " %",
+        }
+    }
+
+    /// A value on an even axis, with as many decimals as it needs, and at most this many.
+    pub(super) fn text(self, value: f64, axis: &Range<f64>, decimals: usize) -> String {
+        let axis = self.shown(axis.start)..self.shown(axis.end);
+        number(self.shown(value), &axis, decimals) + self.unit()
     }
 }
 
@@ -78,7 +112,7 @@ fn is_plain(axis: &Range<f64>) -> bool {
 }
 
 /// A number on an axis, with as many decimals as it needs, and at most this many.
-pub(super) fn number(value: f64, axis: &Range<f64>, decimals: usize) -> String {
+fn number(value: f64, axis: &Range<f64>, decimals: usize) -> String {
     if is_plain(axis) {
         let text = format!("{value:.decimals$}");
         return text.trim_end_matches('0').trim_end_matches('.').to_string();
@@ -102,7 +136,19 @@ mod tests {
         assert_eq!(number(0.1 + 0.2, &axis, 6), "0.3");
         assert_eq!(number(1.5e300, &(-2e300..2e300), 6), "1.50e300");
         assert_eq!(number(1e280, &(-2e300..2e300), 6), "0");
-        assert_eq!(XAxis::Linear.label(0.5, &(0.0..1.0)), "0.50");
+        let plain = ValueFormat::Plain;
+        assert_eq!(XAxis::Linear.label(0.5, &(0.0..1.0), plain), "0.50");
+    }
+
+    #[test]
+    fn fractions_are_written_as_per_cent() {
+        let percent = ValueFormat::Percent;
+        assert_eq!(percent.text(0.975, &(0.9..1.0), 6), "97.5 %");
+        assert_eq!(XAxis::Linear.label(0.5, &(0.0..1.0), percent), "50 %");
+        let log = |place| XAxis::LogDescending.label(place, &(0.0..2.0), percent);
+        assert_eq!([log(0.0), log(1.0), log(2.0)], ["100 %", "10 %", "1.0 %"]);
+        // Also where 100 times the value is more than a number can be.
+        assert_eq!(percent.text(1e300, &(0.0..1e300), 6), "1.00e302 %");
     }
 
     #[test]

@@ -115,6 +115,13 @@ impl RecordFile {
         found.map_err(|error| in_file(&self.path, error))
     }
 
+    /// The record of an optimizer, whose files have the same format.
+    #[cfg(feature = "optim")]
+    pub(crate) fn into_optimizer_record(self) -> Result<burn::optim::OptimizerRecord, PruneError> {
+        let record = optimizer_record(self.bytes);
+        record.map_err(|message| in_file(&self.path, message))
+    }
+
     pub(crate) fn into_record(self) -> Result<ModuleRecord, PruneError> {
         record(self.bytes).map_err(|message| in_file(&self.path, message))
     }
@@ -128,6 +135,22 @@ pub(crate) fn of_bytes(bytes: Vec<u8>) -> Result<ModuleRecord, String> {
 
 fn record(bytes: Bytes) -> Result<ModuleRecord, String> {
     catching(|| ModuleRecord::from_bytes(bytes))?.map_err(|error| error.to_string())
+}
+
+#[cfg(feature = "optim")]
+fn optimizer_record(bytes: Bytes) -> Result<burn::optim::OptimizerRecord, String> {
+    let reader = Reader::from_bytes(bytes.clone()).map_err(|error| error.to_string())?;
+    for tensor in reader.into_tensors().map_err(|error| error.to_string())? {
+        // Burn passes over any other name, and would start with fresh state.
+        let id = tensor.param_id.map(|id| format!("{id}."));
+        if !id.is_some_and(|id| tensor.name.starts_with(&id)) {
+            return Err(format!(
+                "it is no file of an optimizer: it has a tensor `{}`",
+                tensor.name
+            ));
+        }
+    }
+    catching(|| burn::optim::OptimizerRecord::from_bytes(bytes))?.map_err(|error| error.to_string())
 }
 
 /// Bytes that Burn can read, and that are what was written where that can be known.

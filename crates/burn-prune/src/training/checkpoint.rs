@@ -88,18 +88,28 @@ struct Checkpoint<M: Module> {
     clock: Clock,
 }
 
-/// Loads weights and masks, of whatever training and version.
+/// Loads weights and masks from the model file of a checkpoint, of whatever training and version: of
+/// the model itself, or of a `Pruning` around it.
 pub(crate) fn load_checkpoint<M: Module + ModuleDisplay>(
     model: M,
     path: &Path,
 ) -> Result<M, Rejected<M>> {
     let read = RecordFile::read(path).and_then(|file| {
-        let recipe = words(&file, Clock::RECIPE, path)?;
+        let recipe = match file.tensor(&format!("clock.{}", Clock::RECIPE))? {
+            Some(_) => Some(words(&file, Clock::RECIPE, path)?),
+            None => None,
+        };
         Ok((recipe, file.into_record()?))
     });
     let (recipe, record) = match read {
         Ok(read) => read,
         Err(error) => return Err(Rejected::new(model, error)),
+    };
+    let Some(recipe) = recipe else {
+        return record::load(model, record).map_err(|rejected| {
+            let (model, error) = rejected.into_parts();
+            Rejected::new(model, in_file(path, error))
+        });
     };
     let device = model.devices().into_iter().next().unwrap_or_default();
     let clock = Clock::empty(recipe.len(), &device);

@@ -26,7 +26,7 @@ mod step;
 #[cfg(feature = "train")]
 pub use metric::SparsityMetric;
 pub use moments::reset_moments;
-pub use optimizer_state::map_optimizer_state;
+pub use optimizer_state::{load_optimizer_record, map_optimizer_record, map_optimizer_state};
 pub use problem::Problem;
 pub use pruning::Pruning;
 pub use recipe::{AllocationConfig, CriterionConfig, Recipe};

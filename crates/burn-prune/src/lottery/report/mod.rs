@@ -11,10 +11,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::error::file_error;
-use super::method::DENSE;
 use super::store::{Directory, Found, Outcome};
 use super::{CellId, LotteryError};
-use crate::{PruneError, files};
+use crate::files;
 use standing::Standing;
 
 /// The results of a study, as far as they are there.
@@ -255,8 +254,7 @@ impl StudyReport {
         for (name, plot) in self.plots() {
             for extension in ["svg", "png"] {
                 let path = directory.join(format!("{name}.{extension}"));
-                let saved = plot.save(&path);
-                saved.map_err(|error: PruneError| file_error(&path, error))?;
+                plot.save(&path)?;
             }
             let path = directory.join(format!("{name}.svg"));
             let drawing = std::fs::read_to_string(&path);
@@ -295,9 +293,5 @@ impl StudyReport {
             })?;
         }
         Ok(writer.into_inner().map_err(|error| error.into_error())?)
-    }
-
-    fn is_dense(method: &str) -> bool {
-        method == DENSE
     }
 }

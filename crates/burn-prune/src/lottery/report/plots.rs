@@ -1,73 +1,70 @@
 use super::{Measure, StudyReport, Summary};
-use crate::plot::{Line, LinePlot, XAxis};
+use crate::lottery::method::DENSE;
+use crate::plot::{Line, LinePlot, Point, Reference, ValueFormat, XAxis};
 
 impl StudyReport {
     /// Test accuracy, and the iteration of early stopping, against the weights remaining on a
-    /// logarithmic axis; mean and standard deviation over the seeds.
+    /// logarithmic axis; mean and standard deviation over the seeds. The dense network is a level,
+    /// and points of which a seed had its lowest loss at the last evaluation are censored.
     ///
     /// The names are those of the files that [`save`](Self::save) writes.
     pub fn plots(&self) -> Vec<(&'static str, LinePlot)> {
-        let plot = |title: &str, y: &str, measure, scale: f64| LinePlot {
-            title: title.to_string(),
-            x: "weights remaining, %".to_string(),
-            x_axis: XAxis::LogDescending,
-            y: y.to_string(),
-            lines: self.lines_of(measure, scale),
-        };
-        vec![
-            (
-                "accuracy",
-                plot(
-                    "Test accuracy at early stopping",
-                    "test accuracy, %",
-                    Measure::TestAccuracy,
-                    100.0,
-                ),
-            ),
-            (
-                "early-stop",
-                plot(
-                    "Iteration of the lowest validation loss",
-                    "iteration",
-                    Measure::EarlyStopIteration,
-                    1.0,
-                ),
-            ),
-        ]
+        let accuracy = self.plot(
+            "Test accuracy at early stopping",
+            ("test accuracy", ValueFormat::Percent),
+            Measure::TestAccuracy,
+        );
+        let early_stop = self.plot(
+            "Iteration of the lowest validation loss",
+            ("iteration", ValueFormat::Plain),
+            Measure::EarlyStopIteration,
+        );
+        vec![("accuracy", accuracy), ("early-stop", early_stop)]
     }
 
-    fn lines_of(&self, measure: Measure, scale: f64) -> Vec<Line> {
-        let remaining = self.rows.iter().map(|row| 100.0 * row.remaining);
-        let fewest = remaining.fold(100.0, f64::min);
-        let lines = self.methods().into_iter().map(|method| {
-            let rounds = self.rounds(method).into_iter();
-            let points = rounds.filter_map(|round| self.point(method, round, measure, scale));
-            let mut points: Vec<_> = points.collect();
-            // The dense run is a level to compare with.
-            if let (true, &[(_, level, _)]) = (Self::is_dense(method), points.as_slice()) {
-                points.push((fewest, level, 0.0));
-            }
-            Line {
-                name: method.to_string(),
-                points,
+    fn plot(&self, title: &str, y: (&str, ValueFormat), measure: Measure) -> LinePlot {
+        let plot = LinePlot::new(title)
+            .x(
+                "weights remaining",
+                XAxis::LogDescending,
+                ValueFormat::Percent,
+            )
+            .y(y.0, y.1)
+            .censored_means("open: loss still falling at the end");
+        let mut methods = self.methods();
+        if methods != [DENSE] {
+            methods.retain(|method| *method != DENSE);
+        }
+        let lines = methods.into_iter().map(|method| self.line(method, measure));
+        let plot = lines.fold(plot, LinePlot::line);
+        match self.line(DENSE, measure).points.first() {
+            Some(dense) => plot.reference(level(dense)),
+            None => plot,
+        }
+    }
+
+    fn line(&self, method: &str, measure: Measure) -> Line {
+        let rounds = self.rounds(method).into_iter();
+        let points = rounds.filter_map(|round| {
+            let remaining = Summary::of(self.rows_of(method, round).map(|row| row.remaining))?;
+            let value = self.summary(method, round, measure)?;
+            let point = Point::new(remaining.mean, value.mean).spread(value.spread);
+            if self.rows_of(method, round).any(|row| row.censored) {
+                Some(point.censored())
+            } else {
+                Some(point)
             }
         });
-        lines.collect()
+        Line::new(method, points)
     }
+}
 
-    fn point(
-        &self,
-        method: &str,
-        round: usize,
-        measure: Measure,
-        scale: f64,
-    ) -> Option<(f64, f64, f64)> {
-        let remaining = Summary::of(self.rows_of(method, round).map(|row| row.remaining))?;
-        let value = self.summary(method, round, measure)?;
-        Some((
-            100.0 * remaining.mean,
-            scale * value.mean,
-            scale * value.spread,
-        ))
+/// The dense network.
+fn level(dense: &Point) -> Reference {
+    let level = Reference::new(DENSE, dense.y).spread(dense.spread);
+    if dense.censored {
+        level.censored()
+    } else {
+        level
     }
 }
