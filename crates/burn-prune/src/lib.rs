@@ -91,9 +91,9 @@
 //!
 //! | question | type | values |
 //! |---|---|---|
-//! | what is scored | [`Criterion`] | [`Magnitude`], [`Lamp`], [`Random`], your own; [importance](Pruner::importance) instead of the weights |
-//! | what is pruned as a whole | [`Pattern`] | single weights, channels along an [`Axis`], [`Blocks`], [`NM`], coupled channels |
-//! | how much goes where | [`Allocation`] | uniform, global, ERK, per layer; with [floors](Pruner::min_density) |
+//! | what is scored | [`Criterion`] | [`Magnitude`], [`Lamp`], [`Random`], [`NormScale`], your own; [importance](Pruner::importance) instead of the weights |
+//! | what is pruned as a whole | [`Pattern`] | single weights, channels along an [`Axis`], [`Blocks`], [`NM`], [`CoupledChannels`] |
+//! | how much goes where | [`Allocation`] | uniform, global, ERK, per layer, [your own](AllocationRule); with [floors](Pruner::min_density) |
 //! | how much | [`Amount`], [`Target`] | a fraction or a number of what is left; a final sparsity |
 //! | which parameters | [`Pruner`] | weights of Linear and convolution layers; `include`, `only`, `exclude` |
 //!
@@ -121,7 +121,7 @@
 //! # Channels
 //!
 //! A pruned output channel of one weight still contributes its bias, and the BatchNorm after it still
-//! contributes its shift. To make channels removable, prune them as coupled channels: in all
+//! contributes its shift. To make channels removable, prune them as [`CoupledChannels`]: in all
 //! parameters that make, scale, shift or read them. `burn-prune-deploy` finds them from the forward
 //! pass of a model and cuts them off.
 //!
