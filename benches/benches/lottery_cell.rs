@@ -3,7 +3,9 @@
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Distribution, Int, Tensor};
-use burn_prune::lottery::{Cell, LearningCurve, LotteryTicketSearch, Method, Rewind, Trained};
+use burn_prune::lottery::{
+    CellTraining, LearningCurve, LotteryTicketSearch, Method, Rewind, Trained,
+};
 use burn_prune::{Magnitude, MaskMode, Prunable, Pruner};
 use burn_prune_benches::{Options, Row, in_turns, median, print, ratio, seconds};
 use examples_shared::nets::convolutional::Mlp;
@@ -60,7 +62,7 @@ fn main() {
         let (time, report) = seconds(|| {
             search.run(
                 |_| start.clone(),
-                |cell: &Cell<'_>, model| {
+                |cell: &CellTraining<'_>, model| {
                     Ok(train(after_step(model), &|step, model| {
                         cell.after_step(step, model)
                     }))

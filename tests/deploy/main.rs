@@ -9,6 +9,7 @@ mod common;
 mod cost;
 mod division;
 mod floors;
+mod from_masks;
 mod gradients;
 mod groups;
 mod importance;

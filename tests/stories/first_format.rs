@@ -9,7 +9,7 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use burn_prune::lottery::{
-    Cell, Control, LotteryTicketSearch, Method, Rewind, StudyReport, Ticket, Trained,
+    CellTraining, Control, LotteryTicketSearch, Method, Rewind, StudyReport, Ticket, Trained,
 };
 use burn_prune::{Magnitude, MaskSet, Prunable, Pruner, Recipe, TrainingLength};
 
@@ -122,7 +122,9 @@ fn a_finished_study_is_not_trained_again() {
         .describe(&"Adam 1e-2");
     let found = search.run(
         |_| Net::new(&device),
-        |cell: &Cell<'_>, _| -> Result<Trained<Net>, _> { panic!("{} is trained", cell.id()) },
+        |cell: &CellTraining<'_>, _| -> Result<Trained<Net>, _> {
+            panic!("{} is trained", cell.id())
+        },
     );
     match found {
         Ok(report) => assert_eq!(report.rows.len(), 5),

@@ -134,6 +134,18 @@ pub enum DeployError {
         /// Its shape in the graph.
         found: String,
     },
+    /// A channel that was cut because it sent 0 sends something else by now.
+    #[error(
+        "a channel that is cut sends {constant} to `{weight}`, which was 0 when its masks were looked \
+         at and is not now, and nothing can take it over: make the selection again, from the model as \
+         it is"
+    )]
+    ConstantChanged {
+        /// Dotted path of the weight that reads the channel.
+        weight: String,
+        /// What it sends, as a formula.
+        constant: String,
+    },
     /// The smaller model does not compute what was planned.
     #[error(
         "the shrunk model does not have the planned graph: {difference}{}",

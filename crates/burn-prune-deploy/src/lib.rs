@@ -77,5 +77,7 @@ pub use layers::DepthwiseConv2d;
 #[cfg(feature = "onnx")]
 pub use onnx::export_onnx;
 pub use pruning::{ChannelPruner, Importance, Shortfall};
-pub use selection::Selection;
-pub use shrink::{AxisCut, FieldEdit, ShrinkPlan};
+pub use selection::{
+    ConstantUnit, Disagreement, Folding, Selection, SentConstant, UnitMember, UnitName,
+};
+pub use shrink::{AxisCut, Constant, FieldEdit, Fold, FoldInto, FoldKind, FoldTerm, ShrinkPlan};

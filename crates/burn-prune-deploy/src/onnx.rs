@@ -1,10 +1,10 @@
-use std::io::Write;
 use std::path::Path;
 
 use burn::module::Module;
 use burn_onnx::export::{ExportInput, ExportOutput, OnnxExporter};
+use burn_prune::files;
 
-use crate::DeployError;
+use crate::error::DeployError;
 
 /// Writes a model as an ONNX file for other runtimes, with the sizes of the example.
 ///
@@ -33,21 +33,8 @@ where
         message: error.to_string(),
     })?;
     let path = path.as_ref();
-    let failed = |error: std::io::Error| DeployError::File {
+    files::write(path, exported.as_bytes()).map_err(|error| DeployError::File {
         path: path.to_path_buf(),
         message: error.to_string(),
-    };
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    // As files have it; temporary ones are for their owner alone.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(failed)?;
-    file.write_all(exported.as_bytes()).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    })
 }

@@ -1,4 +1,6 @@
-//! Files that are written beside their place and renamed, so that what was there stays whole.
+//! Files that are written whole or not at all.
+//!
+//! Everything that burn-prune and burn-prune-deploy write is written so.
 
 use std::fs;
 use std::io::{self, Write};
@@ -14,8 +16,26 @@ const NAME: usize = 120;
 const ATTEMPTS: usize = 3;
 
 /// Writes these bytes to a file, whole or not at all.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace(path, |file| file.as_file().write_all(bytes))
+///
+/// They go into a temporary file beside it, which is flushed to the disk and renamed. Whoever reads
+/// the file meanwhile, and whoever comes after a crash, finds the old content or the new.
+///
+/// # Errors
+/// When the file cannot be written. A file that was there stays as it was.
+///
+/// ```
+/// use burn_prune::files;
+///
+/// let folder = tempfile::tempdir()?;
+/// let file = folder.path().join("results.json");
+/// files::write(&file, "{}")?;
+/// assert_eq!(std::fs::read_to_string(&file)?, "{}");
+/// assert!(files::write(folder.path().join("no such folder/results.json"), "{}").is_err());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+    let bytes = bytes.as_ref();
+    replace(path.as_ref(), |file| file.as_file().write_all(bytes))
 }
 
 /// Puts what `fill` writes in the place of a file, whole or not at all: into a temporary file beside
@@ -163,8 +183,8 @@ mod tests {
         assert_eq!(names(folder.path()), ["a.json"]);
         // In the present folder, and with a long name.
         assert_eq!(super::folder(Path::new("a.json")), Path::new("."));
-        write(&folder.path().join("ü".repeat(120)), b"long").unwrap();
-        assert!(write(&folder.path().join("none/a.json"), b"").is_err());
+        write(folder.path().join("ü".repeat(120)), b"long").unwrap();
+        assert!(write(folder.path().join("none/a.json"), b"").is_err());
     }
 
     #[cfg(unix)]

@@ -1,15 +1,16 @@
 //! Noticing that a mask has been lost.
 
-use std::any::Any;
 use std::collections::{HashMap, HashSet};
 
-use burn::module::{Module, ModuleVisitor, Param, ParamId, Reparameterization};
+#[cfg(feature = "optim")]
+use burn::module::Reparameterization;
+use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Int, Tensor};
 
 use crate::error::PruneError;
-use crate::mask::{MaskMode, WeightMask};
-use crate::model::{Inventory, REPARAMETERIZATION, attach_at};
-use crate::rejected::Rejected;
+use crate::mask::{MaskMode, Trust, WeightMask};
+use crate::model::{Inventory, Position, WeightVisitor, attach_at, visit};
+use crate::rejected::{Rejected, accept};
 
 /// Notices that a model has lost masks, for training loops of your own.
 ///
@@ -60,9 +61,8 @@ struct Guarded {
 impl MaskGuard {
     /// Remembers the masks of a model. Neither copies nor reads a tensor.
     pub fn of<M: Module>(model: &M) -> Self {
-        let mut masks = Masks::default();
-        model.visit(&mut masks);
-        Self { masks: masks.found }
+        let masks = visit(model, Masks::default()).found;
+        Self { masks }
     }
 
     /// The ids of the masks: masks with other bits have other ids.
@@ -100,11 +100,8 @@ impl MaskGuard {
             return Ok(model);
         }
         let inventory = Inventory::of(&model);
-        for mask in &lost {
-            if let Err(error) = mask.check_fits(&inventory) {
-                return Err(Rejected::new(model, error));
-            }
-        }
+        let fit = lost.iter().try_for_each(|mask| mask.check_fits(&inventory));
+        let ((), model) = accept(fit, model)?;
         let lost: HashMap<&str, &Guarded> = lost
             .iter()
             .map(|mask| (mask.path.as_str(), *mask))
@@ -117,9 +114,7 @@ impl MaskGuard {
     /// Whether as many places have masks, which takes one look at each.
     #[cfg(feature = "optim")]
     pub(crate) fn has_all<M: Module>(&self, model: &M) -> bool {
-        let mut count = Count(0);
-        model.visit(&mut count);
-        count.0 == self.masks.len()
+        visit(model, Count(0)).0 == self.masks.len()
     }
 
     fn lost<M: Module>(&self, model: &M) -> impl Iterator<Item = &Guarded> {
@@ -128,8 +123,9 @@ impl MaskGuard {
             .into_iter()
             .map(|mask| mask.path)
             .collect();
-        let masks = self.masks.iter();
-        masks.filter(move |mask| !there.contains(&mask.path))
+        self.masks
+            .iter()
+            .filter(move |mask| !there.contains(&mask.path))
     }
 }
 
@@ -154,14 +150,12 @@ impl Guarded {
 
     /// The mask on the device of its weight.
     fn on(&self, device: &Device) -> WeightMask {
-        let bits = self
-            .bits
-            .clone()
-            .to_device(&device.clone().without_autodiff());
+        let plain = device.clone().without_autodiff();
+        let moved = self.bits.clone().to_device(&plain);
         let bits = if device.is_autodiff() {
-            Tensor::from_inner(bits)
+            Tensor::from_inner(moved)
         } else {
-            bits
+            moved
         };
         WeightMask::from_bits(bits, self.id, self.mode)
     }
@@ -172,58 +166,38 @@ impl Guarded {
 struct Count(usize);
 
 #[cfg(feature = "optim")]
-impl ModuleVisitor for Count {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        if container == REPARAMETERIZATION && name == WeightMask::NAME {
-            self.0 += 1;
-        }
+impl WeightVisitor for Count {
+    fn reparameterization(&mut self, _at: &Position, name: &str) {
+        self.0 += usize::from(name == WeightMask::NAME);
     }
 }
 
 /// Collects the masks of a model.
 #[derive(Default)]
 struct Masks {
-    path: Vec<String>,
+    /// The shape of the weight that was visited last.
     shape: Vec<usize>,
-    in_mask: bool,
+    bits: Option<(ParamId, Tensor<1, Int>)>,
     found: Vec<Guarded>,
 }
 
-impl ModuleVisitor for Masks {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        if container == REPARAMETERIZATION {
-            self.in_mask = name == WeightMask::NAME;
-        } else if self.in_mask
-            && (container, name) == WeightMask::AFTER_STEP
-            && let Some(mask) = self.found.last_mut()
-        {
-            mask.mode = MaskMode::AfterStep;
-        }
-        self.path.push(name.to_string());
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        if container == REPARAMETERIZATION {
-            self.in_mask = false;
-        }
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+impl WeightVisitor for Masks {
+    fn weight<const D: usize>(&mut self, _at: &Position, param: &Param<Tensor<D>>) {
         self.shape = param.lazy_shape().to_vec();
     }
 
-    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
-        let bits = (param as &dyn Any).downcast_ref::<Param<Tensor<1, Int>>>();
-        if let Some(bits) = bits.filter(|_| self.in_mask) {
-            // Below the weight are the name of the mask and that of its bits.
-            let weight = &self.path[..self.path.len() - 2];
+    fn bits(&mut self, _at: &Position, bits: &Param<Tensor<1, Int>>) {
+        self.bits = Some((bits.id, bits.val().without_autodiff()));
+    }
+
+    fn mask(&mut self, at: &Position, mode: MaskMode, _trust: Trust) {
+        if let Some((id, bits)) = self.bits.take() {
             self.found.push(Guarded {
-                path: weight.join("."),
+                path: at.path().to_string(),
                 shape: std::mem::take(&mut self.shape),
-                mode: MaskMode::OnRead,
-                id: bits.id,
-                bits: bits.val().without_autodiff(),
+                mode,
+                id,
+                bits,
             });
         }
     }
@@ -234,8 +208,8 @@ mod tests {
     use burn::nn::{Linear, LinearConfig};
 
     use super::*;
-    use crate::model::count;
     use crate::prunable::Prunable;
+    use crate::read_back::count;
 
     #[test]
     fn neither_guarding_nor_a_step_reads_the_device() {

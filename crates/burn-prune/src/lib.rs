@@ -152,7 +152,7 @@ mod criterion;
 mod digest;
 mod error;
 mod exact_float;
-mod files;
+pub mod files;
 mod guard;
 mod identity;
 #[cfg(feature = "lottery")]
@@ -166,12 +166,14 @@ pub mod plot;
 mod prunable;
 mod pruner;
 mod ranking;
+mod read_back;
 mod record;
 mod rejected;
 mod report;
 #[cfg(feature = "optim")]
 mod schedule;
 mod scores;
+mod table;
 #[cfg(feature = "optim")]
 mod training;
 

@@ -8,12 +8,17 @@ use burn::module::ModuleDisplay;
 use burn::optim::GradientsParams;
 use burn::{module::Module, store::ModuleRecord};
 
-use crate::{
-    Allocation, Amount, Axis, Criterion, Magnitude, MaskMode, MaskSet, Pattern, PruneError, Pruner,
-    Random, Rejected, SparsityReport,
-    model::{self, Attachment, Fitting, Inventory, ReadBack},
-    record::{self, RecordFile},
-};
+use crate::allocation::Allocation;
+use crate::amount::Amount;
+use crate::criterion::{Criterion, Magnitude, Random};
+use crate::error::PruneError;
+use crate::mask::{MaskMode, MaskSet};
+use crate::model::{self, Inventory, ModelReading};
+use crate::pattern::{Axis, Pattern};
+use crate::pruner::Pruner;
+use crate::record;
+use crate::rejected::Rejected;
+use crate::report::SparsityReport;
 
 /// Pruning for every Burn [`Module`]: a layer, a model, or any part of one.
 ///
@@ -39,7 +44,7 @@ pub trait Prunable: Module {
     /// # Errors
     /// As [`Pruner::masks`].
     fn prune(self, pruner: &Pruner) -> Result<Self, Rejected<Self>> {
-        model::prune(self, pruner)
+        pruner.prune(self)
     }
 
     /// Attaches masks: those a [`Pruner`] chose, or your own.
@@ -67,10 +72,7 @@ pub trait Prunable: Module {
     /// # Ok::<(), burn_prune::PruneError>(())
     /// ```
     fn with_masks(self, masks: &MaskSet) -> Result<Self, Rejected<Self>> {
-        match Fitting::of(&self, masks, Attachment::Intersect) {
-            Ok(masks) => Ok(masks.attach(self)),
-            Err(error) => Err(Rejected::new(self, error)),
-        }
+        model::with_masks(self, masks)
     }
 
     /// Says when the zeros are put in: each time a weight is read, or after each step.
@@ -110,10 +112,7 @@ pub trait Prunable: Module {
     /// When there are no masks. When another parameter carries a LoRA adapter or any other
     /// reparameterization, which Burn would merge along.
     fn with_mask_mode(self, mode: MaskMode) -> Result<Self, Rejected<Self>> {
-        match Inventory::of(&self).check_detachable() {
-            Ok(()) => Ok(model::set_mode(self, mode)),
-            Err(error) => Err(Rejected::new(self, error)),
-        }
+        model::with_mask_mode(self, mode)
     }
 
     /// Writes zero into the stored weights that are pruned, at memory speed and in place: the call
@@ -181,19 +180,12 @@ pub trait Prunable: Module {
     /// # Ok::<(), burn_prune::PruneError>(())
     /// ```
     fn replace_masks(self, masks: &MaskSet) -> Result<Self, Rejected<Self>> {
-        match Fitting::of(&self, masks, Attachment::Replace) {
-            Ok(masks) => {
-                let model = masks.zero_pruned(self);
-                Ok(masks.attach(model))
-            }
-            Err(error) => Err(Rejected::new(self, error)),
-        }
+        model::replace_masks(self, masks)
     }
 
     /// The masks that are attached, in module order. Reads them back from the device, once.
     fn masks(&self) -> MaskSet {
-        let inventory = Inventory::of(self);
-        ReadBack::of_masks(&inventory).masks(&inventory)
+        ModelReading::of_masks(self).masks()
     }
 
     /// Whether a mask is attached anywhere below, also one that keeps everything.
@@ -212,11 +204,7 @@ pub trait Prunable: Module {
     /// When there are no masks. When another parameter carries a LoRA adapter or any other
     /// reparameterization, which Burn would merge along.
     fn make_permanent(self) -> Result<Self, Rejected<Self>> {
-        match Inventory::of(&self).check_detachable() {
-            // A weight that is kept after the step may have drifted since.
-            Ok(()) => Ok(model::zero_after_step(self).materialize()),
-            Err(error) => Err(Rejected::new(self, error)),
-        }
+        model::make_permanent(self)
     }
 
     /// Gives every parameter a new id, and leaves everything else as it is, masks too.
@@ -268,10 +256,7 @@ pub trait Prunable: Module {
     /// # Ok::<(), burn_prune::PruneError>(())
     /// ```
     fn detach_masks(self) -> Result<Self, Rejected<Self>> {
-        match Inventory::of(&self).check_detachable() {
-            Ok(()) => Ok(model::detach(self)),
-            Err(error) => Err(Rejected::new(self, error)),
-        }
+        model::detach_masks(self)
     }
 
     /// How sparse the module is, by parameter and in total: the zeros that a forward pass reads.
@@ -410,11 +395,7 @@ pub trait Prunable: Module {
     /// [`load_masked_record`](Self::load_masked_record). In files of plain Burn, checkpoints of
     /// `Learner` among them, damage shows only where it leaves no record that fits.
     fn load_masked(self, path: impl AsRef<Path>) -> Result<Self, Rejected<Self>> {
-        let record = RecordFile::read(path.as_ref()).and_then(RecordFile::into_record);
-        match record {
-            Ok(record) => self.load_masked_record(record),
-            Err(error) => Err(Rejected::new(self, error)),
-        }
+        record::load_file(self, path.as_ref())
     }
 
     /// Puts earlier weights back under the masks: a record of this model, or of the plain model

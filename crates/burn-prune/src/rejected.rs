@@ -56,6 +56,17 @@ impl<M> Rejected<M> {
     }
 }
 
+/// The outcome of a check together with the model, which a failed one gives back.
+pub(crate) fn accept<T, M>(
+    checked: Result<T, PruneError>,
+    model: M,
+) -> Result<(T, M), Rejected<M>> {
+    match checked {
+        Ok(checked) => Ok((checked, model)),
+        Err(error) => Err(Rejected::new(model, error)),
+    }
+}
+
 impl<M> fmt::Debug for Rejected<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rejected")

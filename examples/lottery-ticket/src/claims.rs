@@ -57,9 +57,10 @@ fn earlier(
         },
         (false, false) => verdict(other_stop, ticket),
     };
-    let censored = match censored(TICKET, 7) || censored(other, round) {
-        true => "; censored: a minimum is the last evaluation",
-        false => "",
+    let censored = if censored(TICKET, 7) || censored(other, round) {
+        "; censored: a minimum is the last evaluation"
+    } else {
+        ""
     };
     Some(format!(
         "At {} of the weights the ticket reaches its lowest validation loss earlier than {name}: \
@@ -151,7 +152,7 @@ mod tests {
     use burn::nn::{Linear, LinearConfig};
     use burn::tensor::Device;
     use burn_prune::lottery::{
-        Cell, CellId, Control, LearningCurve, LotteryTicketSearch, Method, Rewind, Trained,
+        CellId, CellTraining, Control, LearningCurve, LotteryTicketSearch, Method, Rewind, Trained,
     };
     use burn_prune::{Magnitude, Pruner};
 
@@ -163,7 +164,7 @@ mod tests {
     /// of early stopping and accuracy. Seeds differ from them by -1, 0 and 1, steps and points.
     fn study(seeds: u64, found: impl Fn(&CellId) -> (usize, f64)) -> StudyReport {
         let folder = tempfile::tempdir().unwrap();
-        let train = |cell: &Cell<'_>, model: Linear| {
+        let train = |cell: &CellTraining<'_>, model: Linear| {
             let (stop, accuracy) = found(cell.id());
             let mut curve = LearningCurve::new();
             for step in cell.schedule() {

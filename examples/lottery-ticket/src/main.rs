@@ -74,19 +74,20 @@ fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
     };
     progress.clear();
     let found = found?;
-    // Of several machines none knows when the others are done.
-    match args.shard == Shard::whole() {
-        true => report(&found, &args.out)?,
-        false => println!("{found}\n`report` writes the results when all parts are done"),
+    // No shard knows when the others are done.
+    if args.shard == Shard::whole() {
+        report(&found, &args.out)?;
+    } else {
+        println!("{found}\nwhen all shards are done, `report` writes the results");
     }
-    match stop.load(Ordering::Relaxed) && !found.missing.is_empty() {
-        true => Err("stopped; the same command goes on".into()),
-        false => Ok(()),
+    if stop.load(Ordering::Relaxed) && !found.missing.is_empty() {
+        return Err("stopped; run the same command again to continue".into());
     }
+    Ok(())
 }
 
-/// A flag that Ctrl-C and SIGTERM set: the cell that is being trained is finished and saved. A second Ctrl-C
-/// ends the program at once, and costs that cell.
+/// A flag that Ctrl-C and SIGTERM set: the cell that is being trained is finished and saved. A
+/// second Ctrl-C ends the program at once, and loses that cell.
 fn on_ctrl_c() -> std::io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -99,13 +100,20 @@ fn on_ctrl_c() -> std::io::Result<Arc<AtomicBool>> {
         while !asked.load(Ordering::Relaxed) {
             thread::sleep(Duration::from_millis(100));
         }
-        eprintln!("\nfinishing this training; Ctrl-C again to drop it");
+        eprintln!("\nfinishing this training; press Ctrl-C again to drop it");
     });
     Ok(stop)
 }
 
+/// Reports on a study, or on the results of one that is elsewhere.
 fn report_on(out: &Path) -> Result<(), Box<dyn Error>> {
-    report(&StudyReport::read(out)?, out)
+    let has = |file: &str| out.join(file).exists();
+    let found = if has("results.json") && !has("study.json") {
+        StudyReport::load(out)?
+    } else {
+        StudyReport::read(out)?
+    };
+    report(&found, out)
 }
 
 fn report(report: &StudyReport, out: &Path) -> Result<(), Box<dyn Error>> {
@@ -116,9 +124,10 @@ fn report(report: &StudyReport, out: &Path) -> Result<(), Box<dyn Error>> {
     let network = &report.settings["training"]["training"]["network"];
     let title = format!("Lottery tickets: {}", network.as_str().unwrap_or("a study"));
     // The claims are about one network on one data set.
-    let claims = match report.settings["training"]["data"] == "MNIST" {
-        true => claims::claims(report),
-        false => Vec::new(),
+    let claims = if report.settings["training"]["data"] == "MNIST" {
+        claims::claims(report)
+    } else {
+        Vec::new()
     };
     let mut sections = Vec::new();
     if !claims.is_empty() {
@@ -133,7 +142,7 @@ fn report(report: &StudyReport, out: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The start of a round of a study, in a file.
+/// Writes the ticket of a round to a file.
 fn export(args: &ExportArgs) -> Result<(), Box<dyn Error>> {
     let cell = CellId::new(args.seed, &args.method, args.round);
     let ticket = Ticket::from_study(&args.out, &cell)?;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use burn_prune::lottery::Event;
 use kdam::{Bar, BarExt, tqdm};
 
-/// A bar on a terminal; elsewhere a line a cell.
+/// A bar on a terminal, and one line for each cell elsewhere.
 pub(crate) struct Progress {
     bar: RefCell<Bar>,
     shown: bool,
@@ -47,12 +47,12 @@ impl Progress {
                 (state.cells, state.steps) = (*cells, *steps);
                 state.started = Instant::now();
                 self.bar.borrow_mut().total = *steps;
-                self.line(&format!("{cells} trainings to do, {steps} steps"));
+                self.line(&format!("{cells} trainings are missing, {steps} steps in all"));
             }
             Event::Started { cell, .. } => {
                 (state.in_cell, state.waits) = (0, false);
                 if self.shown {
-                    // A bar that cannot be drawn is no reason to stop.
+                    // A bar that cannot be drawn does not stop the study.
                     let mut bar = self.bar.borrow_mut();
                     bar.set_description(cell.to_string());
                     drop(bar.refresh());
@@ -87,14 +87,14 @@ impl Progress {
             }
             Event::Waiting { cell, shard } if !state.waits => {
                 state.waits = true;
-                self.line(&format!("waiting for {cell}, which is shard {shard}'s"));
+                self.line(&format!("waiting for {cell}, which shard {shard} trains"));
             }
             Event::Damaged {
                 cell,
                 reason,
                 moved_to,
             } => self.line(&format!(
-                "{cell} is damaged and made anew ({reason}); it is now in {}",
+                "{cell} is damaged ({reason}) and is trained again; the damaged one is in {}",
                 moved_to.display()
             )),
             Event::Outdated {
@@ -102,21 +102,23 @@ impl Progress {
                 reason,
                 moved_to,
             } => self.line(&format!(
-                "{cell} is made anew, as {reason}; it is now in {}",
+                "{cell} is trained again, as {reason}; the old one is in {}",
                 moved_to.display()
             )),
             Event::OtherStart { cell } => self.line(&format!(
-                "{cell} began with other weights than the model of this seed has now; its tickets go \
-                 back to those of the dense run"
+                "{cell} began with other weights than the model of this seed has now; its rounds go \
+                 back to the weights of the dense run"
             )),
             _ => {}
         }
     }
 
     pub(crate) fn line(&self, line: &str) {
-        match self.shown {
-            true => drop(self.bar.borrow_mut().write(line)),
-            false => println!("{line}"),
+        if self.shown {
+            // A line that cannot be drawn does not stop the study.
+            drop(self.bar.borrow_mut().write(line));
+        } else {
+            println!("{line}");
         }
     }
 

@@ -4,7 +4,7 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Int, Tensor};
-use burn_prune::lottery::{Cell, LearningCurve, Trained};
+use burn_prune::lottery::{CellTraining, LearningCurve, Trained};
 use burn_prune::{MaskMode, Prunable, PruneError};
 use serde::Serialize;
 
@@ -63,17 +63,19 @@ impl Training {
         begun.last().map_or(0.0, |(_, rate)| *rate)
     }
 
-    /// Trains a cell: to the end, remembering the weights with the lowest validation loss.
+    /// Trains a cell to the end, and remembers the weights with the lowest validation loss.
     pub(crate) fn run<M: Classifier>(
         &self,
         data: &Data,
-        cell: &Cell<'_>,
+        cell: &CellTraining<'_>,
         model: M,
     ) -> Result<Trained<M>, Box<dyn Error + Send + Sync>> {
-        // The zeros are kept after each step, which costs less than masking at every read.
-        let mut model = match model.is_pruned() {
-            true => (model.with_mask_mode(MaskMode::AfterStep)).map_err(PruneError::from)?,
-            false => model,
+        // Zeroing after each step costs less than masking at every read.
+        let mut model = if model.is_pruned() {
+            let zeroed = model.with_mask_mode(MaskMode::AfterStep);
+            zeroed.map_err(PruneError::from)?
+        } else {
+            model
         };
         let mut batches = Batches::new(&data.train, self.batch_size, cell.seed());
         let mut optimizer = self.optimizer.init();

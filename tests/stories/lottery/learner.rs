@@ -23,7 +23,7 @@ fn a_learner_can_be_the_training_and_its_checkpoints_the_early_weights() {
         .rounds(2)
         .pruner(Pruner::new(Magnitude::l1()).amount(0.5))
         .method(Method::new("early", Rewind::weights(Moment::Epoch(2))));
-    let train = |cell: &burn_prune::lottery::Cell<'_>, model: Cnn| {
+    let train = |cell: &burn_prune::lottery::CellTraining<'_>, model: Cnn| {
         let start = weights(&model);
         let dir = folder.path().join(cell.round().to_string());
         let epochs = cell.schedule().len() / RUN.steps_per_epoch;

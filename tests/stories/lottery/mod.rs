@@ -28,8 +28,8 @@ use burn::optim::SgdConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::tensor::{Device, Tensor};
 use burn_prune::lottery::{
-    Cell, CellId, Control, LearningCurve, LotteryError, LotteryTicketSearch, Method, Rewind,
-    StudyReport, Trained,
+    CellId, CellTraining, Control, LearningCurve, LotteryError, LotteryTicketSearch, Method,
+    Rewind, StudyReport, Trained,
 };
 use burn_prune::{Allocation, Magnitude, MaskSet, Prunable, Pruner};
 use examples_shared::ImageBatch;
@@ -117,7 +117,7 @@ impl Lab {
         net
     }
 
-    fn train(&self, cell: &Cell<'_>, mut net: Net) -> Result<Trained<Net>, Failure> {
+    fn train(&self, cell: &CellTraining<'_>, mut net: Net) -> Result<Trained<Net>, Failure> {
         let (start, masks) = (weights(&net), net.masks());
         let momentum = MomentumConfig::new();
         let mut optimizer = SgdConfig::new().with_momentum(Some(momentum)).init();

@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicBool;
 
 use burn_prune::Prunable;
 use burn_prune::lottery::{
-    Cell, CellId, Control, LearningCurve, LotteryError, LotteryTicketSearch, Method, Moment,
-    Rewind, Shard, StudyReport, Trained,
+    CellId, CellTraining, Control, LearningCurve, LotteryError, LotteryTicketSearch, Method,
+    Moment, Rewind, Shard, StudyReport, Trained,
 };
 
 use super::{EARLY, Lab, STEPS, plain, pruner, ticket, tiny};
@@ -29,18 +29,18 @@ fn a_directory_or_cell_of_other_settings_is_refused_and_says_what_differs() {
 
     let found = refused(&described(&dir, 0.1));
     assert!(
-        found.contains("training.learning_rate: there 0.05, here 0.1"),
+        found.contains("`training.learning_rate` is 0.05 there and 0.1 here"),
         "{found}"
     );
     let found = refused(&described(&dir, 0.05).steps(7));
-    assert!(found.contains("steps: there 6, here 7"), "{found}");
+    assert!(found.contains("`steps` is 6 there and 7 here"), "{found}");
     let found = refused(&described(&dir, 0.05).pruner(pruner()));
     assert!(found.contains("pruners"), "{found}");
 
     let other = Method::new("ticket", Rewind::fine_tuning());
     let training = serde_json::json!({ "learning_rate": 0.05 });
     let found = refused(&plain(&dir).method(other).describe(&training));
-    assert!(found.contains("ticket: there Rewind"), "{found}");
+    assert!(found.contains("method `ticket` is Rewind"), "{found}");
 
     let smaller = |seed| Net {
         norm: None,
@@ -49,7 +49,7 @@ fn a_directory_or_cell_of_other_settings_is_refused_and_says_what_differs() {
     let found = described(&dir, 0.05).run(smaller, |cell, net| lab.train(cell, net));
     let found = found.unwrap_err().to_string();
     assert!(
-        found.contains("model.norm.beta: there [6], here nothing"),
+        found.contains("`model.norm.beta` is [6] there and missing here"),
         "{found}"
     );
     assert_eq!(lab.trained(), trained);
@@ -77,7 +77,7 @@ fn a_training_that_returns_something_else_is_refused() {
         .unwrap();
     let search = plain(folder.path()).method(ticket());
     let refused = |change: &dyn Fn(Trained<Net>) -> Trained<Net>| {
-        let train = |cell: &Cell<'_>, net: Net| Ok(change(lab.train(cell, net)?));
+        let train = |cell: &CellTraining<'_>, net: Net| Ok(change(lab.train(cell, net)?));
         search.run(Lab::model, train).unwrap_err().to_string()
     };
     let found = refused(&|trained| Trained {
@@ -92,7 +92,7 @@ fn a_training_that_returns_something_else_is_refused() {
         model: trained.model.l1_unstructured(0.1).unwrap(),
         ..trained
     });
-    assert!(found.contains("its masks are others"), "{found}");
+    assert!(found.contains("its masks have changed"), "{found}");
     let found = refused(&|trained| Trained {
         model: Net {
             norm: None,
@@ -126,7 +126,7 @@ fn a_training_that_returns_something_else_is_refused() {
     let silent = tempfile::tempdir().unwrap();
     let early = Method::new("early", Rewind::weights(Moment::Step(EARLY)));
     let search = plain(silent.path()).method(early);
-    let train = |cell: &Cell<'_>, net: Net| {
+    let train = |cell: &CellTraining<'_>, net: Net| {
         let mut curve = LearningCurve::new();
         curve.push(cell.schedule().end, 1.0);
         // It trains nothing, and says nothing.
@@ -189,7 +189,7 @@ fn settings_that_make_no_sense_are_refused_before_anything_is_written() {
     );
     refused(
         search().method(with(Rewind::weights(Moment::Step(0)))),
-        "the start by its name",
+        "`Moment::Start` for the beginning",
     );
     let kept = with(Rewind::fine_tuning()).control(Control::RandomMask, [1]);
     refused(search().method(kept), "weights that go back");

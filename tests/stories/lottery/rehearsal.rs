@@ -6,8 +6,8 @@ use std::path::Path;
 use burn::module::{Param, ParamGroup};
 use burn::nn::Linear;
 use burn_prune::lottery::{
-    Cell, Control, LearningCurve, LotteryError, LotteryTicketSearch, Method, Moment, Rewind,
-    StudyReport, Trained,
+    CellTraining, Control, LearningCurve, LotteryError, LotteryTicketSearch, Method, Moment,
+    Rewind, StudyReport, Trained,
 };
 use burn_prune::{
     Allocation, Axis, Criterion, Magnitude, NM, Pattern, Prunable, PruneError, Pruner, Scores,
@@ -236,7 +236,7 @@ fn early_stop_at(low: usize) -> Result<StudyReport, LotteryError> {
         .pruner(l1().amount(0.2))
         .method(early);
     let trainings = Trainings::default();
-    let train = |cell: &Cell<'_>, net: Linear| {
+    let train = |cell: &CellTraining<'_>, net: Linear| {
         let Trained { model, .. } = trainings.train(0.05, cell, net)?;
         let mut curve = LearningCurve::new();
         let start = cell.schedule().start;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn_prune::lottery::{
-    Cell, CellId, Event, LotteryError, Method, Moment, Rewind, Shard, StudyReport,
+    CellId, CellTraining, Event, LotteryError, Method, Moment, Rewind, Shard, StudyReport,
 };
 
 use super::{EARLY, Lab, controlled, csv, plain, ticket};
@@ -25,7 +25,7 @@ fn a_study_that_was_stopped_goes_on_and_ends_as_if_it_never_was() {
     // By a closure that fails, by the flag that Ctrl-C sets, and not at all.
     let lab = Lab::new();
     let left = Slot::new(4i32);
-    let failing = |cell: &Cell<'_>, net: Net| {
+    let failing = |cell: &CellTraining<'_>, net: Net| {
         left.set(left.get() - 1);
         match left.get() {
             ..=0 => Err("the machine is on fire".into()),
@@ -38,7 +38,7 @@ fn a_study_that_was_stopped_goes_on_and_ends_as_if_it_never_was() {
     assert_eq!(lab.trained(), 3);
 
     let stop = Arc::new(AtomicBool::new(false));
-    let stopping = |cell: &Cell<'_>, net: Net| {
+    let stopping = |cell: &CellTraining<'_>, net: Net| {
         stop.store(true, Ordering::Relaxed);
         lab.train(cell, net)
     };
@@ -273,7 +273,7 @@ fn a_training_that_fails_costs_only_what_comes_after_it() {
         .method(ticket())
         .method(rate);
     let failing = CellId::new(0, "ticket", 1);
-    let train = |cell: &Cell<'_>, net: Net| match *cell.id() == failing {
+    let train = |cell: &CellTraining<'_>, net: Net| match *cell.id() == failing {
         true => Err("it diverged".into()),
         false => lab.train(cell, net),
     };

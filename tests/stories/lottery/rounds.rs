@@ -4,7 +4,9 @@ use std::cell::RefCell;
 
 use burn::module::{Param, ParamGroup};
 use burn::tensor::{Device, Tensor};
-use burn_prune::lottery::{Cell, LearningCurve, LotteryTicketSearch, Method, Moment, Rewind};
+use burn_prune::lottery::{
+    CellTraining, LearningCurve, LotteryTicketSearch, Method, Moment, Rewind,
+};
 use burn_prune::{Allocation, Magnitude, MaskSet, Pruner};
 
 use super::{EARLY, Lab, STEPS, plain, pruner, ticket};
@@ -76,7 +78,7 @@ fn masks_are_cut_from_the_weights_of_the_moment_that_was_asked_for() {
         .method(Method::new("epoch", at(Moment::Epoch(1))))
         .steps_per_epoch(EARLY);
     let snapshot = RefCell::new(None);
-    let train = |cell: &Cell<'_>, net: Net| {
+    let train = |cell: &CellTraining<'_>, net: Net| {
         let trained = lab.train(cell, net)?;
         if cell.round() == 0 {
             *snapshot.borrow_mut() = Some(trained.model.clone());
@@ -120,7 +122,7 @@ fn early_stopping_counts_from_the_start_of_the_training_and_knows_when_it_was_cu
     let lab = Lab::new();
     let early = Method::new("early", Rewind::weights(Moment::Step(EARLY)));
     let search = plain(folder.path()).method(early);
-    let train = |cell: &Cell<'_>, net: Net| {
+    let train = |cell: &CellTraining<'_>, net: Net| {
         let mut trained = lab.train(cell, net)?;
         // Lowest at the third step of the schedule; in round 2, at the end.
         let mut curve = LearningCurve::new();

@@ -10,8 +10,8 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_prune::lottery::{
-    Cell, CellId, Control, LearningCurve, LotteryError, LotteryTicketSearch, Method, Moment,
-    Rewind, StudyReport, Trained,
+    CellId, CellTraining, Control, LearningCurve, LotteryError, LotteryTicketSearch, Method,
+    Moment, Rewind, StudyReport, Trained,
 };
 use burn_prune::{Magnitude, MaskSet, Prunable, Pruner};
 
@@ -62,7 +62,7 @@ impl Trainings {
     pub(super) fn train(
         &self,
         rate: f64,
-        cell: &Cell<'_>,
+        cell: &CellTraining<'_>,
         mut model: Linear,
     ) -> Result<Trained<Linear>, Failure> {
         self.0.borrow_mut().push((cell.id().clone(), start(&model)));

@@ -5,7 +5,7 @@ mod display;
 mod group;
 mod hazard;
 mod pattern;
-mod reshape;
+pub(crate) mod reshape;
 mod roles;
 mod rules;
 mod zeros;

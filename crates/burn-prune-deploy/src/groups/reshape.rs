@@ -7,7 +7,7 @@ use crate::graph::AxisSize;
 /// Axes before and after that hold the same elements, and cannot be taken apart further. Axes of
 /// size 1 are in no block.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Block {
+pub(crate) struct Block {
     pub before: Vec<usize>,
     pub after: Vec<usize>,
 }
@@ -44,7 +44,7 @@ fn factors(shape: &[AxisSize]) -> Option<Vec<Factor>> {
 
 /// The blocks of a reshape, from the first axis on. Those that mix the batch with something else are
 /// left out, and so are those of the batch alone.
-pub(super) fn blocks(before: &[AxisSize], after: &[AxisSize]) -> Vec<Block> {
+pub(crate) fn blocks(before: &[AxisSize], after: &[AxisSize]) -> Vec<Block> {
     let (Some(before), Some(after)) = (factors(before), factors(after)) else {
         return Vec::new();
     };
@@ -79,7 +79,7 @@ pub(super) fn blocks(before: &[AxisSize], after: &[AxisSize]) -> Vec<Block> {
 
 /// How the first axes of a block belong together: entry `i` of the one with fewer entries holds
 /// these entries of the other. `None` when they do not fit into each other.
-pub(super) fn entries(fewer: usize, more: usize, index: usize) -> Option<Range<usize>> {
+pub(crate) fn entries(fewer: usize, more: usize, index: usize) -> Option<Range<usize>> {
     let each = more / fewer;
     more.is_multiple_of(fewer)
         .then(|| index * each..(index + 1) * each)

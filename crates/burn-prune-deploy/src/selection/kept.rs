@@ -1,11 +1,14 @@
+use std::collections::HashSet;
+
 use burn_prune::MaskSet;
 
+use super::found::{Found, UnitName};
 use super::masked::{self, Masked};
 use crate::DeployError;
 use crate::graph::Graph;
 use crate::groups::{GradientHazard, Groups};
 use crate::pruning::Shortfall;
-use crate::shrink::{ShrinkPlan, predict};
+use crate::shrink::{Fold, ShrinkPlan, predict};
 
 /// Which units go: what [`ChannelPruner`](crate::ChannelPruner) chose, or the caller.
 #[derive(Debug, Clone)]
@@ -14,6 +17,11 @@ pub struct Selection {
     /// By group and unit.
     kept: Vec<Vec<bool>>,
     shortfalls: Vec<Shortfall>,
+    /// What biases take over from units that go.
+    folds: Vec<Fold>,
+    /// The masks that it was made from.
+    masked: Option<Masked>,
+    pub(super) found: Found,
 }
 
 impl Selection {
@@ -22,26 +30,6 @@ impl Selection {
         let kept = groups.groups().iter();
         let kept = kept.map(|group| vec![true; group.units.len()]).collect();
         Self::from_kept(groups, kept, Vec::new())
-    }
-
-    /// The units that masks remove: those of which all that can be masked is masked.
-    ///
-    /// # Errors
-    /// When the masks are of another model.
-    pub fn from_masks(groups: &Groups, masks: &MaskSet) -> Result<Self, DeployError> {
-        let graph = groups.graph();
-        let masked = Masked::of(graph, masks)?;
-        let mut selection = Self::new(groups);
-        for (group, kept) in groups.groups().iter().zip(&mut selection.kept) {
-            for (unit, kept) in group.units.iter().zip(kept.iter_mut()) {
-                *kept = !masked.has_unit(graph, unit);
-            }
-            // An axis of size 0 cannot be.
-            if !kept.contains(&true) {
-                kept[0] = true;
-            }
-        }
-        Ok(selection)
     }
 
     pub(crate) fn from_kept(
@@ -53,6 +41,37 @@ impl Selection {
             groups: groups.clone(),
             kept,
             shortfalls,
+            folds: Vec::new(),
+            masked: None,
+            found: Found::default(),
+        }
+    }
+
+    /// What was found in masks.
+    pub(super) fn found(
+        groups: &Groups,
+        kept: Vec<Vec<bool>>,
+        folds: Vec<Fold>,
+        masked: Masked,
+        found: Found,
+    ) -> Self {
+        Self {
+            folds,
+            masked: Some(masked),
+            found,
+            ..Self::from_kept(groups, kept, Vec::new())
+        }
+    }
+
+    /// Removes a unit, or notes that it is the last one of its group.
+    pub(super) fn remove_but_last(&mut self, name: UnitName) {
+        let mut groups = self.groups.groups().iter();
+        let number = groups.position(|group| group.name == name.group);
+        let kept = &mut self.kept[number.expect("the name is that of a group")];
+        if kept.iter().filter(|kept| **kept).count() > 1 {
+            kept[name.unit] = false;
+        } else if kept[name.unit] {
+            self.found.last_units.push(name);
         }
     }
 
@@ -111,7 +130,8 @@ impl Selection {
     /// be trained on.
     ///
     /// Statistics and divisors cannot be masked, and need not be: a scale and shift of 0, or what
-    /// reads the channel, hide them. The set is empty when nothing goes.
+    /// reads the channel, hide them. The set is empty when nothing goes. Of units that were found in
+    /// masks and send a constant which is folded, no more is masked than was.
     ///
     /// Where the gradients of what goes may not be finite numbers under the masks, that is logged as
     /// a warning; see [`Groups::gradient_hazards`].
@@ -121,11 +141,30 @@ impl Selection {
         }
         let graph = self.groups.graph();
         let mut masked = Masked::nothing(graph);
+        let folded = self.found.constants.iter().filter(|unit| unit.is_cut);
+        let folded: HashSet<&UnitName> = folded.map(|unit| &unit.name).collect();
         for (group, units) in self.groups.groups().iter().zip(&self.kept) {
-            let removed = group.units.iter().zip(units).filter(|(_, kept)| !**kept);
-            for member in removed.flat_map(|(unit, _)| masked::maskable(graph, unit)) {
-                let entries = masked::entries(graph, member);
-                masked.remove(graph, member.parameter, entries);
+            let removed = group.units.iter().enumerate().zip(units);
+            let removed = removed.filter(|(_, kept)| !**kept);
+            for ((number, unit), _) in removed {
+                let given = self.masked.as_ref();
+                let name = UnitName {
+                    group: group.name.clone(),
+                    unit: number,
+                };
+                let given = given.filter(|_| folded.contains(&name));
+                for member in masked::maskable(graph, unit) {
+                    let entries = masked::entries(graph, member);
+                    match given {
+                        Some(given) => {
+                            let removed = given.removed(member.parameter).unwrap_or_default();
+                            let entries =
+                                entries.filter(|entry| removed.get(*entry) == Some(&true));
+                            masked.remove(graph, member.parameter, entries);
+                        }
+                        None => masked.remove(graph, member.parameter, entries),
+                    }
+                }
             }
         }
         masked.to_masks(graph)
@@ -148,6 +187,6 @@ impl Selection {
 
     /// What has to be cut for the units to be gone.
     pub fn plan(&self) -> ShrinkPlan {
-        ShrinkPlan::of(self)
+        ShrinkPlan::of(&self.groups, &self.kept, self.folds.clone())
     }
 }

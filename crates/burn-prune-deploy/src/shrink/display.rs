@@ -17,6 +17,18 @@ impl fmt::Display for ShrinkPlan {
                 cut.shape[cut.axis]
             )?;
         }
+        for fold in &self.folds {
+            let channels = fold.terms.len();
+            let weight = &fold.weight;
+            match &fold.into {
+                Some(into) => writeln!(
+                    f,
+                    "fold: {channels} constants that {weight} reads, into {}",
+                    into.paths.join(", ")
+                )?,
+                None => writeln!(f, "check: {channels} channels that {weight} reads send 0")?,
+            }
+        }
         for edit in &self.edits {
             writeln!(f, "change: {edit}")?;
         }

@@ -2,14 +2,20 @@
 
 #[cfg(feature = "optim")]
 mod checkpoint;
+mod constant;
 mod cut;
 mod difference;
 mod display;
 mod edits;
+mod fold;
 #[cfg(feature = "optim")]
 mod optimizer;
 mod plan;
 pub(crate) mod predict;
+mod scalar;
+mod shift;
 
+pub use constant::Constant;
 pub use edits::FieldEdit;
+pub use fold::{Fold, FoldInto, FoldKind, FoldTerm};
 pub use plan::{AxisCut, ShrinkPlan};

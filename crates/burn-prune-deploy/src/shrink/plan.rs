@@ -4,9 +4,11 @@ use burn::module::{Module, ParamId};
 use serde::{Deserialize, Serialize};
 
 use super::difference::difference;
-use super::{FieldEdit, cut, edits};
+use super::fold::{Check, Fold};
+use super::{FieldEdit, cut, edits, predict, shift};
+use crate::DeployError;
 use crate::graph::{Graph, GraphTensors, ParameterId, capture_once, dims};
-use crate::{DeployError, Selection};
+use crate::groups::Groups;
 
 /// What has to be cut from a model, and what it must be afterwards.
 ///
@@ -16,6 +18,10 @@ use crate::{DeployError, Selection};
 pub struct ShrinkPlan {
     /// Axes of parameters that lose entries.
     pub cuts: Vec<AxisCut>,
+    /// Constants of channels that are cut, which biases and running means take over. They are
+    /// computed from the model that is cut.
+    #[serde(default)]
+    pub folds: Vec<Fold>,
     /// Fields that have to change with them.
     pub edits: Vec<FieldEdit>,
     /// The graph of the small model.
@@ -41,11 +47,11 @@ pub struct AxisCut {
 }
 
 impl ShrinkPlan {
-    pub(crate) fn of(selection: &Selection) -> Self {
-        let groups = selection.groups();
+    /// What has to be cut for units of groups that are not kept to be gone, and to be folded.
+    pub(crate) fn of(groups: &Groups, kept: &[Vec<bool>], folds: Vec<Fold>) -> Self {
         let before = groups.graph();
         let mut gone: BTreeMap<(ParameterId, usize), BTreeSet<usize>> = BTreeMap::new();
-        for (group, kept) in groups.groups().iter().zip(selection.kept()) {
+        for (group, kept) in groups.groups().iter().zip(kept) {
             let removed = group.units.iter().zip(kept).filter(|(_, kept)| !**kept);
             for member in removed.flat_map(|(unit, _)| &unit.members) {
                 let of_axis = gone.entry((member.parameter, member.axis)).or_default();
@@ -64,9 +70,10 @@ impl ShrinkPlan {
                 kept: kept.clone(),
             })
         });
-        let graph = selection.graph();
+        let graph = predict::graph(groups, kept);
         let plan = Self {
             cuts: cuts.collect(),
+            folds,
             edits: edits::edits(before, &graph),
             graph,
             unseen: before.unseen().into_iter().map(String::from).collect(),
@@ -90,7 +97,8 @@ impl ShrinkPlan {
     ///
     /// # Errors
     /// When the model is another one, or the small one computes something else: the message says
-    /// what differs, and which fields should have been changed.
+    /// what differs, and which fields should have been changed. When a channel that sent 0 sends
+    /// something else by now, and nothing can take it over.
     pub fn shrink<M, I, O>(
         &self,
         model: &M,
@@ -122,7 +130,7 @@ impl ShrinkPlan {
         I: GraphTensors,
         O: GraphTensors,
     {
-        let small = edit(self.apply(model)?, &self.edits);
+        let small = edit(self.cut(model, Check::Zeros)?, &self.edits);
         let edits = || self.edits.iter().map(FieldEdit::to_string).collect();
         // Copies of one parameter may differ by now: optimizers move the first one only.
         let parameters = self.graph.parameters.iter();
@@ -145,7 +153,8 @@ impl ShrinkPlan {
     }
 
     /// Cuts a model without looking at what it computes, and without changing fields: for a fresh
-    /// model that the weights of a small one will be loaded into.
+    /// model that the weights of a small one will be loaded into. Constants are folded, but whether
+    /// those that nothing can take over are 0 is not looked at.
     ///
     /// Parameters that records hold in another layout, as those of `LinearLayout::Col`, are lazy
     /// again until they are used: Burn loads them only then.
@@ -153,10 +162,19 @@ impl ShrinkPlan {
     /// # Errors
     /// When the model is another one.
     pub fn apply<M: Module>(&self, model: &M) -> Result<M, DeployError> {
+        self.cut(model, Check::Nothing)
+    }
+
+    fn cut<M: Module>(&self, model: &M, check: Check) -> Result<M, DeployError> {
         self.ids(model)?;
         let is_training = model.devices().iter().any(|device| device.is_autodiff());
         // `valid` makes running statistics of its own; mapping a clone would cut the caller's.
-        let small = cut::cut(model.valid().materialize(), &self.cuts);
+        let whole = model.valid().materialize();
+        let whole = match &self.folds[..] {
+            [] => whole,
+            folds => shift::folded(whole, folds, check)?,
+        };
+        let small = cut::cut(whole, &self.cuts);
         let small = if is_training { small.train() } else { small };
         Ok(cut::loadable(small, &self.cuts))
     }

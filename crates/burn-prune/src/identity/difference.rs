@@ -6,7 +6,8 @@ use serde_json::Value;
 const SHOWN: usize = 160;
 
 /// The fields in which two identities differ, a line each: what is there, in a file, and what is
-/// here. Empty when they are the same.
+/// here. Empty when they are the same; floats count as the same when they differ by what reading
+/// JSON may change.
 ///
 /// ```
 /// use burn_prune::differences;
@@ -27,7 +28,7 @@ pub fn differences(there: &Value, here: &Value) -> Vec<String> {
 }
 
 fn compare(path: &str, there: Option<&Value>, here: Option<&Value>, found: &mut Vec<String>) {
-    if there == here {
+    if there == here || same_number(there, here) {
         return;
     }
     if let (Some(Value::Object(there)), Some(Value::Object(here))) = (there, here) {
@@ -43,12 +44,29 @@ fn compare(path: &str, there: Option<&Value>, here: Option<&Value>, found: &mut 
         }
         return;
     }
+    if let (Some(Value::Array(there)), Some(Value::Array(here))) = (there, here)
+        && there.len() == here.len()
+    {
+        for (place, (there, here)) in there.iter().zip(here).enumerate() {
+            compare(&format!("{path}[{place}]"), Some(there), Some(here), found);
+        }
+        return;
+    }
     let path = match path {
         "" => "it",
         path => &format!("`{path}`"),
     };
     let (there, here) = (shown(there), shown(here));
     found.push(format!("{path} is {there} there and {here} here"));
+}
+
+/// A number that is read from JSON may be off by its last bit.
+fn same_number(there: Option<&Value>, here: Option<&Value>) -> bool {
+    let number = |value: Option<&Value>| value.filter(|value| value.is_f64())?.as_f64();
+    match (number(there), number(here)) {
+        (Some(there), Some(here)) => (there - here).abs() <= 4.0 * f64::EPSILON * here.abs(),
+        _ => false,
+    }
 }
 
 fn shown(value: Option<&Value>) -> String {
@@ -70,7 +88,7 @@ mod tests {
         let here = json!({ "a": { "b": 2, "c": [1, 3] }, "e": true, "same": null });
         let expected = [
             "`a.b` is 1 there and 2 here",
-            "`a.c` is [1,2] there and [1,3] here",
+            "`a.c[1]` is 2 there and 3 here",
             "`d` is \"x\" there and missing here",
             "`e` is missing there and true here",
         ];
@@ -78,6 +96,20 @@ mod tests {
         assert_eq!(
             differences(&json!(1), &json!(2)),
             ["it is 1 there and 2 here"]
+        );
+    }
+
+    #[test]
+    fn lists_are_told_apart_by_place_and_numbers_beyond_their_last_bit() {
+        let rates = |last: f64| json!({ "rates": [[0, 0.1], [5, last]] });
+        assert_eq!(
+            differences(&rates(0.3), &rates(0.4)),
+            ["`rates[1][1]` is 0.3 there and 0.4 here"]
+        );
+        assert!(differences(&rates(0.3), &rates(0.1 + 0.2)).is_empty());
+        assert_eq!(
+            differences(&json!([1]), &json!([1, 2])),
+            ["it is [1] there and [1,2] here"]
         );
     }
 

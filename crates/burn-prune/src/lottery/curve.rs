@@ -25,7 +25,7 @@ impl LearningCurve {
     }
 
     /// Adds the loss after this step, counted as in [`Moment`](super::Moment): on the schedule of
-    /// the cell, from its [`start`](super::Cell::schedule), before the first step, to its end.
+    /// the cell, from its [`start`](super::CellTraining::schedule), before the first step, to its end.
     /// Returns whether it is the lowest so far; a loss that is not finite never is.
     pub fn push(&mut self, step: usize, validation_loss: f64) -> bool {
         let lower = self.lowest().is_none_or(|(_, loss)| validation_loss < loss);

@@ -1,8 +1,8 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use super::CellId;
-use crate::PruneError;
+use super::cell_id::CellId;
+use crate::error::PruneError;
 use crate::plot::PlotError;
 
 /// Why a study, or a cell of one, was refused or failed. Cells that were finished before are
@@ -93,7 +93,7 @@ pub enum LotteryError {
         /// What differs.
         difference: String,
     },
-    /// The training closure did not call [`Cell::after_step`](super::Cell::after_step) at a step
+    /// The training closure did not call [`CellTraining::after_step`](super::CellTraining::after_step) at a step
     /// whose weights are needed.
     #[error(
         "{cell}: the training did not call `after_step` at step {step}, whose weights are needed"
@@ -111,12 +111,6 @@ pub enum LotteryError {
         cell: CellId,
         /// What it returned.
         found: String,
-    },
-    /// A cell that this one needs has failed in the same run.
-    #[error("{cell}: a training that comes before it has failed")]
-    NeedsFailed {
-        /// The cell.
-        cell: CellId,
     },
     /// Another shard did not deliver a cell that this one needs.
     #[error(

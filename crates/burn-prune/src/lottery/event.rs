@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use super::CellId;
+use super::cell_id::CellId;
 
 /// What happens in a run, for bars and logs.
 #[derive(Debug, Clone, Copy)]

@@ -2,34 +2,28 @@
 //!
 //! [`LotteryTicketSearch`] trains, prunes, rewinds and repeats, and keeps each training as a cell
 //! of a study, a directory that can be resumed and shared by several machines ([`Shard`]).
-//! [`StudyReport`] is what came out, as CSV, JSON, table, plots and a page. A [`Ticket`] is initial
+//! [`StudyReport`] gives the results as CSV, JSON, table, plots and a page. A [`Ticket`] is initial
 //! weights and a mask in one file.
 
-mod cell;
-mod controls;
+// Each uses only those to its right: run, search, report, store, study, error, cell_id. A ticket
+// uses the store, and events and errors name cells.
+mod cell_id;
 mod curve;
 mod error;
 mod event;
-mod lineage;
-mod method;
-mod moment;
-mod plan;
-mod reading;
 mod report;
-mod running;
+mod run;
 mod search;
-mod settings;
-mod shard;
 mod store;
+mod study;
 mod ticket;
 
-pub use cell::{Cell, CellId, Trained};
+pub use cell_id::CellId;
 pub use curve::LearningCurve;
 pub use error::LotteryError;
 pub use event::Event;
-pub use method::{Control, Method};
-pub use moment::{Moment, Rewind};
 pub use report::{Measure, StudyReport, StudyRow, Summary};
+pub use run::{CellTraining, Trained};
 pub use search::LotteryTicketSearch;
-pub use shard::Shard;
+pub use study::{Control, Method, Moment, Rewind, Shard};
 pub use ticket::Ticket;

@@ -4,11 +4,14 @@ use burn::module::Module;
 use burn::store::ModuleRecord;
 use serde_json::{Value, json};
 
-use super::error::file_error;
-use super::lineage::Sources;
-use super::store::{Directory, Found, MASKS};
-use super::{CellId, LotteryError};
-use crate::{MaskSet, Prunable, PruneError, Rejected, files, record};
+use super::cell_id::CellId;
+use super::error::{LotteryError, file_error};
+use super::store::{Directory, Found, MASKS, Source};
+use crate::error::PruneError;
+use crate::mask::MaskSet;
+use crate::prunable::Prunable;
+use crate::rejected::Rejected;
+use crate::{files, record};
 
 const MAGIC: &[u8; 8] = b"BURNTCKT";
 /// The newest version that is known, and the one that is written.
@@ -73,8 +76,7 @@ impl Ticket {
             Found::Damaged(reason) => Err(file_error(&directory.folder(cell), reason)),
         };
         let outcome = whole(cell)?;
-        let sources = Sources::of(cell, method, None);
-        let weights = sources.weights.expect("only controls begin with others");
+        let weights = Source::weights(cell, method);
         let before = whole(&weights.cell)?;
         let made_from = &outcome.made_from.weights;
         if made_from.is_some() && made_from.as_ref() != before.content(&weights.file) {

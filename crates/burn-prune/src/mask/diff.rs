@@ -1,10 +1,11 @@
 use std::fmt;
 
-use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use serde::{Deserialize, Serialize};
 
-use super::{Mask, MaskSet, value::intersection_over_union};
-use crate::PruneError;
+use super::set::MaskSet;
+use super::value::{Mask, intersection_over_union};
+use crate::error::PruneError;
+use crate::table::Table;
 
 /// What two mask sets keep, by parameter: [`MaskSet::diff`]. Prints as a table.
 ///
@@ -93,18 +94,17 @@ impl ParameterDiff {
 
 impl fmt::Display for MaskDiff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new();
-        table.load_style(UTF8_FULL_CONDENSED);
-        table.set_header([
+        let header = [
             "parameter",
             "kept by both",
             "by the first",
             "by the second",
             "by neither",
             "overlap",
-        ]);
+        ];
+        let mut table = Table::new(1, header);
         for row in &self.parameters {
-            table.add_row([
+            table.row([
                 row.path.clone(),
                 row.both.to_string(),
                 row.only_first.to_string(),
@@ -114,10 +114,7 @@ impl fmt::Display for MaskDiff {
             ]);
         }
         let all = ["all", "", "", "", ""].map(str::to_string);
-        table.add_row(all.into_iter().chain([format!("{:.4}", self.overlap())]));
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        write!(f, "{table}")
+        table.row(all.into_iter().chain([format!("{:.4}", self.overlap())]));
+        table.fmt(f)
     }
 }

@@ -36,7 +36,7 @@ impl MaskSet {
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PruneError> {
         let path = path.as_ref();
-        files::write(path, &self.to_bytes()).map_err(|error| broken(path, error))
+        files::write(path, self.to_bytes()).map_err(|error| broken(path, error))
     }
 
     /// Reads what [`save`](Self::save) wrote.

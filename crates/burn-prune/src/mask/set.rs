@@ -1,9 +1,10 @@
-use std::{collections::HashMap, fmt};
+use std::collections::HashMap;
+use std::fmt;
 
-use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
-
-use super::{Mask, MaskDiff};
-use crate::PruneError;
+use super::diff::MaskDiff;
+use super::value::Mask;
+use crate::error::PruneError;
+use crate::table::{Table, percent};
 
 /// The masks of a model, by parameter path and in the model's order.
 ///
@@ -207,24 +208,20 @@ impl FromIterator<(String, Mask)> for MaskSet {
 /// A table of the masks, and of what was skipped.
 impl fmt::Display for MaskSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new();
-        table.load_style(UTF8_FULL_CONDENSED);
-        table.set_header(["parameter", "shape", "weights", "kept", "sparsity"]);
+        let header = ["parameter", "shape", "weights", "kept", "sparsity"];
+        let mut table = Table::new(2, header);
         for (path, mask) in self.iter() {
-            table.add_row([
+            table.row([
                 path.to_string(),
                 format!("{:?}", mask.shape()),
                 mask.len().to_string(),
                 mask.kept().to_string(),
-                format!("{:.2}%", 100.0 * mask.sparsity()),
+                percent(mask.sparsity()),
             ]);
         }
         for Skipped { path, reason } in &self.skipped {
-            table.add_row([path.clone(), format!("skipped: {reason}")]);
+            table.row([path.clone(), format!("skipped: {reason}")]);
         }
-        for column in table.column_iter_mut().skip(2) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        write!(f, "{table}")
+        table.fmt(f)
     }
 }

@@ -7,7 +7,7 @@ use super::kernel;
 use super::trust::Trust;
 use super::value::Mask;
 use super::words::Words;
-use crate::model::read_back;
+use crate::read_back::read_back;
 
 /// When the zeros of a masked weight are put in.
 ///

@@ -1,20 +1,21 @@
 //! Masks for a model: whether they fit, and which parameters they are for.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use burn::module::Module;
 
-use super::attach::{NewMasks, attach};
-use super::place::Place;
-use super::{Inventory, Parameter, zeroing};
-use crate::mask::{Mask, MaskSet};
-use crate::pruner::Pruner;
-use crate::{PruneError, Rejected};
+use super::inventory::Inventory;
+use super::new_masks::NewMasks;
+use super::parameter::Parameter;
+use super::reading::ModelReading;
+use super::walk::Place;
+use crate::error::PruneError;
+use crate::mask::{Mask, MaskMode, MaskSet};
 
 /// What becomes of the mask that a parameter has.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Attachment {
+pub(super) enum Attachment {
     /// What it prunes stays pruned.
     Intersect,
     /// The new one takes its place.
@@ -22,7 +23,7 @@ pub(crate) enum Attachment {
 }
 
 /// Masks that fit a model.
-pub(crate) struct Fitting<'a> {
+pub(super) struct Fitting<'a> {
     inventory: Inventory,
     /// By the place of their parameter.
     masks: Vec<(Place, Cow<'a, Mask>)>,
@@ -31,14 +32,17 @@ pub(crate) struct Fitting<'a> {
 
 impl<'a> Fitting<'a> {
     /// The masks of a set, each for the parameter that has its path.
-    pub(crate) fn of<M: Module>(
+    pub(super) fn of<M: Module>(
         model: &M,
         set: &'a MaskSet,
         attachment: Attachment,
     ) -> Result<Self, PruneError> {
         let mut inventory = Inventory::of(model);
-        let named = set.iter().filter_map(|(path, _)| inventory.find(path));
-        let named = named.map(Parameter::place).collect();
+        let named = set
+            .iter()
+            .filter_map(|(path, _)| inventory.find(path))
+            .map(Parameter::place)
+            .collect();
         inventory.decide(model, &named);
         let mut masks: Vec<(Place, Cow<'a, Mask>)> = Vec::with_capacity(set.len());
         let mut known: HashMap<Place, (usize, &str)> = HashMap::new();
@@ -73,26 +77,28 @@ impl<'a> Fitting<'a> {
         })
     }
 
-    /// The masks that a pruner has chosen for a model of which this has been read.
-    fn chosen(inventory: Inventory, set: &'a MaskSet) -> Self {
+    /// The masks that were chosen for a model of which this has been read.
+    pub(super) fn chosen(reading: ModelReading, set: &'a MaskSet) -> Self {
+        let inventory = reading.into_inventory();
         let masks = set.iter().map(|(path, mask)| {
             let parameter = inventory.find(path).expect("the pruner has selected it");
             (parameter.place(), Cow::Borrowed(mask))
         });
-        let masks = masks.collect();
         Self {
+            masks: masks.collect(),
             inventory,
-            masks,
             // They prune what the masks that are there prune.
             attachment: Attachment::Replace,
         }
     }
 
-    /// Attaches the masks, a shared parameter's at all its places.
-    ///
-    /// Masks that are there stay in their mode, and new ones are in the same; where that is after
-    /// the step, the stored weights are zeroed. Reads nothing back.
-    pub(crate) fn attach<M: Module>(self, model: M) -> M {
+    /// The mode of the masks that are there, which new ones are to have.
+    pub(super) fn mask_mode(&self) -> MaskMode {
+        self.inventory.mask_mode()
+    }
+
+    /// The masks at all places of their parameters.
+    pub(super) fn new_masks(&self) -> NewMasks<'_> {
         let by_place: HashMap<Place, &Parameter> = self
             .inventory
             .parameters
@@ -103,25 +109,18 @@ impl<'a> Fitting<'a> {
         for (place, mask) in &self.masks {
             new.add(by_place[place], mask, self.attachment);
         }
-        attach(model, new, self.inventory.mask_mode())
+        new
     }
 
-    /// Writes zeros into the stored weights that are pruned now.
-    pub(crate) fn zero_pruned<M: Module>(&self, model: M) -> M {
-        let changed = self.inventory.parameters.iter();
+    /// The places of each parameter that a mask is for.
+    pub(super) fn places(&self) -> Vec<&[Place]> {
         let named: HashSet<Place> = self.masks.iter().map(|(place, _)| *place).collect();
-        let changed = changed.filter(|parameter| named.contains(&parameter.place()));
-        let changed = changed.map(|parameter| parameter.places.as_slice());
-        zeroing::zero_pruned_of(model, &changed.collect::<Vec<_>>())
-    }
-}
-
-/// Attaches the masks that a pruner chooses for a model. Weights and masks are read back together,
-/// once.
-pub(crate) fn prune<M: Module>(model: M, pruner: &Pruner) -> Result<M, Rejected<M>> {
-    match pruner.choose(&BTreeMap::new(), &model) {
-        Ok((inventory, masks)) => Ok(Fitting::chosen(inventory, &masks).attach(model)),
-        Err(error) => Err(Rejected::new(model, error)),
+        self.inventory
+            .parameters
+            .iter()
+            .filter(|parameter| named.contains(&parameter.place()))
+            .map(|parameter| parameter.places.as_slice())
+            .collect()
     }
 }
 
@@ -154,8 +153,11 @@ mod tests {
     use burn::nn::{Linear, LinearConfig};
     use burn::tensor::{DType, Device};
 
-    use crate::model::count;
-    use crate::{Magnitude, MaskMode, Prunable, Pruner};
+    use crate::criterion::Magnitude;
+    use crate::mask::MaskMode;
+    use crate::prunable::Prunable;
+    use crate::pruner::Pruner;
+    use crate::read_back::count;
 
     /// f32 weights of flex would be borrowed, not read.
     fn layers(count: usize) -> Vec<Linear> {

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-use super::place::{Place, Places};
-use super::zeroing;
+use super::attached::attached;
+use super::walk::{Place, Position, WeightVisitor, visit};
 use crate::mask::WeightMask;
 
 /// Writes 0 into the gradients of pruned weights, in place where nothing else holds them.
@@ -19,31 +19,27 @@ pub(crate) fn zero_pruned_gradients<M: Module>(
     model: &M,
     grads: GradientsParams,
 ) -> GradientsParams {
-    let masks = zeroing::masks(model).into_iter();
-    let masks: HashMap<Place, WeightMask> = masks
-        .map(|attached| (attached.place, attached.into_mask()))
+    let masks: HashMap<Place, WeightMask> = attached(model)
+        .into_iter()
+        .map(|attached| (attached.place, attached.mask))
         .collect();
     if masks.is_empty() {
         return grads;
     }
-    let mut owners = Owners {
+    let owners = Owners {
         masks: &masks,
-        places: Places::default(),
         found: HashMap::new(),
     };
-    model.visit(&mut owners);
-    let mut pass = ZeroGradients {
-        masks: owners.into_masks(),
+    let pass = ZeroGradients {
+        masks: visit(model, owners).into_masks(),
         grads,
     };
-    model.visit(&mut pass);
-    pass.grads
+    visit(model, pass).grads
 }
 
 /// Finds the masks of the places that a gradient may belong to.
 struct Owners<'a> {
     masks: &'a HashMap<Place, WeightMask>,
-    places: Places,
     found: HashMap<ParamId, Owned<'a>>,
 }
 
@@ -56,8 +52,7 @@ struct Owned<'a> {
 
 impl Owners<'_> {
     fn into_masks(self) -> HashMap<ParamId, WeightMask> {
-        let found = self.found.into_iter();
-        let masks = found.filter_map(|(id, owned)| {
+        let masks = self.found.into_iter().filter_map(|(id, owned)| {
             let owners = if owned.trained.is_empty() {
                 owned.others
             } else {
@@ -72,26 +67,15 @@ impl Owners<'_> {
     }
 }
 
-impl ModuleVisitor for Owners<'_> {
-    fn enter_module(&mut self, _name: &str, container: &str) {
-        self.places.enter(container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        self.places.exit(container);
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(place) = self.places.visit() else {
-            return;
-        };
+impl WeightVisitor for Owners<'_> {
+    fn weight<const D: usize>(&mut self, at: &Position, param: &Param<Tensor<D>>) {
         let owned = self.found.entry(param.id).or_default();
-        let mask = self.masks.get(&place);
+        let mask = self.masks.get(&at.place());
         // What has not been initialized has not been used.
         if param.is_initialized() && param.base().is_require_grad() {
-            owned.trained.push(mask)
+            owned.trained.push(mask);
         } else {
-            owned.others.push(mask)
+            owned.others.push(mask);
         }
     }
 }
@@ -101,8 +85,8 @@ struct ZeroGradients {
     grads: GradientsParams,
 }
 
-impl ModuleVisitor for ZeroGradients {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+impl WeightVisitor for ZeroGradients {
+    fn weight<const D: usize>(&mut self, _at: &Position, param: &Param<Tensor<D>>) {
         // Once for each id.
         let Some(mask) = self.masks.remove(&param.id) else {
             return;

@@ -1,37 +1,36 @@
-//! Walking a Burn model: what parameters it has, reading their weights, attaching masks.
+//! A Burn model: what parameters it has, its weights on the host, the masks on it.
+//!
+//! [`walk`](self::walk) is the one place that knows how masks sit in the tree of modules; everything
+//! here goes over a model with it. [`Inventory`] is what a model has, [`ModelReading`] what has been
+//! read of it, and `attach` and `zeroing` change it.
 
 mod attach;
-mod detach;
+mod attached;
 mod fitting;
 #[cfg(feature = "optim")]
 mod gradients;
 mod inventory;
+mod new_masks;
 mod parameter;
-mod place;
-mod readback;
+mod reading;
 mod shared;
 mod statistics;
 #[cfg(feature = "optim")]
 mod trainable;
 mod update;
-#[cfg(feature = "optim")]
-mod visit;
+mod walk;
 mod weights;
 mod zeroing;
 
-pub(crate) use attach::{attach_at, attach_bits, set_mode};
-pub(crate) use detach::detach;
-pub(crate) use fitting::{Attachment, Fitting, prune};
+pub(crate) use attach::{
+    attach_at, attach_bits, attach_chosen, detach_masks, make_permanent, replace_masks,
+    with_mask_mode, with_masks,
+};
 #[cfg(feature = "optim")]
 pub(crate) use gradients::zero_pruned_gradients;
 pub(crate) use inventory::Inventory;
 pub(crate) use parameter::Parameter;
-#[cfg(feature = "optim")]
-pub(crate) use place::Places;
-pub(crate) use place::{Place, REPARAMETERIZATION};
-#[cfg(test)]
-pub(crate) use readback::count;
-pub(crate) use readback::{ReadBack, read_back};
+pub(crate) use reading::ModelReading;
 pub use shared::shared_parameters;
 pub(crate) use shared::{Sharing, with_fresh_ids};
 pub use statistics::running_statistics;
@@ -39,8 +38,9 @@ pub use statistics::running_statistics;
 pub(crate) use trainable::check_trainable;
 #[cfg(feature = "pytorch")]
 pub(crate) use update::update;
+pub(crate) use walk::{Place, Position, WeightVisitor, visit};
 #[cfg(feature = "optim")]
-pub(crate) use visit::visit_weights;
+pub(crate) use walk::{WeightMapper, map};
 pub(crate) use weights::Values;
 #[cfg(feature = "optim")]
 pub(crate) use zeroing::zero_after_optimizer;

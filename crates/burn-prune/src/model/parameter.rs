@@ -1,11 +1,11 @@
 //! One float parameter of a model, without reading it.
 
-use burn::module::{Param, ParamGroup, ParamId, Reparameterization};
+use burn::module::{ParamGroup, ParamId};
 use burn::tensor::{DType, Int, Tensor, TensorData};
 
-use super::place::{Place, REPARAMETERIZATION};
-use crate::PruneError;
-use crate::mask::{Mask, MaskMode, Trust, WeightMask, is_read_as_stored};
+use super::walk::{Place, Position};
+use crate::error::PruneError;
+use crate::mask::{Mask, MaskMode, Trust, is_read_as_stored};
 
 /// One float parameter, at one place of the model or shared between several.
 #[derive(Debug)]
@@ -23,13 +23,13 @@ pub(crate) struct Parameter {
     /// Name of the reparameterization it carries, ours or another one.
     pub(super) reparameterization: Option<String>,
     /// The packed mask it carries, and its id.
-    bits: Option<(ParamId, Tensor<1, Int>)>,
+    pub(super) bits: Option<(ParamId, Tensor<1, Int>)>,
     /// Where that mask is.
     masked_at: Place,
     /// When the zeros of that mask are put in.
     pub(super) mode: MaskMode,
     /// What is known of the weight under that mask.
-    trust: Trust,
+    pub(super) trust: Trust,
     /// Data type, when it is quantized.
     pub(super) quantized: Option<DType>,
     /// Running statistics are presented as parameters, but cannot carry a mask.
@@ -37,20 +37,16 @@ pub(crate) struct Parameter {
 }
 
 impl Parameter {
-    pub(super) fn new(
-        place: Place,
-        path: String,
-        plain_path: String,
-        id: ParamId,
-        shape: &[usize],
-    ) -> Self {
+    /// The parameter that a walk has come to.
+    pub(super) fn new(at: &Position, id: ParamId, shape: &[usize]) -> Self {
+        let place = at.place();
         Self {
-            paths: vec![path],
-            plain_paths: vec![plain_path],
+            paths: vec![at.path().to_string()],
+            plain_paths: vec![at.plain_path()],
             id,
             shape: shape.to_vec(),
             places: vec![place],
-            layer: None,
+            layer: at.layer().map(str::to_string),
             reparameterization: None,
             bits: None,
             masked_at: place,
@@ -82,8 +78,9 @@ impl Parameter {
 
     /// Whether the group has one of its places.
     pub(crate) fn matches(&self, group: &ParamGroup) -> bool {
-        let mut paths = self.paths.iter();
-        paths.any(|path| group.matches(&self.id, Some(path)))
+        self.paths
+            .iter()
+            .any(|path| group.matches(&self.id, Some(path)))
     }
 
     pub(crate) fn is_masked(&self) -> bool {
@@ -114,28 +111,6 @@ impl Parameter {
     pub(super) fn mask_of(&self, bits: &TensorData) -> Mask {
         let mask = Mask::from_data(self.shape.clone(), bits);
         mask.expect("an attached mask has the shape of its parameter")
-    }
-
-    /// Learns of what is on it, as a visitor does that enters a container, so deep in the states of
-    /// reparameterizations.
-    pub(super) fn enter(&mut self, nested: usize, name: &str, container: &str) {
-        if container == REPARAMETERIZATION {
-            if nested == 0 {
-                self.reparameterization = Some(name.to_string());
-            }
-        } else if nested == 1 {
-            if (container, name) == WeightMask::AFTER_STEP {
-                self.mode = MaskMode::AfterStep;
-            }
-            self.trust = Trust::shown(name, container).unwrap_or(self.trust);
-        }
-    }
-
-    /// Learns of the bits in the state of the reparameterization that is on it.
-    pub(super) fn take_bits(&mut self, bits: &Param<Tensor<1, Int>>) {
-        if self.reparameterization.as_deref() == Some(WeightMask::NAME) {
-            self.bits = Some((bits.id, bits.val()));
-        }
     }
 
     /// Takes in other places where this parameter is used.

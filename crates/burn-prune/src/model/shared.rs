@@ -12,8 +12,10 @@ use std::collections::{HashMap, HashSet};
 use burn::module::{Flag, Module, ModuleMapper, Param, ParamId};
 use burn::tensor::{Bool, Int, Tensor};
 
-use super::place::{Place, Places};
-use super::{Inventory, Parameter, ReadBack};
+use super::inventory::Inventory;
+use super::parameter::Parameter;
+use super::reading::{ModelReading, ReadBack};
+use super::walk::{Place, Position};
 use crate::mask::{Answer, Trust};
 
 /// The lowest bits of the id of a mask that was given to one place alone. Clones of its weight are
@@ -119,12 +121,12 @@ impl Inventory {
     ///
     /// What is read, and what may be one with it, is initialized.
     pub(crate) fn read<M: Module>(
-        &mut self,
+        mut self,
         model: &M,
         mut weights: HashSet<Place>,
         masks: &HashSet<Place>,
         sharing: Sharing,
-    ) -> ReadBack {
+    ) -> ModelReading {
         let mut masks = masks.clone();
         let ids: HashSet<ParamId> = self
             .parameters
@@ -132,8 +134,9 @@ impl Inventory {
             .filter(|known| weights.contains(&known.place()) || masks.contains(&known.place()))
             .map(|known| known.id)
             .collect();
-        let repeated = self.repeated().into_iter();
-        let repeated: Vec<Place> = repeated
+        let repeated: HashSet<Place> = self
+            .repeated()
+            .into_iter()
             .filter(|(id, _)| ids.contains(id))
             .flat_map(|(_, places)| places)
             .collect();
@@ -141,22 +144,37 @@ impl Inventory {
         masks.extend(&repeated);
         let all = weights.union(&masks).copied().collect();
         self.initialize(model, &all);
-        let read = ReadBack::of(model, self, weights, &masks);
-        self.merge_equal(&repeated.into_iter().collect(), &read, sharing);
-        read
+        let values = ReadBack::of(model, &self, weights, &masks);
+        self.merge_equal(&repeated, &values, sharing);
+        ModelReading::new(self, values)
     }
 
     /// Decides which places are one shared parameter with one of these. Reads back the weights of
     /// those whose id is at other places too.
     pub(crate) fn decide<M: Module>(&mut self, model: &M, parameters: &HashSet<Place>) {
         self.initialize(model, parameters);
-        let by_id = self.repeated();
-        let repeated = by_id.into_values();
-        let doubtful = repeated.filter(|places| places.iter().any(|p| parameters.contains(p)));
-        let doubtful: HashSet<Place> = doubtful.flatten().collect();
-        if !doubtful.is_empty() {
-            self.read(model, doubtful, &HashSet::new(), Sharing::OneMask);
+        let is_asked = |places: &Vec<Place>| places.iter().any(|place| parameters.contains(place));
+        let doubtful: HashSet<Place> = self
+            .repeated()
+            .into_values()
+            .filter(is_asked)
+            .flatten()
+            .collect();
+        self.merge_places(model, doubtful);
+    }
+
+    /// Decides for all parameters which places are one.
+    pub(super) fn decide_all<M: Module>(&mut self, model: &M) {
+        let repeated = self.repeated().into_values().flatten().collect();
+        self.merge_places(model, repeated);
+    }
+
+    fn merge_places<M: Module>(&mut self, model: &M, doubtful: HashSet<Place>) {
+        if doubtful.is_empty() {
+            return;
         }
+        let reading = std::mem::take(self).read(model, doubtful, &HashSet::new(), Sharing::OneMask);
+        *self = reading.into_inventory();
     }
 
     /// Parameters whose id another one has too, by their id and in the order of the model.
@@ -220,22 +238,19 @@ impl Inventory {
 /// ```
 pub fn shared_parameters<M: Module>(model: &M) -> Vec<Vec<String>> {
     let mut inventory = Inventory::of(model);
-    let repeated: HashSet<Place> = inventory.repeated().into_values().flatten().collect();
-    if !repeated.is_empty() {
-        inventory.read(model, repeated, &HashSet::new(), Sharing::OneMask);
-    }
-    let parameters = inventory.parameters.into_iter();
-    let shared = parameters.filter(|known| !known.is_statistic() && known.paths.len() > 1);
-    shared.map(|known| known.paths).collect()
+    inventory.decide_all(model);
+    inventory
+        .parameters
+        .into_iter()
+        .filter(|known| !known.is_statistic() && known.paths.len() > 1)
+        .map(|known| known.paths)
+        .collect()
 }
 
 /// Gives every parameter a new id, a shared one the same at all its places.
 pub(crate) fn with_fresh_ids<M: Module>(model: M) -> M {
     let mut inventory = Inventory::of(&model);
-    let repeated: HashSet<Place> = inventory.repeated().into_values().flatten().collect();
-    if !repeated.is_empty() {
-        inventory.read(&model, repeated, &HashSet::new(), Sharing::OneMask);
-    }
+    inventory.decide_all(&model);
     let mut weights = HashMap::new();
     for parameter in &inventory.parameters {
         let id = ParamId::new();
@@ -243,7 +258,7 @@ pub(crate) fn with_fresh_ids<M: Module>(model: M) -> M {
     }
     model.map(&mut FreshIds {
         weights,
-        places: Places::default(),
+        at: Position::default(),
         weight: None,
         others: HashMap::new(),
     })
@@ -251,7 +266,7 @@ pub(crate) fn with_fresh_ids<M: Module>(model: M) -> M {
 
 struct FreshIds {
     weights: HashMap<Place, ParamId>,
-    places: Places,
+    at: Position,
     /// The new id of the weight that was visited last.
     weight: Option<ParamId>,
     /// New ids of what is no weight, by the old one and that of the weight that it is on; of masks
@@ -261,28 +276,27 @@ struct FreshIds {
 
 impl FreshIds {
     fn of(&mut self, old: ParamId) -> ParamId {
-        let weight = self.weight.filter(|_| self.places.nested() > 0);
+        let weight = self.weight.filter(|_| self.at.is_nested());
         let id = self.others.entry((weight, common(old)));
         let id = *id.or_insert_with(|| ParamId::new().val());
         // The id of a mask says how many places it was given to.
-        ParamId::from(match index(old).is_some() || !is_of_shared(&old) {
-            true => id & !LOWEST | old.val() & LOWEST,
-            false => id & !LOWEST,
-        })
+        let says_so = index(old).is_some() || !is_of_shared(&old);
+        let lowest = if says_so { old.val() & LOWEST } else { 0 };
+        ParamId::from(id & !LOWEST | lowest)
     }
 }
 
 impl ModuleMapper for FreshIds {
-    fn enter_module(&mut self, _name: &str, container: &str) {
-        self.places.enter(container);
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.at.enter(name, container);
     }
 
     fn exit_module(&mut self, _name: &str, container: &str) {
-        self.places.exit(container);
+        self.at.exit(container);
     }
 
     fn map_float<const D: usize>(&mut self, mut param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        param.id = match self.places.visit() {
+        param.id = match self.at.weight() {
             Some(place) => {
                 self.weight = self.weights.get(&place).copied();
                 self.weight.expect("every place has an id")

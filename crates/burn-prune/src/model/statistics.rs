@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use burn::module::{Module, ModuleVisitor, Param, Reparameterization, Reparameterizer};
+use burn::module::{Module, Param, Reparameterization, Reparameterizer};
 use burn::tensor::Tensor;
 
-use super::place::{Places, REPARAMETERIZATION, paths};
+use super::walk::{Position, WeightVisitor, paths, visit};
 
 /// Dotted paths of the running statistics of a model, as the mean and variance of a BatchNorm, which
 /// cannot be masked. Burn presents them as parameters that look like any other.
@@ -18,45 +18,33 @@ use super::place::{Places, REPARAMETERIZATION, paths};
 /// assert!(running_statistics(&norm).into_iter().eq(["running_mean", "running_var"]));
 /// ```
 pub fn running_statistics<M: Module>(model: &M) -> BTreeSet<String> {
-    let paths = paths(model).into_iter().zip(statistics(model));
-    let statistics = paths.filter(|(_, is_statistic)| *is_statistic);
-    statistics.map(|((path, _), _)| path).collect()
+    let paths = paths(model).into_iter().map(|(path, _)| path);
+    let statistics = paths.zip(statistics(model));
+    statistics
+        .filter_map(|(path, is_statistic)| is_statistic.then_some(path))
+        .collect()
 }
 
 /// Whether it is a running statistic, for each place.
 pub(super) fn statistics<M: Module>(model: &M) -> Vec<bool> {
     // A marker is attached to all float parameters of a clone, which leaves their values alone;
-    // those that come out without one are none.
-    let mut unmarked = Unmarked::default();
+    // those that come out without one are no parameters.
     let marked = model.clone().apply_reparameterization(Mark);
-    marked.visit(&mut unmarked);
-    unmarked.found
+    visit(&marked, Unmarked::default()).0
 }
 
+/// Whether a float has no marker, for each place.
 #[derive(Default)]
-struct Unmarked {
-    places: Places,
-    found: Vec<bool>,
-}
+struct Unmarked(Vec<bool>);
 
-impl ModuleVisitor for Unmarked {
-    fn enter_module(&mut self, _name: &str, container: &str) {
-        if container == REPARAMETERIZATION
-            && self.places.nested() == 0
-            && let Some(found) = self.found.last_mut()
-        {
-            *found = false;
-        }
-        self.places.enter(container);
+impl WeightVisitor for Unmarked {
+    fn weight<const D: usize>(&mut self, _at: &Position, _param: &Param<Tensor<D>>) {
+        self.0.push(true);
     }
 
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        self.places.exit(container);
-    }
-
-    fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
-        if self.places.visit().is_some() {
-            self.found.push(true);
+    fn reparameterization(&mut self, _at: &Position, _name: &str) {
+        if let Some(unmarked) = self.0.last_mut() {
+            *unmarked = false;
         }
     }
 }

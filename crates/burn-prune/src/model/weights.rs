@@ -10,8 +10,8 @@ use burn::tensor::{DType, Tensor, TensorData, Transaction};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::read_back;
-use crate::Mask;
+use crate::mask::Mask;
+use crate::read_back::read_back;
 
 /// The effective values of one tensor on the host: row-major, 0 where the mask prunes.
 ///

@@ -1,6 +1,5 @@
 //! How a plot is drawn.
 
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Once;
 
@@ -9,7 +8,7 @@ use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
 
-use super::{Line, LinePlot, PlotError, Point, Reference, axis};
+use super::{Line, LinePlot, PlotError, Point, Reference, axis, legend};
 
 const SIZE: (u32, u32) = (900, 560);
 
@@ -67,7 +66,7 @@ impl LinePlot {
     }
 
     /// The levels that can be drawn.
-    fn levels(&self) -> impl Iterator<Item = Reference> + '_ {
+    pub(super) fn levels(&self) -> impl Iterator<Item = Reference> + '_ {
         let finite = self.references.iter().filter(|level| level.y.is_finite());
         finite.map(|level| Reference {
             y: axis::clipped(level.y),
@@ -89,7 +88,7 @@ impl LinePlot {
         let of_points = self.points().map(|point| axis::bar(point.y, point.spread));
         let of_levels = self.levels().map(|level| axis::bar(level.y, level.spread));
         let y = axis::range(of_points.chain(of_levels));
-        let corner = self.emptiest_corner(&x, &y);
+        let corner = legend::emptiest_corner(self, &x, &y);
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, ("sans-serif", 22))
             .margin(16)
@@ -168,43 +167,6 @@ impl LinePlot {
             .draw()?;
         area.present()
     }
-
-    /// Where a legend hides the fewest points.
-    fn emptiest_corner(&self, x: &Range<f64>, y: &Range<f64>) -> SeriesLabelPosition {
-        let share =
-            |value: f64, range: &Range<f64>| (value - range.start) / (range.end - range.start);
-        let points = self
-            .points()
-            .map(|point| (share(point.x, x), share(point.y, y)));
-        // A level has nothing but its line, along the whole width.
-        let levels = self.levels().flat_map(|level| {
-            let up = share(level.y, y);
-            [0.05, 0.15, 0.25, 0.75, 0.85, 0.95].map(|across| (across, up))
-        });
-        let places: Vec<(f64, f64)> = points.chain(levels).collect();
-        let hidden = |from_right: bool, from_top: bool| {
-            let is_hidden = |(across, up): &&(f64, f64)| {
-                let across = if from_right { 1.0 - across } else { *across };
-                let up = if from_top { 1.0 - up } else { *up };
-                across < LEGEND.0 && up < LEGEND.1
-            };
-            places.iter().filter(is_hidden).count()
-        };
-        let corners = [
-            (SeriesLabelPosition::LowerLeft, hidden(false, false)),
-            (SeriesLabelPosition::UpperLeft, hidden(false, true)),
-            (SeriesLabelPosition::LowerRight, hidden(true, false)),
-            (SeriesLabelPosition::UpperRight, hidden(true, true)),
-        ];
-        let [first, others @ ..] = corners;
-        let better = others.into_iter().fold(
-            first,
-            |best, corner| {
-                if corner.1 < best.1 { corner } else { best }
-            },
-        );
-        better.0
-    }
 }
 
 /// A ring over whatever is below it.
@@ -214,9 +176,6 @@ fn open_marker(at: (f64, f64), color: RGBColor) -> [Circle<(f64, f64), i32>; 2] 
         Circle::new(at, 4, color.stroke_width(2)),
     ]
 }
-
-/// The part of a plot that a legend may take, across and up.
-const LEGEND: (f64, f64) = (0.3, 0.4);
 
 /// Length and distance of the dashes of a level, in pixels.
 const DASHES: (u32, u32) = (6, 4);
@@ -291,15 +250,6 @@ mod tests {
         for label in ["\n100\n", "\n10\n", "\n1.0\n"] {
             assert!(svg.contains(label), "{label:?}");
         }
-    }
-
-    #[test]
-    fn the_legend_goes_where_no_point_is() {
-        let mut plot = log_plot(&[(100.0, 0.9), (1.0, 0.1)]);
-        let corner = |plot: &LinePlot| plot.emptiest_corner(&(-2.0..0.0), &(0.0..1.0));
-        assert!(matches!(corner(&plot), SeriesLabelPosition::LowerLeft));
-        plot.lines[0].points.insert(0, Point::new(100.0, 0.1));
-        assert!(matches!(corner(&plot), SeriesLabelPosition::UpperRight));
     }
 
     /// Values that are hard on an axis, and others.

@@ -3,6 +3,7 @@
 mod axis;
 mod draw;
 mod error;
+mod legend;
 mod sensitivity;
 
 use std::io;

@@ -10,7 +10,7 @@ use crate::allocation::Allocation;
 use crate::allocation::Ends;
 use crate::error::PruneError;
 use crate::mask::MaskSet;
-use crate::model::{Inventory, Place, ReadBack, Sharing};
+use crate::model::{Inventory, ModelReading, Place, Sharing};
 use crate::pattern::Pattern;
 use crate::ranking::{Chosen, Ranking, importance_of};
 
@@ -32,17 +32,17 @@ impl Pruner {
         Ok(self.choose(lost, model)?.1)
     }
 
-    /// [`masks_with`](Self::masks_with), and the parameters that they are for.
+    /// [`masks_with`](Self::masks_with), and what has been read of the model for them.
     pub(crate) fn choose<M: Module>(
         &self,
         lost: &BTreeMap<String, usize>,
         model: &M,
-    ) -> Result<(Inventory, MaskSet), PruneError> {
-        let mut inventory = Inventory::of(model);
+    ) -> Result<(ModelReading, MaskSet), PruneError> {
+        let inventory = Inventory::of(model);
         let wanted = self.wanted(&inventory)?;
-        let read = inventory.read(model, wanted.weights, &wanted.selected, Sharing::OneMask);
-        let masks = self.masks_with_of(lost, &inventory, &read)?;
-        Ok((inventory, masks))
+        let reading = inventory.read(model, wanted.weights, &wanted.selected, Sharing::OneMask);
+        let masks = self.masks_with_of(lost, &reading)?;
+        Ok((reading, masks))
     }
 
     /// What has to be initialized and read before [`masks_of`](Self::masks_of).
@@ -70,23 +70,18 @@ impl Pruner {
 
     /// [`masks`](Self::masks) of a model that has been read.
     #[cfg(feature = "lottery")]
-    pub(crate) fn masks_of(
-        &self,
-        inventory: &Inventory,
-        read: &ReadBack,
-    ) -> Result<MaskSet, PruneError> {
-        self.masks_with_of(&BTreeMap::new(), inventory, read)
+    pub(crate) fn masks_of(&self, reading: &ModelReading) -> Result<MaskSet, PruneError> {
+        self.masks_with_of(&BTreeMap::new(), reading)
     }
 
     fn masks_with_of(
         &self,
         lost: &BTreeMap<String, usize>,
-        inventory: &Inventory,
-        read: &ReadBack,
+        reading: &ModelReading,
     ) -> Result<MaskSet, PruneError> {
-        let mut ranking = Ranking::new(&self.pattern, self.chosen(inventory)?, read)?;
+        let mut ranking = Ranking::new(&self.pattern, self.chosen(reading.inventory())?, reading)?;
         ranking.score(
-            read,
+            reading,
             self.criterion.as_ref(),
             &self.importance,
             self.normalize,
@@ -122,11 +117,12 @@ impl Pruner {
         model: &M,
         of: impl FnOnce(Ranking<'_>) -> Result<T, PruneError>,
     ) -> Result<T, PruneError> {
-        let mut inventory = Inventory::of(model);
+        let inventory = Inventory::of(model);
         let parameters = self.chosen(&inventory)?.parameters();
         let selected = parameters.iter().map(|known| known.place()).collect();
-        let read = inventory.read(model, HashSet::new(), &selected, Sharing::OneMask);
-        let ranking = Ranking::new(&self.pattern, self.chosen(&inventory)?, &read)?;
+        let reading = inventory.read(model, HashSet::new(), &selected, Sharing::OneMask);
+        let chosen = self.chosen(reading.inventory())?;
+        let ranking = Ranking::new(&self.pattern, chosen, &reading)?;
         ranking.check_importance(&self.importance)?;
         of(ranking)
     }

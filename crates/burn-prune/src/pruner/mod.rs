@@ -3,6 +3,7 @@
 mod choosing;
 mod filter;
 mod identity;
+mod pruning;
 #[cfg(feature = "optim")]
 mod variants;
 

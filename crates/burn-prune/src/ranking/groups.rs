@@ -12,7 +12,7 @@ use crate::amount::Target;
 use crate::criterion::{Criterion, GroupWeights, MemberWeights};
 use crate::error::PruneError;
 use crate::mask::{Mask, MaskSet};
-use crate::model::{Parameter, Place, ReadBack, Values};
+use crate::model::{ModelReading, Parameter, Place, Values};
 use crate::pattern::{CoupledGroup, CoupledMember, MemberRole, Units};
 use crate::scores::Scores;
 
@@ -44,7 +44,7 @@ impl<'a> GroupRanking<'a> {
     /// The masks of what is selected have been read.
     pub(super) fn new(
         selected: Vec<SelectedGroup<'a>>,
-        read: &ReadBack,
+        read: &ModelReading,
     ) -> Result<Self, PruneError> {
         let mut ranking = Self {
             groups: Vec::with_capacity(selected.len()),
@@ -91,7 +91,7 @@ impl<'a> GroupRanking<'a> {
 
     pub(super) fn score(
         &mut self,
-        read: &ReadBack,
+        read: &ModelReading,
         criterion: &dyn Criterion,
         importance: &BTreeMap<String, Importance>,
         normalize: Normalize,

@@ -25,7 +25,7 @@ use crate::amount::Target;
 use crate::criterion::Criterion;
 use crate::error::PruneError;
 use crate::mask::MaskSet;
-use crate::model::ReadBack;
+use crate::model::ModelReading;
 use crate::pattern::Pattern;
 use groups::GroupRanking;
 use parameters::ParameterRanking;
@@ -41,7 +41,7 @@ impl<'a> Ranking<'a> {
     pub(crate) fn new(
         pattern: &'a Pattern,
         chosen: Chosen<'a>,
-        read: &ReadBack,
+        read: &ModelReading,
     ) -> Result<Self, PruneError> {
         Ok(match chosen {
             Chosen::Parameters(selected) => {
@@ -55,7 +55,7 @@ impl<'a> Ranking<'a> {
     /// place.
     pub(crate) fn score(
         &mut self,
-        read: &ReadBack,
+        read: &ModelReading,
         criterion: &dyn Criterion,
         importance: &BTreeMap<String, Importance>,
         normalize: Normalize,

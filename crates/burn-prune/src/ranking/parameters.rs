@@ -12,7 +12,7 @@ use crate::amount::Target;
 use crate::criterion::{Criterion, Weight};
 use crate::error::PruneError;
 use crate::mask::{Mask, MaskSet, Skipped};
-use crate::model::{Parameter, ReadBack, Values};
+use crate::model::{ModelReading, Parameter, Values};
 use crate::pattern::{Groups, Pattern, Units};
 use crate::scores::Scores;
 
@@ -40,7 +40,7 @@ impl<'a> ParameterRanking<'a> {
     pub(super) fn new(
         pattern: &'a Pattern,
         selected: Vec<Selected<'a>>,
-        read: &ReadBack,
+        read: &ModelReading,
     ) -> Result<Self, PruneError> {
         let mut ranking = Self {
             pattern,
@@ -94,7 +94,7 @@ impl<'a> ParameterRanking<'a> {
 
     pub(super) fn score(
         &mut self,
-        read: &ReadBack,
+        read: &ModelReading,
         criterion: &dyn Criterion,
         importance: &BTreeMap<String, Importance>,
         normalize: Normalize,

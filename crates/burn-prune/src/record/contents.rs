@@ -10,7 +10,9 @@ use burn::store::ModuleRecord;
 use burn::tensor::{Bool, DType, Device, Int, Tensor};
 
 use super::catching;
-use crate::{PruneError, WeightMask, mask::WORD_BITS, model::Inventory};
+use crate::error::PruneError;
+use crate::mask::{WORD_BITS, WeightMask};
+use crate::model::{Inventory, Position};
 
 /// The tensors of a record that a model has a place for, by their path there.
 ///
@@ -60,11 +62,14 @@ impl Contents {
         model: &M,
         record: ModuleRecord,
     ) -> Result<Self, PruneError> {
-        let bare = Inventory::of(model).parameters.into_iter();
-        let bare = bare.filter(|known| !known.is_masked() && known.check_maskable().is_ok());
+        let bare = Inventory::of(model)
+            .parameters
+            .into_iter()
+            .filter(|known| !known.is_masked() && known.check_maskable().is_ok())
+            .flat_map(|known| known.paths);
         let taker = Taker {
             model: model.clone(),
-            bare: bare.flat_map(|known| known.paths).collect(),
+            bare: bare.collect(),
             found: Arc::default(),
         };
         let found = Arc::clone(&taker.found);
@@ -82,12 +87,12 @@ impl Contents {
         &self,
         is_needed: impl Fn(&str) -> bool,
     ) -> Result<(), PruneError> {
-        match self.missing.iter().find(|(path, _)| is_needed(path)) {
-            Some((path, shape)) => Err(PruneError::Record {
-                message: format!("`{path}` is missing, expected with shape {shape:?}"),
-            }),
-            None => Ok(()),
-        }
+        let Some((path, shape)) = self.missing.iter().find(|(path, _)| is_needed(path)) else {
+            return Ok(());
+        };
+        Err(PruneError::Record {
+            message: format!("`{path}` is missing, expected with shape {shape:?}"),
+        })
     }
 
     /// Drops everything but weights and statistics.
@@ -128,9 +133,11 @@ pub(super) fn is_mask(path: &str) -> bool {
 
 /// The path of the bits of the mask of this weight.
 pub(super) fn mask_path(weight: &str) -> String {
-    let parts = [weight, WeightMask::NAME, WeightMask::BITS];
-    let parts = parts.into_iter().filter(|part| !part.is_empty());
-    parts.collect::<Vec<_>>().join(".")
+    let mask = format!("{}.{}", WeightMask::NAME, WeightMask::BITS);
+    if weight.is_empty() {
+        return mask;
+    }
+    format!("{weight}.{mask}")
 }
 
 /// A module with the parameters of a model, of which it keeps nothing but what it is given.
@@ -153,7 +160,7 @@ impl<M: Module> Module for Taker<M> {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         self.model.visit(&mut Offer {
             mapper,
-            path: Vec::new(),
+            at: Position::default(),
             bare: &self.bare,
             contents: &mut found,
         });
@@ -192,7 +199,7 @@ impl<M: Module> Module for Taker<M> {
 /// Offers an empty parameter to a mapper for each one of a model, and keeps those it fills.
 struct Offer<'a, Mapper> {
     mapper: &'a mut Mapper,
-    path: Vec<String>,
+    at: Position,
     bare: &'a HashSet<String>,
     contents: &'a mut Contents,
 }
@@ -209,7 +216,7 @@ macro_rules! offer {
         let id = ParamId::new();
         let empty = Param::uninitialized(id, init, device, false, shape.clone());
         let param = $offer.mapper.$map::<D>(empty);
-        let path = $offer.path.join(".");
+        let path = $offer.at.path().to_string();
         if param.id != id && param.shape() == shape {
             let dtype: DType = param.base().dtype();
             $offer.contents.tensors.insert(path, Box::new(param));
@@ -225,7 +232,7 @@ impl<Mapper: ModuleMapper> Offer<'_, Mapper> {
     /// Refuses numbers of another kind: Burn takes any, and fails when they are used.
     fn check_kind(&mut self, record: Option<DType>, expected: &str, is_it: fn(&DType) -> bool) {
         if let Some(record) = record.filter(|record| !is_it(record)) {
-            let path = self.path.join(".");
+            let path = self.at.path().to_string();
             let message = format!("`{path}` is {record:?} in the record, expected {expected}");
             let error = PruneError::Record { message };
             self.contents.other_kind.get_or_insert(error);
@@ -238,7 +245,7 @@ impl<Mapper: ModuleMapper> Offer<'_, Mapper> {
         for name in names {
             self.enter_module(name, "");
         }
-        self.contents.not_floats.insert(self.path.join("."));
+        self.contents.not_floats.insert(self.at.path().to_string());
         let shape = [weights.div_ceil(WORD_BITS)].into();
         let record = offer!(self, map_int, Int, device, shape, |bits: Tensor<D, Int>| {
             bits.cast(DType::I32)
@@ -252,21 +259,22 @@ impl<Mapper: ModuleMapper> Offer<'_, Mapper> {
 
 impl<Mapper: ModuleMapper> ModuleVisitor for Offer<'_, Mapper> {
     fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.push(name.to_string());
+        self.at.enter(name, container);
         self.mapper.enter_module(name, container);
     }
 
     fn exit_module(&mut self, name: &str, container: &str) {
-        self.path.pop();
+        self.at.exit(container);
         self.mapper.exit_module(name, container);
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         // A record has the form that is saved, which for a `Linear` in column layout is not the
         // one that is in use.
-        let shape = match param.is_initialized() {
-            true => param.transform_for_save().lazy_shape(),
-            false => param.lazy_shape(),
+        let shape = if param.is_initialized() {
+            param.transform_for_save().lazy_shape()
+        } else {
+            param.lazy_shape()
         };
         let weights = shape.num_elements();
         let dtype = param.is_initialized().then(|| param.base().dtype());
@@ -282,20 +290,20 @@ impl<Mapper: ModuleMapper> ModuleVisitor for Offer<'_, Mapper> {
             dtype.is_float() || matches!(dtype, DType::QFloat(_))
         });
         if let Some(record) = record.filter(|record| *record != model) {
-            let path = self.path.join(".");
+            let path = self.at.path().to_string();
             self.contents.other_types.push(OtherType {
                 path,
                 model,
                 record,
             });
         }
-        if self.bare.contains(&self.path.join(".")) {
+        if self.bare.contains(self.at.path()) {
             self.bits_of(weights, param.lazy_device());
         }
     }
 
     fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
-        self.contents.not_floats.insert(self.path.join("."));
+        self.contents.not_floats.insert(self.at.path().to_string());
         let dtype = param.is_initialized().then(|| param.base().dtype());
         let cast = move |empty: Tensor<D, Int>| match dtype {
             Some(dtype) => empty.cast(dtype),
@@ -309,7 +317,7 @@ impl<Mapper: ModuleMapper> ModuleVisitor for Offer<'_, Mapper> {
     }
 
     fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
-        self.contents.not_floats.insert(self.path.join("."));
+        self.contents.not_floats.insert(self.at.path().to_string());
         let (device, shape) = (param.lazy_device(), param.lazy_shape());
         let record = offer!(self, map_bool, Bool, device, shape, |empty| empty);
         self.check_kind(record, "booleans", DType::is_bool);

@@ -7,17 +7,17 @@
 //! the place of the digest. A second entry, among the scalars, gives the version; so a file whose
 //! entry for the digest is damaged is not taken for one without.
 
-use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use burn::store::ModuleRecord;
 use burn::tensor::{BoolStore, Bytes, DType};
-use burn_pack::{AtomicFile, EXTENSION, Reader, Scalar, Writer};
+use burn_pack::{EXTENSION, Reader, Scalar, Writer};
 
 use super::{catching, header};
-use crate::PruneError;
 use crate::digest::{Digest, Hasher};
+use crate::error::PruneError;
+use crate::files;
 
 const DIGEST: &str = "burn-prune.sha256";
 const VERSION: &str = "burn-prune.version";
@@ -32,15 +32,8 @@ pub(super) fn save(record: ModuleRecord, path: &Path) -> Result<(), PruneError> 
         Some(_) => path.to_path_buf(),
         None => path.with_extension(EXTENSION),
     };
-    let write = || {
-        let bytes = with_digest(record)?;
-        let (scratch, mut file) = AtomicFile::create(&path).map_err(|error| error.to_string())?;
-        let written = file.write_all(&bytes).and_then(|()| file.sync_all());
-        written.map_err(|error| error.to_string())?;
-        drop(file);
-        scratch.commit().map_err(|error| error.to_string())
-    };
-    write().map_err(|message| in_file(&path, message))
+    let bytes = with_digest(record).map_err(|message| in_file(&path, message))?;
+    files::write(&path, bytes).map_err(|error| in_file(&path, error))
 }
 
 fn with_digest(record: ModuleRecord) -> Result<Vec<u8>, String> {

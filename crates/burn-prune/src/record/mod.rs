@@ -15,10 +15,10 @@ use burn::module::{Module, Param};
 use burn::store::ModuleRecord;
 use burn::tensor::{Int, Tensor};
 
-use crate::{
-    PruneError, Rejected, WeightMask,
-    model::{Inventory, attach_bits, zero_after_step, zero_pruned},
-};
+use crate::error::PruneError;
+use crate::mask::WeightMask;
+use crate::model::{Inventory, attach_bits, zero_after_step, zero_pruned};
+use crate::rejected::{Rejected, accept};
 use contents::{Contents, is_mask, mask_path};
 pub(crate) use file::RecordFile;
 #[cfg(feature = "lottery")]
@@ -40,10 +40,9 @@ pub(crate) fn save_file<M: Module>(model: &M, path: &Path) -> Result<(), PruneEr
 /// that no file says of itself to be damaged. For work on a copy: it is dropped half done.
 fn catching<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        let text = text.unwrap_or_else(|| "for no reason given".to_string());
-        format!("Burn panicked: {text}")
+        let literal = panic.downcast_ref::<&str>().copied();
+        let text = literal.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        format!("Burn panicked: {}", text.unwrap_or("no reason given"))
     })
 }
 
@@ -61,14 +60,13 @@ fn complete<M: Module>(
     record: ModuleRecord,
 ) -> Result<Contents, PruneError> {
     let contents = Contents::from_record(model, record)?;
-    let masked = inventory
+    let masks: HashSet<String> = inventory
         .parameters
         .iter()
-        .filter(|known| known.is_masked());
-    let masks = masked
+        .filter(|known| known.is_masked())
         .flat_map(|known| &known.paths)
-        .map(|path| mask_path(path));
-    let masks: HashSet<String> = masks.collect();
+        .map(|path| mask_path(path))
+        .collect();
     contents.check_complete(|path| !is_mask(path) || masks.contains(path))?;
     Ok(contents)
 }
@@ -76,10 +74,8 @@ fn complete<M: Module>(
 /// Loads weights and masks.
 pub(crate) fn load<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejected<M>> {
     let inventory = Inventory::of(&model);
-    let mut contents = match complete(&model, &inventory, record) {
-        Ok(contents) => contents,
-        Err(error) => return Err(Rejected::new(model, error)),
-    };
+    let contents = complete(&model, &inventory, record);
+    let (mut contents, model) = accept(contents, model)?;
     let mode = inventory.mask_mode();
     let mut masks = HashMap::new();
     let bare = inventory
@@ -97,6 +93,13 @@ pub(crate) fn load<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejec
     Ok(put(model, contents, Ids::OfRecord))
 }
 
+/// [`load`]s the record in a file.
+pub(crate) fn load_file<M: Module>(model: M, path: &Path) -> Result<M, Rejected<M>> {
+    let record = RecordFile::read(path).and_then(RecordFile::into_record);
+    let (record, model) = accept(record, model)?;
+    load(model, record)
+}
+
 /// Loads weights and statistics, and leaves masks, types and identities as they are.
 pub(crate) fn rewind<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rejected<M>> {
     let contents = Contents::from_record(&model, record);
@@ -106,10 +109,8 @@ pub(crate) fn rewind<M: Module>(model: M, record: ModuleRecord) -> Result<M, Rej
         contents.keep_types()?;
         Ok(contents)
     });
-    match complete {
-        Ok(contents) => Ok(put(model, contents, Ids::OfModel)),
-        Err(error) => Err(Rejected::new(model, error)),
-    }
+    let (contents, model) = accept(complete, model)?;
+    Ok(put(model, contents, Ids::OfModel))
 }
 
 fn put<M: Module>(model: M, contents: Contents, ids: Ids) -> M {

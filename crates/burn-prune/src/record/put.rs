@@ -4,12 +4,13 @@ use burn::module::{ModuleMapper, Param, ParamId};
 use burn::tensor::{Bool, Int, Tensor};
 
 use super::contents::Contents;
+use crate::model::Position;
 
 /// Puts the contents of a record into a model.
 pub(super) struct Put {
     contents: Contents,
     ids: Ids,
-    path: Vec<String>,
+    at: Position,
 }
 
 /// What a parameter is called afterwards.
@@ -26,7 +27,7 @@ impl Put {
         Self {
             contents,
             ids,
-            path: Vec::new(),
+            at: Position::default(),
         }
     }
 
@@ -44,10 +45,10 @@ macro_rules! put {
             &mut self,
             param: Param<Tensor<D, $kind>>,
         ) -> Param<Tensor<D, $kind>> {
-            match self
+            let found = self
                 .contents
-                .take::<Param<Tensor<D, $kind>>>(&self.path.join("."))
-            {
+                .take::<Param<Tensor<D, $kind>>>(self.at.path());
+            match found {
                 Some(found) => {
                     let id = self.id(found.id, param.id);
                     param.transform_for_load(found.into_value(), id)
@@ -59,24 +60,24 @@ macro_rules! put {
 }
 
 impl ModuleMapper for Put {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_string());
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.at.enter(name, container);
     }
 
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.at.exit(container);
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.path.join(".");
-        let Some(found) = self.contents.take::<Param<Tensor<D>>>(&path) else {
+        let path = self.at.path();
+        let Some(found) = self.contents.take::<Param<Tensor<D>>>(path) else {
             return param;
         };
         let id = self.id(found.id, param.id);
-        let value = found.into_value();
-        let value = match self.contents.casts.get(&path) {
-            Some(dtype) => value.cast(*dtype),
-            None => value,
+        let recorded = found.into_value();
+        let value = match self.contents.casts.get(path) {
+            Some(dtype) => recorded.cast(*dtype),
+            None => recorded,
         };
         param.transform_for_load(value, id)
     }

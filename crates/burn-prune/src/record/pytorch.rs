@@ -12,26 +12,25 @@ use burn_store::{
 };
 
 use super::catching;
-use crate::model::{Inventory, Parameter, shared_parameters, update};
-use crate::{Mask, MaskSet, Prunable, PruneError, Rejected};
+use crate::error::PruneError;
+use crate::mask::{Mask, MaskSet};
+use crate::model::{Inventory, Parameter, Position, shared_parameters, update, with_masks};
+use crate::rejected::{Rejected, accept};
 
 /// What PyTorch appends to the name of a pruned parameter, and to that of its mask.
 const ORIGINAL: &str = "_orig";
 const MASK: &str = "_mask";
 
 pub(crate) fn load<M: Module>(model: M, path: &Path) -> Result<M, Rejected<M>> {
-    let (plain, masks) = match read(&model, path) {
-        Ok(loaded) => loaded,
-        Err(error) => return Err(Rejected::new(model, error)),
-    };
+    let ((plain, masks), model) = accept(read(&model, path), model)?;
     // It fits by now, so the model can take it all at once.
     let mut copy = Copy::default();
     plain.visit(&mut copy);
     let model = model.map(&mut copy);
-    match masks.is_empty() {
-        true => Ok(model),
-        false => model.with_masks(&masks),
+    if masks.is_empty() {
+        return Ok(model);
     }
+    with_masks(model, &masks)
 }
 
 struct WithoutMappers;
@@ -45,28 +44,29 @@ impl ModuleMapper for WithoutMappers {
 /// Carries parameters and statistics from one model to another of the same type, by path.
 #[derive(Default)]
 struct Copy {
-    path: Vec<String>,
+    at: Position,
     tensors: HashMap<String, Box<dyn Any>>,
 }
 
 impl Copy {
     fn insert<T: Any>(&mut self, tensor: T) {
-        self.tensors.insert(self.path.join("."), Box::new(tensor));
+        self.tensors
+            .insert(self.at.path().to_string(), Box::new(tensor));
     }
 
     fn take<T: Any>(&mut self) -> Option<T> {
-        let tensor = self.tensors.remove(&self.path.join("."))?;
+        let tensor = self.tensors.remove(self.at.path())?;
         Some(*tensor.downcast().expect("the models are of one type"))
     }
 }
 
 impl ModuleVisitor for Copy {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_string());
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.at.enter(name, container);
     }
 
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.at.exit(container);
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -83,12 +83,12 @@ impl ModuleVisitor for Copy {
 }
 
 impl ModuleMapper for Copy {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_string());
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.at.enter(name, container);
     }
 
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.at.exit(container);
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -167,8 +167,7 @@ impl StateDict {
 
 /// Which weights a mask of PyTorch keeps; nothing but 0 and 1 says so.
 fn kept(path: &str, mask: &TensorData) -> Result<Vec<bool>, PruneError> {
-    let values = mask.iter::<f64>().enumerate();
-    let kept = values.map(|(index, value)| {
+    let is_kept = |(index, value): (usize, f64)| {
         if value == 0.0 || value == 1.0 {
             return Ok(value == 1.0);
         }
@@ -177,8 +176,8 @@ fn kept(path: &str, mask: &TensorData) -> Result<Vec<bool>, PruneError> {
             index,
             found: value,
         })
-    });
-    kept.collect()
+    };
+    mask.iter::<f64>().enumerate().map(is_kept).collect()
 }
 
 /// The parameter that burn-store loads under this name: variants of enums are left out, and norms
@@ -206,8 +205,7 @@ fn read<M: Module>(model: &M, path: &Path) -> Result<(M, MaskSet), PruneError> {
         message: format!("{}: {message}", path.display()),
     };
     let mut inventory = Inventory::of(model);
-    let all = inventory.parameters.iter();
-    let all = all.map(|known| known.place()).collect();
+    let all = inventory.parameters.iter().map(Parameter::place).collect();
     inventory.initialize(model, &all);
     if inventory.is_masked() {
         return Err(failed(

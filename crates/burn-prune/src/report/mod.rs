@@ -1,16 +1,14 @@
 //! How sparse a model is: plain data first, printing second.
 
-mod table;
+mod display;
 
 use std::collections::HashSet;
 
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Axis, Pattern, Units, WeightAxes,
-    model::{Inventory, Parameter, Sharing, Values},
-};
+use crate::model::{Inventory, Parameter, Place, Sharing, Values};
+use crate::pattern::{Axis, Pattern, Units, WeightAxes};
 
 /// Zeros of a model, by parameter and in total.
 ///
@@ -74,26 +72,30 @@ pub struct ChannelSparsity {
 
 impl SparsityReport {
     pub(crate) fn of<M: Module>(model: &M) -> Self {
-        let mut inventory = Inventory::of(model);
-        let weight = |known: &&Parameter| !known.is_statistic();
-        let prunable = |known: &&Parameter| known.is_masked() || WeightAxes::of(known).is_some();
-        let weights = || inventory.parameters.iter().filter(weight);
-        let places = weights().filter(prunable).map(Parameter::place);
-        let mut read: HashSet<_> = places.collect();
-        let masks = weights().filter(|known| known.is_masked_on_read());
-        let masks = masks.map(Parameter::place).collect();
-        // Also what is not prunable counts once where it is shared.
-        let repeated = inventory.repeated();
-        read.extend(repeated.into_values().flatten());
-        let read = inventory.read(model, read, &masks, Sharing::SameMask);
+        let is_weight = |known: &&Parameter| !known.is_statistic();
+        let is_prunable = |known: &&Parameter| known.is_masked() || WeightAxes::of(known).is_some();
+        let inventory = Inventory::of(model);
+        let weights = || inventory.parameters.iter().filter(is_weight);
+        let masks = weights()
+            .filter(|known| known.is_masked_on_read())
+            .map(Parameter::place)
+            .collect();
+        // What is not prunable also counts once where it is shared.
+        let repeated = inventory.repeated().into_values().flatten();
+        let read: HashSet<Place> = weights()
+            .filter(is_prunable)
+            .map(Parameter::place)
+            .chain(repeated)
+            .collect();
+        let reading = inventory.read(model, read, &masks, Sharing::SameMask);
 
-        let weights = || inventory.parameters.iter().filter(weight);
-        let parameters = weights().filter(prunable).map(|known| {
-            let values = read.weight(known);
+        let weights = || reading.inventory().parameters.iter().filter(is_weight);
+        let parameters = weights().filter(is_prunable).map(|known| {
+            let stored = reading.weight(known);
             // What is read as it is stored is counted as it is stored.
-            let values = match read.mask(known).filter(|_| known.is_masked_on_read()) {
-                Some(mask) => values.masked(mask),
-                None => values,
+            let values = match reading.mask(known).filter(|_| known.is_masked_on_read()) {
+                Some(mask) => stored.masked(mask),
+                None => stored,
             };
             ParameterSparsity::of(known, &values)
         });
@@ -201,8 +203,8 @@ mod tests {
     use burn::tensor::{DType, Device};
 
     use crate::mask::MaskMode;
-    use crate::model::count;
     use crate::prunable::Prunable;
+    use crate::read_back::count;
 
     #[test]
     fn a_report_waits_for_the_device_once() {

@@ -10,7 +10,7 @@ use super::Pruning;
 use super::clock::{Clock, Reading};
 use crate::error::PruneError;
 use crate::record::{self, RecordFile};
-use crate::rejected::Rejected;
+use crate::rejected::{Rejected, accept};
 
 /// Refuses what cannot be loaded, or is of another training.
 pub(super) fn check<M: Module + ModuleDisplay>(
@@ -26,10 +26,7 @@ pub(super) fn resume<M: Module + ModuleDisplay>(
     pruning: Pruning<M>,
     path: &Path,
 ) -> Result<Pruning<M>, Rejected<Pruning<M>>> {
-    let record = match fitting(&pruning, path) {
-        Ok(record) => record,
-        Err(error) => return Err(Rejected::new(pruning, error)),
-    };
+    let (record, pruning) = accept(fitting(&pruning, path), pruning)?;
     record::load(pruning, record).map_err(|rejected| {
         let (pruning, error) = rejected.into_parts();
         Rejected::new(pruning, in_file(path, error))
@@ -101,10 +98,7 @@ pub(crate) fn load_checkpoint<M: Module + ModuleDisplay>(
         };
         Ok((recipe, file.into_record()?))
     });
-    let (recipe, record) = match read {
-        Ok(read) => read,
-        Err(error) => return Err(Rejected::new(model, error)),
-    };
+    let ((recipe, record), model) = accept(read, model)?;
     let Some(recipe) = recipe else {
         return record::load(model, record).map_err(|rejected| {
             let (model, error) = rejected.into_parts();

@@ -6,8 +6,9 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::{DType, TensorData};
 
 use super::map_optimizer_state;
-use crate::model::{Inventory, ReadBack};
-use crate::{Mask, MaskSet, PruneError};
+use crate::error::PruneError;
+use crate::mask::{Mask, MaskSet};
+use crate::model::ModelReading;
 
 /// Forgets what an optimizer knows of weights that have come back: their momentum and moments
 /// become 0, those of all other weights stay.
@@ -55,8 +56,8 @@ pub fn reset_moments<M: Module>(
 
 /// Masks that prune what has come back, by the id of their parameter.
 fn came_back<M: Module>(model: &M, before: &MaskSet) -> Result<HashMap<ParamId, Mask>, PruneError> {
-    let inventory = Inventory::of(model);
-    let read = ReadBack::of_masks(&inventory);
+    let reading = ModelReading::of_masks(model);
+    let inventory = reading.inventory();
     let mut came_back: HashMap<ParamId, Mask> = HashMap::new();
     for (path, before) in before.iter() {
         let parameter = inventory.find(path);
@@ -64,7 +65,7 @@ fn came_back<M: Module>(model: &M, before: &MaskSet) -> Result<HashMap<ParamId, 
             path: path.to_string(),
             found: inventory.paths(),
         })?;
-        let now = read.mask(parameter);
+        let now = reading.mask(parameter);
         let now = now.unwrap_or_else(|| Arc::new(Mask::all_kept(parameter.shape.clone())));
         now.check_shape(before).map_err(|error| error.at(path))?;
         let kept: Vec<bool> = before

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::PruneError;
+use crate::error::PruneError;
 
 /// Something that went wrong while a [`Pruning`](crate::Pruning) trained, and that a step could not
 /// return as an error.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 #[cfg(feature = "train")]
 use std::sync::{Mutex, PoisonError};
 
-use crate::MaskSet;
+use crate::mask::MaskSet;
 
 /// What is pruned of each selected parameter.
 #[derive(Debug, Clone)]

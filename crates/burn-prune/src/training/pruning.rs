@@ -18,10 +18,11 @@ use crate::error::PruneError;
 use crate::guard::MaskGuard;
 use crate::identity::differences;
 use crate::mask::{MaskMode, MaskSet};
-use crate::model::{Inventory, check_trainable};
-use crate::prunable::Prunable;
+use crate::model::{
+    Inventory, ModelReading, check_trainable, with_mask_mode, with_masks, zero_pruned,
+};
 use crate::pruner::Pruner;
-use crate::rejected::Rejected;
+use crate::rejected::{Rejected, accept};
 use crate::schedule::Schedule;
 
 /// A model whose masks move on a schedule while it trains: the callback for Burn's `Learner`.
@@ -117,14 +118,10 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     /// finite are no reason before the first update when the weights are finite: a criterion may look
     /// at what training does to them. The model comes back as it was.
     pub fn new(model: M, pruner: Pruner, schedule: Box<dyn Schedule>) -> Result<Self, Rejected<M>> {
-        let (scheduled, masks, recipe) = match Self::plan(&model, pruner, schedule.into()) {
-            Ok(planned) => planned,
-            Err(error) => return Err(Rejected::new(model, error)),
-        };
+        let plan = Self::plan(&model, pruner, schedule.into());
+        let ((scheduled, masks, recipe), model) = accept(plan, model)?;
         // Nothing has changed so far, and nothing from here on is refused.
-        let model = model
-            .with_masks(&masks)?
-            .with_mask_mode(MaskMode::AfterStep)?;
+        let model = with_mask_mode(with_masks(model, &masks)?, MaskMode::AfterStep)?;
         let device = model.devices().into_iter().next().unwrap_or_default();
         let selected: HashSet<String> = masks.iter().map(|(path, _)| path.to_string()).collect();
         let counts = Counts::of(&masks, &selected);
@@ -182,11 +179,9 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     /// The model without the wrapper, with its masks, which are on read again.
     #[must_use]
     pub fn into_inner(self) -> M {
-        match self.model.with_mask_mode(MaskMode::OnRead) {
-            Ok(model) => model,
+        with_mask_mode(self.model, MaskMode::OnRead)
             // Another reparameterization has been attached since: the mode stays, and is safe.
-            Err(rejected) => rejected.into_model().zero_pruned(),
-        }
+            .unwrap_or_else(|rejected| zero_pruned(rejected.into_model()))
     }
 
     /// Finished steps of the optimizer; 0 when a checkpoint was loaded that cannot be read. Reads
@@ -254,10 +249,8 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
         rate: impl Into<ModuleLearningRate>,
         grads: GradientsParams,
     ) -> Result<Self, Rejected<Self>> {
-        match self.resumed_at() {
-            Ok(_) => Ok(self.step(optimizer, rate, grads)),
-            Err(error) => Err(Rejected::new(self, error)),
-        }
+        let (_, pruning) = accept(self.resumed_at(), self)?;
+        Ok(pruning.step(optimizer, rate, grads))
     }
 
     /// Finished steps, of a checkpoint that was loaded too.
@@ -288,7 +281,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
 
     /// The masks, under the paths of the model.
     pub fn masks(&self) -> MaskSet {
-        Prunable::masks(&self.model)
+        ModelReading::of_masks(&self.model).masks()
     }
 
     /// Refuses a checkpoint that a `Learner` would panic on, or that would train on wrongly.
@@ -343,8 +336,9 @@ mod tests {
     use burn::tensor::{DType, Device};
 
     use super::*;
-    use crate::model::count;
-    use crate::{Magnitude, ScheduleConfig, Span, TrainingLength};
+    use crate::criterion::Magnitude;
+    use crate::read_back::count;
+    use crate::schedule::{ScheduleConfig, Span, TrainingLength};
 
     #[test]
     fn a_scheduled_update_waits_for_the_device_once() {

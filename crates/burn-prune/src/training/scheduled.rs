@@ -10,6 +10,7 @@ use crate::allocation::Ends;
 use crate::error::PruneError;
 use crate::identity::{VERSION, canonical, compact, fit};
 use crate::mask::MaskSet;
+use crate::model::ModelReading;
 use crate::pruner::Pruner;
 use crate::schedule::{Schedule, of_schedule, steps_of};
 
@@ -114,6 +115,15 @@ impl Scheduled {
         step: usize,
         model: &M,
     ) -> Result<MaskSet, PruneError> {
+        Ok(self.choose_after(step, model)?.1)
+    }
+
+    /// The masks that are due after this step, and what has been read of the model for them.
+    pub(super) fn choose_after<M: Module>(
+        &self,
+        step: usize,
+        model: &M,
+    ) -> Result<(ModelReading, MaskSet), PruneError> {
         let sparsity = self.schedule.sparsity_after(step);
         check_sparsity(step, sparsity)?;
         let lost = if self.ends.is_empty() {
@@ -122,7 +132,7 @@ impl Scheduled {
             // A schedule of one's own may have been further before its end.
             self.ends.at((sparsity / self.last_sparsity).min(1.0))
         };
-        self.pruner.to_scheduled(sparsity).masks_with(&lost, model)
+        self.pruner.to_scheduled(sparsity).choose(&lost, model)
     }
 
     /// What decides over the masks, as data.

@@ -4,13 +4,13 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
-use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Prunable, PruneError, Pruner, Target,
-    model::{Inventory, Parameter},
-};
+use crate::amount::Target;
+use crate::error::PruneError;
+use crate::model::{Inventory, Parameter};
+use crate::pruner::Pruner;
+use crate::table::Table;
 
 /// The user's metric against the sparsity of one parameter at a time (Han et al. 2015).
 ///
@@ -88,8 +88,11 @@ impl SensitivityReport {
         let model = model.valid();
         let selected = pruner.selection(&model)?;
         let mut inventory = Inventory::of(&model);
-        let places = selected.iter().filter_map(|(path, _)| inventory.find(path));
-        let places = places.map(Parameter::place).collect();
+        let places = selected
+            .iter()
+            .filter_map(|(path, _)| inventory.find(path))
+            .map(Parameter::place)
+            .collect();
         // A parameter that is shared is pruned at all its places.
         inventory.decide(&model, &places);
         let alone = pruner.each_alone(&inventory)?;
@@ -119,7 +122,7 @@ impl SensitivityReport {
         for (path, pruner) in &alone {
             let mut values = Vec::with_capacity(sparsities.len());
             for sparsity in sparsities {
-                let pruned = model.clone().prune(&pruner.to_scheduled(*sparsity))?;
+                let pruned = pruner.to_scheduled(*sparsity).prune(model.clone())?;
                 values.push(measure(&pruned));
             }
             layers.push(LayerSensitivity {
@@ -137,20 +140,19 @@ impl SensitivityReport {
 
 impl fmt::Display for SensitivityReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new();
-        table.load_style(UTF8_FULL_CONDENSED);
-        let sparsities = self.sparsities.iter();
-        let sparsities = sparsities.map(|sparsity| format!("{:.1}%", 100.0 * sparsity));
-        let header = ["parameter".to_string(), "as it is".to_string()];
-        table.set_header(header.into_iter().chain(sparsities));
+        let percent = |sparsity: &f64| format!("{:.1}%", 100.0 * sparsity);
+        let header = ["parameter", "as it is"].map(str::to_string);
+        let mut table = Table::new(
+            1,
+            header
+                .into_iter()
+                .chain(self.sparsities.iter().map(percent)),
+        );
         for LayerSensitivity { path, values } in &self.layers {
             let values = values.iter().map(|value| format!("{value:.4}"));
             let row = [path.clone(), format!("{:.4}", self.baseline)];
-            table.add_row(row.into_iter().chain(values));
+            table.row(row.into_iter().chain(values));
         }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        write!(f, "{table}")
+        table.fmt(f)
     }
 }

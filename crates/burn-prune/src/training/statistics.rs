@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 
 use super::momentum::{self, Range};
-use crate::model::{Inventory, Place, Places, visit_weights};
+use crate::mask::Answer;
+use crate::model::{Inventory, Place, Position, Values, WeightMapper, WeightVisitor, map, visit};
 
 /// Recomputes the running statistics of norms: the mean over these batches of what each batch gives.
 ///
@@ -106,27 +107,28 @@ impl Known {
     fn of<M: Module>(model: &M) -> Self {
         // Making an inference model takes in what the last batch has left.
         drop(model.valid());
-        let statistics = Inventory::of(model).parameters.into_iter();
-        let statistics = statistics.filter(|known| known.is_statistic());
-        let mut types = Types {
-            wanted: statistics.map(|known| known.place()).collect(),
-            places: Places::default(),
+        let types = Types {
+            wanted: Inventory::of(model)
+                .parameters
+                .iter()
+                .filter(|known| known.is_statistic())
+                .map(|known| known.place())
+                .collect(),
             known: Self {
                 ranges: HashMap::new(),
                 lengths: HashMap::new(),
             },
         };
-        model.visit(&mut types);
-        types.known
+        visit(model, types).known
     }
 
     fn read<M: Module>(&self, model: &M) -> Statistics {
         drop(model.valid());
-        let mut values = Statistics::new();
-        visit_weights(model, self.ranges.keys().copied().collect(), |id, found| {
-            values.insert(id, found.iter().collect());
-        });
-        values
+        let read = Read {
+            wanted: &self.ranges,
+            values: Statistics::new(),
+        };
+        visit(model, read).values
     }
 
     fn starts(&self, start: impl Fn(Range, usize) -> f64) -> Statistics {
@@ -139,28 +141,35 @@ impl Known {
     }
 }
 
+/// Learns the types and lengths of statistics.
 struct Types {
     wanted: HashSet<Place>,
-    places: Places,
     known: Known,
 }
 
-impl ModuleVisitor for Types {
-    fn enter_module(&mut self, _name: &str, container: &str) {
-        self.places.enter(container);
+impl WeightVisitor for Types {
+    fn weight<const D: usize>(&mut self, at: &Position, param: &Param<Tensor<D>>) {
+        if self.wanted.contains(&at.place()) {
+            let value = param.base();
+            let range = Range::of(value.dtype());
+            self.known.ranges.insert(at.place(), range);
+            let length = value.shape().num_elements();
+            self.known.lengths.insert(at.place(), length);
+        }
     }
+}
 
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        self.places.exit(container);
-    }
+/// Reads statistics back.
+struct Read<'a> {
+    wanted: &'a HashMap<Place, Range>,
+    values: Statistics,
+}
 
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let place = self.places.visit();
-        if let Some(place) = place.filter(|place| self.wanted.contains(place)) {
-            let range = Range::of(param.base().dtype());
-            self.known.ranges.insert(place, range);
-            let length = param.base().shape().num_elements();
-            self.known.lengths.insert(place, length);
+impl WeightVisitor for Read<'_> {
+    fn weight<const D: usize>(&mut self, at: &Position, param: &Param<Tensor<D>>) {
+        if self.wanted.contains_key(&at.place()) {
+            let values = Values::read(param.base());
+            self.values.insert(at.place(), values.iter().collect());
         }
     }
 }
@@ -217,32 +226,27 @@ impl<M: Module> Drop for Restore<'_, M> {
 fn write<M: Module>(model: &M, values: &Statistics) {
     // What waits to be taken in would replace it.
     drop(model.valid());
-    let places = Places::default();
-    drop(model.clone().map(&mut Write { values, places }));
+    drop(map(model.clone(), Write(values)));
 }
 
-struct Write<'a> {
-    values: &'a Statistics,
-    places: Places,
-}
+struct Write<'a>(&'a Statistics);
 
-impl ModuleMapper for Write<'_> {
-    fn enter_module(&mut self, _name: &str, container: &str) {
-        self.places.enter(container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        self.places.exit(container);
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let place = self.places.visit();
-        let Some(values) = place.and_then(|place| self.values.get(&place)) else {
+impl WeightMapper for Write<'_> {
+    fn weight<const D: usize>(
+        &mut self,
+        at: &Position,
+        param: Param<Tensor<D>>,
+    ) -> Param<Tensor<D>> {
+        let Some(values) = self.0.get(&at.place()) else {
             return param;
         };
         param.map(|old| {
             let data = TensorData::new(values.clone(), old.shape());
             Tensor::from_data(data, (&old.device(), old.dtype()))
         })
+    }
+
+    fn answer(&self) -> Option<Answer> {
+        Some(Answer::Unchanged)
     }
 }

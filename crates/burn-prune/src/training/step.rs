@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use burn::module::{Module, ModuleDisplay, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleDisplay, Param, ParamId};
 use burn::optim::GradientsParams;
 #[cfg(feature = "train")]
 use burn::optim::MultiGradientsParams;
@@ -12,12 +12,11 @@ use burn::tensor::Tensor;
 use super::Pruning;
 use super::problem::Problem;
 use super::state::GradientPass;
-use crate::error::PruneError;
-use crate::mask::{Trust, WeightMask};
+use crate::mask::{MaskMode, Trust};
 use crate::model::{
-    REPARAMETERIZATION, zero_after_optimizer, zero_after_step, zero_pruned_gradients,
+    ModelReading, Position, WeightVisitor, attach_chosen, visit, zero_after_optimizer,
+    zero_after_step, zero_pruned_gradients,
 };
-use crate::prunable::Prunable;
 
 /// So many problems are kept; all of them are logged.
 const PROBLEMS: usize = 100;
@@ -61,7 +60,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
             Err(error) => panic!("{error}"),
         };
         if self.clock.steps().is_none() {
-            let masks = self.model.masks();
+            let masks = ModelReading::of_masks(&self.model).masks();
             self.state.count(&self.model, &masks, &self.plan);
             self = self.guarded();
         }
@@ -84,29 +83,16 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     }
 
     fn updated(mut self, step: usize) -> Self {
-        let masks = match self.plan.scheduled.masks_after(step, &self.model) {
-            Ok(masks) => masks,
-            Err(error) => return self.not_updated(step, error),
+        let (reading, masks) = match self.plan.scheduled.choose_after(step, &self.model) {
+            Ok(chosen) => chosen,
+            // No error can be returned here: a training whose weights have become NaN goes on with
+            // the masks that it has.
+            Err(error) => return self.with_problem(Problem::UpdateFailed { step, error }),
         };
-        match self.model.with_masks(&masks) {
-            Ok(model) => {
-                log::info!("step {step}: sparsity {:.4}", masks.sparsity());
-                self.model = model;
-                self.state.count(&self.model, &masks, &self.plan);
-                self.guarded()
-            }
-            Err(rejected) => {
-                let (model, error) = rejected.into_parts();
-                self.model = model;
-                self.not_updated(step, error)
-            }
-        }
-    }
-
-    /// No error can be returned here: a training whose weights have become NaN goes on with
-    /// the masks that it has.
-    fn not_updated(self, step: usize, error: PruneError) -> Self {
-        self.with_problem(Problem::UpdateFailed { step, error })
+        log::info!("step {step}: sparsity {:.4}", masks.sparsity());
+        self.model = attach_chosen(self.model, reading, &masks);
+        self.state.count(&self.model, &masks, &self.plan);
+        self.guarded()
     }
 
     pub(super) fn with_problem(mut self, problem: Problem) -> Self {
@@ -128,41 +114,31 @@ struct Before {
 
 impl Before {
     fn of<'a, M: Module>(model: &M, grads: impl IntoIterator<Item = &'a GradientsParams>) -> Self {
-        let mut visitor = Look {
+        let look = Look {
             grads: grads.into_iter().collect(),
             found: Self {
                 with_gradient: HashSet::new(),
                 zeroed: true,
             },
-            after_step: false,
         };
-        model.visit(&mut visitor);
-        visitor.found
+        visit(model, look).found
     }
 }
 
 struct Look<'a> {
     grads: Vec<&'a GradientsParams>,
     found: Before,
-    /// Whether the mask that is being visited is kept after the step.
-    after_step: bool,
 }
 
-impl ModuleVisitor for Look<'_> {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        if container == REPARAMETERIZATION {
-            self.after_step = false;
-        } else if (container, name) == WeightMask::AFTER_STEP {
-            self.after_step = true;
-        } else if let Some(trust) = Trust::shown(name, container) {
-            self.found.zeroed &= trust == Trust::Zeroed || !self.after_step;
-        }
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+impl WeightVisitor for Look<'_> {
+    fn weight<const D: usize>(&mut self, _at: &Position, param: &Param<Tensor<D>>) {
         let mut grads = self.grads.iter();
         if grads.any(|grads| grads.get::<D>(param.id).is_some()) {
             self.found.with_gradient.insert(param.id);
         }
+    }
+
+    fn mask(&mut self, _at: &Position, mode: MaskMode, trust: Trust) {
+        self.found.zeroed &= trust == Trust::Zeroed || mode != MaskMode::AfterStep;
     }
 }

@@ -1,5 +1,5 @@
 use super::{Measure, StudyReport, Summary};
-use crate::lottery::method::DENSE;
+use crate::lottery::cell_id::DENSE;
 use crate::plot::{Line, LinePlot, Point, Reference, ValueFormat, XAxis};
 
 impl StudyReport {

@@ -2,14 +2,13 @@
 
 use serde_json::Value;
 
-use crate::lottery::CellId;
-use crate::lottery::lineage::Sources;
-use crate::lottery::plan::{control_name, find_method};
-use crate::lottery::settings::differences;
-use crate::lottery::store::{Outcome, SEALED, Study};
+use crate::identity::differences;
+use crate::lottery::cell_id::CellId;
+use crate::lottery::store::{Outcome, SEALED, Sources, StudyFile};
+use crate::lottery::study::find_method;
 
 /// All cells of a study, each after those that it is made from.
-pub(super) fn expected(study: &Study) -> Vec<CellId> {
+pub(super) fn expected(study: &StudyFile) -> Vec<CellId> {
     let mut expected = Vec::new();
     for &seed in &study.seeds {
         expected.push(CellId::dense(seed));
@@ -18,7 +17,7 @@ pub(super) fn expected(study: &Study) -> Vec<CellId> {
                 expected.push(CellId::new(seed, &method.name, round));
             }
             for (control, rounds) in &method.controls {
-                let name = control_name(&method.name, *control);
+                let name = method.name_of(*control);
                 for round in rounds {
                     expected.push(CellId::new(seed, &name, *round));
                 }
@@ -30,14 +29,14 @@ pub(super) fn expected(study: &Study) -> Vec<CellId> {
 
 /// The cells of a study, one after the other.
 pub(super) struct Standing<'a> {
-    study: &'a Study,
+    study: &'a StudyFile,
     found: Vec<Outcome>,
     /// Made from what is no longer there.
     outdated: Vec<CellId>,
 }
 
 impl<'a> Standing<'a> {
-    pub(super) fn new(study: &'a Study) -> Self {
+    pub(super) fn new(study: &'a StudyFile) -> Self {
         Self {
             study,
             found: Vec::new(),

@@ -1,8 +1,7 @@
 use std::fmt;
 
-use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
-
 use super::{Measure, StudyReport, Summary};
+use crate::table::Table;
 
 /// A line of the table: a method and a round over the seeds.
 pub(super) struct Line {
@@ -61,14 +60,9 @@ impl StudyReport {
 /// A table of means and standard deviations over the seeds, and what is missing.
 impl fmt::Display for StudyReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new();
-        table.load_style(UTF8_FULL_CONDENSED);
-        table.set_header(Self::HEADER);
+        let mut table = Table::new(1, Self::HEADER);
         for line in self.lines() {
-            table.add_row(line.cells);
-        }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
+            table.row(line.cells);
         }
         write!(f, "{table}")?;
         for (what, cells) in [("missing", &self.missing), ("damaged", &self.damaged)] {

@@ -9,13 +9,14 @@ use burn::tensor::Bytes;
 
 use super::content;
 use super::outcome::{Outcome, Stored};
-use super::part::{self, Part};
+use super::part::{self, Part, Place};
 use super::sealed::{self, Opened};
 use super::{Directory, Found};
 use crate::digest::Digest;
-use crate::lottery::error::file_error;
-use crate::lottery::{CellId, LotteryError};
-use crate::{MaskSet, files};
+use crate::files;
+use crate::lottery::cell_id::CellId;
+use crate::lottery::error::{LotteryError, file_error};
+use crate::mask::MaskSet;
 
 const CELL: &str = "cell.json";
 
@@ -30,13 +31,20 @@ pub(in crate::lottery) enum Aside {
 
 impl Directory {
     pub(in crate::lottery) fn folder(&self, cell: &CellId) -> PathBuf {
+        self.place_of(cell).path()
+    }
+
+    fn place_of(&self, cell: &CellId) -> Place {
         let CellId {
             seed,
             method,
             round,
         } = cell;
         let seed = self.root().join("cells").join(format!("seed-{seed}"));
-        seed.join(method).join(format!("round-{round:02}"))
+        Place {
+            parent: seed.join(method),
+            name: format!("round-{round:02}"),
+        }
     }
 
     /// The cell as it is found.
@@ -90,9 +98,14 @@ impl Directory {
             Aside::Damaged => "damaged",
             Aside::Outdated => "outdated",
         };
-        let aside = (1..).map(|number| folder.with_extension(format!("{why}-{number}")));
-        let mut aside = aside.filter(|path| !path.exists());
-        let aside = aside.next().expect("some number is free");
+        let mut number = 1;
+        let aside = loop {
+            let path = folder.with_extension(format!("{why}-{number}"));
+            if !path.exists() {
+                break path;
+            }
+            number += 1;
+        };
         match fs::rename(&folder, &aside) {
             // Another process has done it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(aside),
@@ -150,11 +163,11 @@ impl Directory {
         weights: Vec<(String, ModuleRecord)>,
         masks: Vec<(String, MaskSet)>,
     ) -> Result<(), LotteryError> {
-        let folder = self.folder(&outcome.cell);
-        let parent = folder.parent().expect("a cell lies in a folder");
-        fs::create_dir_all(parent).map_err(|error| file_error(parent, error))?;
+        let place = self.place_of(&outcome.cell);
+        let failed = |error| file_error(&place.parent, error);
+        fs::create_dir_all(&place.parent).map_err(failed)?;
         let locked = self.lock()?;
-        let part = Part::new(&folder).map_err(|error| file_error(parent, error))?;
+        let part = Part::new(&place).map_err(failed)?;
         drop(locked);
         let cell = part.cell();
         for (name, record) in weights {
@@ -193,7 +206,8 @@ impl Directory {
 
     /// Moves a cell that has been written to its place. To be called under the lock of the study.
     fn place(&self, cell: &Path, outcome: &Outcome) -> Result<(), LotteryError> {
-        let folder = self.folder(&outcome.cell);
+        let place = self.place_of(&outcome.cell);
+        let folder = place.path();
         match self.find(&outcome.cell)? {
             // Another process was faster, with the same cell.
             Found::Whole(there) if there.made_from == outcome.made_from => Ok(()),
@@ -203,7 +217,7 @@ impl Directory {
             )),
             Found::Nothing => {
                 fs::rename(cell, &folder).map_err(|error| file_error(&folder, error))?;
-                sync_folder(folder.parent().expect("a cell lies in a folder"));
+                sync_folder(&place.parent);
                 Ok(())
             }
         }
@@ -217,7 +231,7 @@ impl Directory {
     ) -> Result<(), LotteryError> {
         let locked = self.lock()?;
         files::remove_stale(&self.study_file());
-        cells.for_each(|cell| part::remove_stale(&self.folder(cell)));
+        cells.for_each(|cell| part::remove_stale(&self.place_of(cell)));
         drop(locked);
         Ok(())
     }
@@ -228,7 +242,7 @@ impl Directory {
         mut cells: impl Iterator<Item = &'a CellId>,
     ) -> bool {
         files::has_stale(&self.study_file())
-            || cells.any(|cell| part::has_stale(&self.folder(cell)))
+            || cells.any(|cell| part::has_stale(&self.place_of(cell)))
     }
 }
 

@@ -5,8 +5,8 @@
 
 use burn::tensor::Bytes;
 
-use crate::MaskSet;
 use crate::digest::{Digest, Hasher};
+use crate::mask::MaskSet;
 
 /// The digest of paths, shapes and bits, in the order of the paths.
 pub(in crate::lottery) fn of_masks(masks: &MaskSet) -> Digest {
@@ -62,7 +62,7 @@ mod tests {
     use burn::tensor::{DType, Device, Tensor};
 
     use super::*;
-    use crate::Mask;
+    use crate::mask::Mask;
 
     fn linear(first: f32) -> Linear {
         let device = Device::flex();

@@ -15,23 +15,24 @@
 
 mod cells;
 pub(super) mod content;
+mod lineage;
 mod outcome;
 mod part;
 mod sealed;
-mod study;
+mod study_file;
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::LotteryError;
-use super::error::file_error;
+use super::error::{LotteryError, file_error};
 use sealed::Opened;
 
 pub(super) use cells::Aside;
+pub(super) use lineage::{Source, Sources};
 pub(super) use outcome::{MASKS, MadeFrom, Outcome, next_masks_file, weights_file};
 pub(super) use sealed::{SEALED, VERSION};
-pub(super) use study::Study;
+pub(super) use study_file::StudyFile;
 
 const STUDY: &str = "study.json";
 const LOCK: &str = ".lock";
@@ -43,6 +44,7 @@ pub(super) enum Found {
     Damaged(String),
 }
 
+/// The directory of a study.
 pub(super) struct Directory {
     root: PathBuf,
 }
@@ -62,7 +64,7 @@ impl Directory {
         self.root.join(STUDY)
     }
 
-    pub(super) fn study(&self) -> Result<Option<Study>, LotteryError> {
+    pub(super) fn study(&self) -> Result<Option<StudyFile>, LotteryError> {
         let path = self.study_file();
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
@@ -82,7 +84,7 @@ impl Directory {
     ///
     /// # Errors
     /// When it cannot join what is there.
-    pub(super) fn has(&self, study: &Study) -> Result<bool, LotteryError> {
+    pub(super) fn has(&self, study: &StudyFile) -> Result<bool, LotteryError> {
         match self.study()? {
             Some(there) => Ok(self.joined(there.clone(), study.clone())? == there),
             None => Ok(false),
@@ -90,7 +92,7 @@ impl Directory {
     }
 
     /// Writes what the study is, or adds to what is there.
-    pub(super) fn join(&self, study: Study) -> Result<(), LotteryError> {
+    pub(super) fn join(&self, study: StudyFile) -> Result<(), LotteryError> {
         fs::create_dir_all(&self.root).map_err(|error| file_error(&self.root, error))?;
         let locked = self.lock()?;
         let joined = match self.study()? {
@@ -107,7 +109,7 @@ impl Directory {
         Ok(())
     }
 
-    fn joined(&self, there: Study, here: Study) -> Result<Study, LotteryError> {
+    fn joined(&self, there: StudyFile, here: StudyFile) -> Result<StudyFile, LotteryError> {
         if there.version < SEALED {
             return Err(LotteryError::OldStudy {
                 dir: self.root.clone(),

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::Digest;
-use crate::lottery::{CellId, LearningCurve, Moment};
+use crate::lottery::cell_id::CellId;
+use crate::lottery::curve::LearningCurve;
+use crate::lottery::study::Moment;
 
 /// What came out of a cell, and what it was made from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -98,8 +100,8 @@ impl Stored {
 pub(in crate::lottery) const MASKS: &str = "masks.mask";
 
 /// Weights to go back to.
-pub(in crate::lottery) fn weights_file(moment: &str) -> String {
-    format!("weights-{}.bpk", moment.replace(' ', "-"))
+pub(in crate::lottery) fn weights_file(moment: Moment) -> String {
+    format!("weights-{}.bpk", moment.to_string().replace(' ', "-"))
 }
 
 /// Masks of the next round.

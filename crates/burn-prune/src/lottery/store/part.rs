@@ -18,7 +18,36 @@ use tempfile::TempDir;
 const LOCK: &str = "lock";
 const CELL: &str = "cell";
 
-/// Is removed with all that is still in it.
+/// Where a cell belongs.
+pub(super) struct Place {
+    /// The folder of its method, which is that of its part as well.
+    pub parent: PathBuf,
+    /// The name of its own folder there.
+    pub name: String,
+}
+
+impl Place {
+    pub(super) fn path(&self) -> PathBuf {
+        self.parent.join(&self.name)
+    }
+
+    fn prefix_of_parts(&self) -> String {
+        format!(".part-{}-", self.name)
+    }
+
+    /// Whatever is or was being written for this cell.
+    fn parts(&self) -> impl Iterator<Item = PathBuf> {
+        let prefix = self.prefix_of_parts();
+        let is_part = move |path: &PathBuf| {
+            let name = path.file_name().and_then(|name| name.to_str());
+            name.is_some_and(|name| name.starts_with(&prefix))
+        };
+        let beside = fs::read_dir(&self.parent).into_iter().flatten().flatten();
+        beside.map(|entry| entry.path()).filter(is_part)
+    }
+}
+
+/// A folder in which a cell is written; removed with all that is still in it.
 pub(super) struct Part {
     /// Closed before its folder is removed.
     _lock: File,
@@ -26,11 +55,11 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// For the cell that will be at this path. To be called under the lock of the study.
-    pub(super) fn new(cell: &Path) -> io::Result<Self> {
+    /// For the cell that will be at this place. To be called under the lock of the study.
+    pub(super) fn new(place: &Place) -> io::Result<Self> {
         let folder = tempfile::Builder::new()
-            .prefix(&prefix(cell))
-            .tempdir_in(parent(cell))?;
+            .prefix(&place.prefix_of_parts())
+            .tempdir_in(&place.parent)?;
         let lock = File::create(folder.path().join(LOCK))?;
         lock.lock()?;
         fs::create_dir(folder.path().join(CELL))?;
@@ -48,8 +77,8 @@ impl Part {
 
 /// Removes what killed processes have left of this cell. To be called under the lock of the study,
 /// by the shard to which the cell belongs.
-pub(super) fn remove_stale(cell: &Path) {
-    for part in parts(cell).filter(|part| is_stale(part)) {
+pub(super) fn remove_stale(cell: &Place) {
+    for part in cell.parts().filter(|part| is_stale(part)) {
         if let Err(error) = fs::remove_dir_all(&part) {
             // It is in nobody's way.
             log::warn!("{}: {error}", part.display());
@@ -58,19 +87,8 @@ pub(super) fn remove_stale(cell: &Path) {
 }
 
 /// Whether [`remove_stale`] has something to remove.
-pub(super) fn has_stale(cell: &Path) -> bool {
-    parts(cell).any(|part| is_stale(&part))
-}
-
-/// Whatever is or was being written for this cell.
-fn parts(cell: &Path) -> impl Iterator<Item = PathBuf> {
-    let prefix = prefix(cell);
-    let is_part = move |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str());
-        name.is_some_and(|name| name.starts_with(&prefix))
-    };
-    let beside = fs::read_dir(parent(cell)).into_iter().flatten().flatten();
-    beside.map(|entry| entry.path()).filter(is_part)
+pub(super) fn has_stale(cell: &Place) -> bool {
+    cell.parts().any(|part| is_stale(&part))
 }
 
 fn is_stale(part: &Path) -> bool {
@@ -81,15 +99,6 @@ fn is_stale(part: &Path) -> bool {
     }
 }
 
-fn prefix(cell: &Path) -> String {
-    let name = cell.file_name().unwrap_or_default();
-    format!(".part-{}-", name.display())
-}
-
-fn parent(cell: &Path) -> &Path {
-    cell.parent().expect("a cell lies in a folder")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,7 +106,10 @@ mod tests {
     #[test]
     fn a_part_goes_when_its_writer_is_gone_and_not_before() {
         let folder = tempfile::tempdir().unwrap();
-        let cell = folder.path().join("round-01");
+        let cell = Place {
+            parent: folder.path().to_path_buf(),
+            name: "round-01".to_string(),
+        };
         let live = Part::new(&cell).unwrap();
         let killed = Part::new(&cell).unwrap();
         // As when the process ends without cleaning up.

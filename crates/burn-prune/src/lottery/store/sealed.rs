@@ -10,8 +10,7 @@ use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::files;
-use crate::lottery::LotteryError;
-use crate::lottery::error::file_error;
+use crate::lottery::error::{LotteryError, file_error};
 
 /// The version of cells and studies that is written, and the newest one that is known.
 pub(in crate::lottery) const VERSION: u32 = 2;

@@ -1,0 +1,6 @@
+//! Any masks become cuts: what is cut computes what the masked model does.
+
+mod nets;
+mod random_masks;
+
+pub(crate) use random_masks::Masker;

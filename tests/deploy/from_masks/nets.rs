@@ -1,0 +1,269 @@
+//! All nets of the examples, under random masks.
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn_prune::Prunable;
+use burn_prune_deploy::{FieldEdit, Graph, GraphTensors, Selection};
+
+use super::Masker;
+use crate::random::{Outputs, example, randomised};
+use examples_shared::nets::convolutional::{LeNet5, Mlp, Vgg11};
+use examples_shared::nets::others::{Attention, DenseNet, Grouped, Transformer, UNet, Yolo};
+use examples_shared::nets::residual::{MobileNetV2, ResNet18};
+
+/// How often it came to what.
+#[derive(Debug, Default, Clone, Copy)]
+struct Counts {
+    cut: usize,
+    folds: usize,
+    folded: usize,
+    constants: usize,
+    disagreements: usize,
+    last: usize,
+}
+
+fn same<M: Module, I: GraphTensors, O: Outputs>(
+    what: &str,
+    models: [&M; 2],
+    inputs: &[I],
+    forward: impl Fn(&M, I) -> O,
+) {
+    for input in inputs {
+        let [found, expected] = models.map(|model| forward(model, input.clone()).values().concat());
+        let largest = expected
+            .iter()
+            .fold(0.0f32, |max, value| max.max(value.abs()));
+        assert!(largest.is_finite() && found.len() == expected.len());
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!(
+                (found - expected).abs() <= 2e-5 * largest.max(1e-3),
+                "{what}: {found} instead of {expected}, where the largest is {largest}"
+            );
+        }
+    }
+}
+
+/// Under random masks, what is shrunk computes what is masked; so it does when the rest is masked.
+fn check<M: Module, I: GraphTensors, O: GraphTensors + Outputs>(
+    new: impl Fn() -> M,
+    inputs: &[I],
+    forward: impl Fn(&M, I) -> O + Copy,
+    edit: impl Fn(M, &[FieldEdit]) -> M,
+) -> Counts {
+    let scale = std::env::var("BURN_PRUNE_TEST_SCALE").ok();
+    let scale: u64 = scale.map_or(1, |scale| scale.parse().unwrap());
+    let mut counts = Counts::default();
+    for seed in 0..12 * scale {
+        let model = randomised(new(), seed);
+        let graph = Graph::capture(&model, inputs[0].clone(), forward).unwrap();
+        let groups = graph.groups().unwrap();
+        let masks = Masker::new(seed).masks(&groups);
+        let masked = model.with_masks(&masks).unwrap();
+        let selection = Selection::from_masks(&groups, &masks).unwrap();
+        let shrink = |selection: &Selection, model: &M| {
+            let plan = selection.plan();
+            plan.shrink_with(
+                model,
+                |model, edits| edit(model, edits),
+                inputs[0].clone(),
+                forward,
+            )
+            .unwrap()
+        };
+        let small = shrink(&selection, &masked);
+        let what = format!("seed {seed}");
+        same(&what, [&small, &masked], inputs, forward);
+
+        let again = Selection::from_masks(&groups, &selection.masks()).unwrap();
+        assert_eq!(again.kept(), selection.kept(), "seed {seed}");
+        let remasked = masked.clone().with_masks(&selection.masks()).unwrap();
+        same(
+            &format!("{what}, masks of the selection"),
+            [&small, &remasked],
+            inputs,
+            forward,
+        );
+
+        counts.cut += selection
+            .kept()
+            .concat()
+            .iter()
+            .filter(|kept| !**kept)
+            .count();
+        counts.folds += selection.plan().folds.len();
+        let folded = selection.constants().iter().filter(|unit| unit.is_cut);
+        counts.folded += folded.count();
+        counts.constants += selection.constants().len();
+        counts.disagreements += selection.disagreements().len();
+        counts.last += selection.last_units().len();
+
+        let extended = selection.extend();
+        let masked = masked.with_masks(&extended.masks()).unwrap();
+        let small = shrink(&extended, &masked);
+        same(
+            &format!("{what}, extended"),
+            [&small, &masked],
+            inputs,
+            forward,
+        );
+    }
+    println!("{counts:?}");
+    assert!(counts.cut > 0 && counts.disagreements > 0, "{counts:?}");
+    counts
+}
+
+fn none<M>(model: M, edits: &[FieldEdit]) -> M {
+    assert_eq!(edits, []);
+    model
+}
+
+fn images<const D: usize>(shape: [usize; D], device: &Device) -> Vec<Tensor<D>> {
+    let mut other = shape;
+    other[0] = 3;
+    vec![example(shape, device), example(other, device)]
+}
+
+#[test]
+fn mlp() {
+    let device = Device::flex();
+    let counts = check(
+        || Mlp::new(&[20, 16, 12, 4], &device),
+        &images([2, 20], &device),
+        Mlp::forward,
+        none,
+    );
+    assert!(counts.folded > 0);
+}
+
+#[test]
+fn lenet_5() {
+    let device = Device::flex();
+    let counts = check(
+        || LeNet5::new(&device),
+        &images([2, 1, 28, 28], &device),
+        LeNet5::forward,
+        none,
+    );
+    assert!(counts.folded > 0);
+}
+
+#[test]
+fn vgg_11() {
+    let device = Device::flex();
+    let counts = check(
+        || Vgg11::new(8, &device),
+        &images([2, 3, 32, 32], &device),
+        Vgg11::forward,
+        none,
+    );
+    assert!(counts.constants > counts.folded);
+}
+
+#[test]
+fn resnet_18() {
+    let device = Device::flex();
+    check(
+        || ResNet18::new(8, 10, &device),
+        &images([2, 3, 32, 32], &device),
+        ResNet18::forward,
+        none,
+    );
+}
+
+#[test]
+fn mobilenet_v2() {
+    let device = Device::flex();
+    let counts = check(
+        || MobileNetV2::new(10, &device),
+        &images([1, 3, 32, 32], &device),
+        MobileNetV2::forward,
+        none,
+    );
+    assert!(counts.folded > 0);
+}
+
+#[test]
+fn densenet() {
+    let device = Device::flex();
+    check(
+        || DenseNet::new(&device),
+        &images([2, 3, 16, 16], &device),
+        DenseNet::forward,
+        none,
+    );
+}
+
+#[test]
+fn u_net() {
+    let device = Device::flex();
+    check(
+        || UNet::new(&device),
+        &images([2, 1, 16, 16], &device),
+        UNet::forward,
+        none,
+    );
+}
+
+#[test]
+fn yolo() {
+    let device = Device::flex();
+    check(
+        || Yolo::new(&device),
+        &images([1, 3, 64, 64], &device),
+        Yolo::forward,
+        none,
+    );
+}
+
+#[test]
+fn transformer() {
+    let device = Device::flex();
+    let words = |words: &[[i64; 5]]| {
+        let data = TensorData::new(words.concat(), [words.len(), 5]);
+        Tensor::<2, Int>::from_data(data, &device)
+    };
+    let words = [
+        words(&[[1, 5, 7, 2, 9], [3, 3, 0, 19, 4]]),
+        words(&[[1, 5, 7, 2, 9], [3, 3, 0, 19, 4], [8, 1, 1, 2, 11]]),
+    ];
+    let counts = check(
+        || Transformer::new(&device),
+        &words,
+        Transformer::forward,
+        none,
+    );
+    assert!(counts.folded > 0);
+}
+
+#[test]
+fn attention() {
+    let device = Device::flex();
+    check(
+        || Attention::new(16, 4, &device),
+        &images([2, 5, 16], &device),
+        Attention::forward,
+        none,
+    );
+}
+
+#[test]
+fn grouped() {
+    let device = Device::flex();
+    let edit = |mut model: Grouped, edits: &[FieldEdit]| {
+        for edit in edits {
+            match (edit.path.as_str(), edit.field.as_str()) {
+                ("norm", "num_groups") => model.norm.num_groups = edit.to,
+                ("norm", "num_channels") => model.norm.num_channels = edit.to,
+                ("depthwise", "groups") => model.depthwise.groups = edit.to,
+                (path, field) => panic!("{path}.{field}"),
+            }
+        }
+        model
+    };
+    check(
+        || Grouped::new(&device),
+        &images([2, 3, 8, 8], &device),
+        Grouped::forward,
+        edit,
+    );
+}
