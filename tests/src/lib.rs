@@ -2,6 +2,8 @@
 #![doc = include_str!("../../README.md")]
 
 #[cfg(test)]
+mod house;
+#[cfg(test)]
 mod pages;
 
 #[doc = include_str!("../../crates/burn-prune/README.md")]
