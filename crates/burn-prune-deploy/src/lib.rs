@@ -8,17 +8,18 @@
 //! 2. counts what it costs: multiply-adds, parameters, bytes ([`Cost`]),
 //! 3. finds out which channels of which parameters must go together ([`Groups`], the dependency
 //!    graph of Fang et al. 2023),
-//! 4. chooses channels ([`ChannelPruner`]) and makes masks of the choice, so that the model can be
-//!    trained on under them,
-//! 5. and cuts them off ([`ShrinkPlan`]): smaller tensors in the same Rust type, with the same
+//! 4. gives them to a [`Pruner`](burn_prune::Pruner) as its pattern ([`Groups::pattern`]), so that
+//!    they are pruned and trained on under masks as anything else,
+//! 5. finds out what the masks remove as a whole ([`Selection`]),
+//! 6. and cuts them off ([`ShrinkPlan`]): smaller tensors in the same Rust type, with the same
 //!    outputs as under the masks.
 //!
 //! ```
 //! use burn::module::Module;
 //! use burn::nn::{Linear, LinearConfig};
 //! use burn::tensor::{Device, Tensor, activation::relu};
-//! use burn_prune::Prunable;
-//! use burn_prune_deploy::{ChannelPruner, Graph, Importance};
+//! use burn_prune::{Magnitude, Prunable, Pruner};
+//! use burn_prune_deploy::{Graph, Selection};
 //!
 //! #[derive(Module, Debug)]
 //! struct Net {
@@ -43,9 +44,10 @@
 //! assert_eq!(graph.cost().multiply_adds(), 8 * 32 + 32 * 4);
 //!
 //! let groups = graph.groups()?;
-//! let selection = ChannelPruner::new(Importance::l2()).fraction(0.5).select(&groups)?;
-//! let masked = model.with_masks(&selection.masks())?;
+//! let pruner = Pruner::new(Magnitude::l2()).pattern(groups.pattern()).amount(0.5);
+//! let masked = model.prune(&pruner)?;
 //! // ... fine-tuning under the masks ...
+//! let selection = Selection::from_masks(&groups, &masked.masks())?;
 //! let small = selection.plan().shrink(&masked, example.clone(), Net::forward)?;
 //! assert_eq!(small.fc1.weight.dims(), [8, 16]);
 //!
@@ -56,12 +58,12 @@
 
 mod cost;
 mod error;
+mod goals;
 mod graph;
 mod groups;
 mod layers;
 #[cfg(feature = "onnx")]
 mod onnx;
-mod pruning;
 mod selection;
 mod shrink;
 
@@ -76,7 +78,6 @@ pub use groups::{Frozen, GradientHazard, Group, GroupMember, Groups, Member, Uni
 pub use layers::DepthwiseConv2d;
 #[cfg(feature = "onnx")]
 pub use onnx::export_onnx;
-pub use pruning::{ChannelPruner, Importance, Shortfall};
 pub use selection::{
     ConstantUnit, Disagreement, Folding, Selection, SentConstant, UnitMember, UnitName,
 };

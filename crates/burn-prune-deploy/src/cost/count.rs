@@ -33,11 +33,12 @@ impl Graph {
             let Some(&output) = operation.outputs.first() else {
                 continue;
             };
-            let outputs = operation.outputs.iter();
             let is_view = operation.kind.is_view();
-            let activation_bytes = match is_view {
-                true => 0,
-                false => outputs.map(|output| self.bytes(*output)).sum(),
+            let activation_bytes = if is_view {
+                0
+            } else {
+                let outputs = operation.outputs.iter();
+                outputs.map(|output| self.bytes(*output)).sum()
             };
             let parameters: Vec<ParameterId> = operation
                 .inputs
@@ -99,11 +100,10 @@ impl Graph {
     /// The parameter that an operation multiplies with, on either side of a matrix product.
     fn weight(&self, operation: &Operation) -> Option<ParameterId> {
         let of = |place: usize| self.source(*operation.inputs.get(place)?);
-        match operation.kind {
-            OperationKind::MatMul => of(1).or_else(|| of(0)),
-            _ if operation.kind.role(1) == Role::Weight => of(1),
-            _ => None,
-        }
+        let is_product = operation.kind == OperationKind::MatMul;
+        let is_weight = operation.kind.role(1) == Role::Weight;
+        let right = if is_weight { of(1) } else { None };
+        right.or_else(|| if is_product { of(0) } else { None })
     }
 
     /// Number of entries of a parameter, and of those that are not 0. Without values, all count.
@@ -128,10 +128,12 @@ impl Graph {
         match &operation.kind {
             OperationKind::Convolution { transposed, .. } => {
                 let each = elements(inputs[1]) / size(inputs[1], 0).max(1);
-                match transposed {
-                    false => elements(operation.outputs[0]) * each,
-                    true => elements(inputs[0]) * each,
-                }
+                let times = if *transposed {
+                    inputs[0]
+                } else {
+                    operation.outputs[0]
+                };
+                elements(times) * each
             }
             OperationKind::Linear => elements(operation.outputs[0]) * size(inputs[1], 0),
             OperationKind::MatMul => {

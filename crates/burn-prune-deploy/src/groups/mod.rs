@@ -8,6 +8,7 @@ mod pattern;
 pub(crate) mod reshape;
 mod roles;
 mod rules;
+mod without;
 mod zeros;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,7 @@ pub use hazard::GradientHazard;
 use coupling::{Axis, Entries};
 use rules::Rules;
 
-use crate::DeployError;
+use crate::error::DeployError;
 use crate::graph::{AxisSize, Graph, OperationKind, ParameterId, TensorId};
 
 /// The coupled channels of a model (Fang et al. 2023, "DepGraph: Towards Any Structural Pruning").

@@ -4,19 +4,17 @@ use burn_prune::MaskSet;
 
 use super::found::{Found, UnitName};
 use super::masked::{self, Masked};
-use crate::DeployError;
+use crate::error::DeployError;
 use crate::graph::Graph;
 use crate::groups::{GradientHazard, Groups};
-use crate::pruning::Shortfall;
-use crate::shrink::{Fold, ShrinkPlan, predict};
+use crate::shrink::{Fold, ShrinkPlan};
 
-/// Which units go: what [`ChannelPruner`](crate::ChannelPruner) chose, or the caller.
+/// Which units go: those that masks remove, or that the caller names.
 #[derive(Debug, Clone)]
 pub struct Selection {
     groups: Groups,
     /// By group and unit.
     kept: Vec<Vec<bool>>,
-    shortfalls: Vec<Shortfall>,
     /// What biases take over from units that go.
     folds: Vec<Fold>,
     /// The masks that it was made from.
@@ -28,19 +26,9 @@ impl Selection {
     /// Nothing goes yet.
     pub fn new(groups: &Groups) -> Self {
         let kept = groups.groups().iter();
-        let kept = kept.map(|group| vec![true; group.units.len()]).collect();
-        Self::from_kept(groups, kept, Vec::new())
-    }
-
-    pub(crate) fn from_kept(
-        groups: &Groups,
-        kept: Vec<Vec<bool>>,
-        shortfalls: Vec<Shortfall>,
-    ) -> Self {
         Self {
             groups: groups.clone(),
-            kept,
-            shortfalls,
+            kept: kept.map(|group| vec![true; group.units.len()]).collect(),
             folds: Vec::new(),
             masked: None,
             found: Found::default(),
@@ -56,10 +44,11 @@ impl Selection {
         found: Found,
     ) -> Self {
         Self {
+            groups: groups.clone(),
+            kept,
             folds,
             masked: Some(masked),
             found,
-            ..Self::from_kept(groups, kept, Vec::new())
         }
     }
 
@@ -100,24 +89,18 @@ impl Selection {
                 }
             }
         }
-        match self.kept[number].contains(&true) {
-            true => Ok(self),
-            false => Err(DeployError::EmptyGroup {
+        if !self.kept[number].contains(&true) {
+            return Err(DeployError::EmptyGroup {
                 group: group.to_string(),
                 units: known.units.len(),
-            }),
+            });
         }
+        Ok(self)
     }
 
     /// Whether each unit of each group stays.
     pub fn kept(&self) -> &[Vec<bool>] {
         &self.kept
-    }
-
-    /// Where fewer units go than the pruner was asked for, because of its floor or multiple. Where
-    /// a floor is the reason, it is logged as a warning too.
-    pub fn shortfalls(&self) -> &[Shortfall] {
-        &self.shortfalls
     }
 
     /// The groups that it is of.
@@ -182,7 +165,7 @@ impl Selection {
 
     /// The graph that the model has without the units.
     pub fn graph(&self) -> Graph {
-        predict::graph(&self.groups, &self.kept)
+        self.groups.graph_without(&self.kept)
     }
 
     /// What has to be cut for the units to be gone.

@@ -8,7 +8,7 @@ use burn::tensor::TensorData;
 use burn_prune::map_optimizer_state;
 
 use super::{AxisCut, ShrinkPlan};
-use crate::DeployError;
+use crate::error::DeployError;
 use crate::graph::GraphTensors;
 
 impl ShrinkPlan {
@@ -24,8 +24,8 @@ impl ShrinkPlan {
     /// use burn::nn::{Linear, LinearConfig};
     /// use burn::optim::{AdamConfig, GradientsParams};
     /// use burn::{module::Module, tensor::{Device, Tensor, activation::relu}};
-    /// use burn_prune::Prunable;
-    /// use burn_prune_deploy::{ChannelPruner, Graph, Importance};
+    /// use burn_prune::{Magnitude, Prunable, Pruner};
+    /// use burn_prune_deploy::{Graph, Selection};
     ///
     /// #[derive(Module, Debug)]
     /// struct Net { fc1: Linear, fc2: Linear }
@@ -42,10 +42,9 @@ impl ShrinkPlan {
     ///     fc2: LinearConfig::new(8, 2).init(&device),
     /// };
     /// let example = Tensor::<2>::ones([1, 4], &device);
-    /// let groups = Graph::capture(&net, example.clone(), Net::forward)?;
-    /// let groups = groups.groups()?;
-    /// let selection = ChannelPruner::new(Importance::l2()).fraction(0.5).select(&groups)?;
-    /// let mut net = net.with_masks(&selection.masks())?;
+    /// let groups = Graph::capture(&net, example.clone(), Net::forward)?.groups()?;
+    /// let pruner = Pruner::new(Magnitude::l2()).pattern(groups.pattern()).amount(0.5);
+    /// let mut net = net.prune(&pruner)?;
     /// let mut optimizer = AdamConfig::new().init();
     /// let step = |net: Net, optimizer: &mut burn::optim::ModuleOptimizer| {
     ///     let loss = net.forward(example.clone()).sum();
@@ -54,7 +53,7 @@ impl ShrinkPlan {
     /// };
     /// net = step(net, &mut optimizer);
     ///
-    /// let plan = selection.plan();
+    /// let plan = Selection::from_masks(&groups, &net.masks())?.plan();
     /// let (net, mut optimizer) =
     ///     plan.shrink_training(&net, &optimizer, example.clone(), Net::forward)?;
     /// assert_eq!(net.fc1.weight.dims(), [4, 4]);

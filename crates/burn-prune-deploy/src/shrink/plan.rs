@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::difference::difference;
 use super::fold::{Check, Fold};
-use super::{FieldEdit, cut, edits, predict, shift};
-use crate::DeployError;
+use super::{FieldEdit, cut, edits, shift};
+use crate::error::DeployError;
 use crate::graph::{Graph, GraphTensors, ParameterId, capture_once, dims};
 use crate::groups::Groups;
 
@@ -47,7 +47,7 @@ pub struct AxisCut {
 }
 
 impl ShrinkPlan {
-    /// What has to be cut for units of groups that are not kept to be gone, and to be folded.
+    /// The plan for units that go, by group and unit, and what biases take over from them.
     pub(crate) fn of(groups: &Groups, kept: &[Vec<bool>], folds: Vec<Fold>) -> Self {
         let before = groups.graph();
         let mut gone: BTreeMap<(ParameterId, usize), BTreeSet<usize>> = BTreeMap::new();
@@ -70,7 +70,7 @@ impl ShrinkPlan {
                 kept: kept.clone(),
             })
         });
-        let graph = predict::graph(groups, kept);
+        let graph = groups.graph_without(kept);
         let plan = Self {
             cuts: cuts.collect(),
             folds,
@@ -140,7 +140,7 @@ impl ShrinkPlan {
         let reason = "the plan is for the sizes of its example".to_string();
         let difference = match capture_once(&small, example, shared, reason, forward) {
             Ok(graph) => difference(&self.graph, &graph),
-            Err(DeployError::Forward { message }) => Some(format!("it fails: {message}")),
+            Err(DeployError::Forward { message, .. }) => Some(format!("it fails: {message}")),
             Err(error) => return Err(error),
         };
         match difference {
@@ -165,7 +165,7 @@ impl ShrinkPlan {
         self.cut(model, Check::Nothing)
     }
 
-    fn cut<M: Module>(&self, model: &M, check: Check) -> Result<M, DeployError> {
+    pub(super) fn cut<M: Module>(&self, model: &M, check: Check) -> Result<M, DeployError> {
         self.ids(model)?;
         let is_training = model.devices().iter().any(|device| device.is_autodiff());
         // `valid` makes running statistics of its own; mapping a clone would cut the caller's.

@@ -195,7 +195,21 @@ impl<'a> Zeros<'a> {
             | Kind::Expand
             | Kind::Repeat { .. }
             | Kind::Flip { .. } => self.kept[operation.inputs[0].index()],
-            _ => self.kept[output.index()],
+            Kind::Convolution { .. }
+            | Kind::MatMul
+            | Kind::Linear
+            | Kind::BatchNorm { .. }
+            | Kind::LayerNorm { .. }
+            | Kind::Embedding
+            | Kind::Attention { .. }
+            | Kind::Spatial { .. }
+            | Kind::Elementwise { .. }
+            | Kind::Reduce { .. }
+            | Kind::Along { .. }
+            | Kind::Concatenate { .. }
+            | Kind::Pad { .. }
+            | Kind::Select { .. }
+            | Kind::Other { .. } => self.kept[output.index()],
         }
     }
 
@@ -288,7 +302,25 @@ impl<'a> Zeros<'a> {
             Kind::Convolution { .. } => Some((of(0, 1), of(1, 1))),
             Kind::Linear => Some((of(0, rank(0) - 1), of(1, 0))),
             Kind::MatMul => Some((of(0, rank(0) - 1), of(1, rank(1) - 2))),
-            _ => None,
+            Kind::BatchNorm { .. }
+            | Kind::LayerNorm { .. }
+            | Kind::Embedding
+            | Kind::Attention { .. }
+            | Kind::Spatial { .. }
+            | Kind::Elementwise { .. }
+            | Kind::Reduce { .. }
+            | Kind::Along { .. }
+            | Kind::Reshape
+            | Kind::Permute { .. }
+            | Kind::Slice { .. }
+            | Kind::Concatenate { .. }
+            | Kind::Expand
+            | Kind::Repeat { .. }
+            | Kind::Flip { .. }
+            | Kind::Pad { .. }
+            | Kind::Select { .. }
+            | Kind::Create { .. }
+            | Kind::Other { .. } => None,
         }
     }
 
@@ -350,7 +382,25 @@ impl<'a> Zeros<'a> {
                 }
                 // Variances of masked entries are 0.
                 Kind::BatchNorm { epsilon } | Kind::LayerNorm { epsilon } => epsilon.0 == 0.0,
-                _ => false,
+                Kind::Convolution { .. }
+                | Kind::MatMul
+                | Kind::Linear
+                | Kind::Embedding
+                | Kind::Attention { .. }
+                | Kind::Spatial { .. }
+                | Kind::Reduce { .. }
+                | Kind::Along { .. }
+                | Kind::Reshape
+                | Kind::Permute { .. }
+                | Kind::Slice { .. }
+                | Kind::Concatenate { .. }
+                | Kind::Expand
+                | Kind::Repeat { .. }
+                | Kind::Flip { .. }
+                | Kind::Pad { .. }
+                | Kind::Select { .. }
+                | Kind::Create { .. }
+                | Kind::Other { .. } => false,
             };
             if diverges {
                 let axis = Axis {
