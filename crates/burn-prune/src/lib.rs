@@ -195,13 +195,13 @@ pub use ranking::Normalize;
 pub use rejected::Rejected;
 pub use report::{ChannelSparsity, ParameterSparsity, SparsityReport};
 #[cfg(feature = "optim")]
-pub use schedule::{Schedule, ScheduleConfig, Span, TrainingLength};
+pub use schedule::{At, Schedule, ScheduleConfig, Span, TrainingLength};
 pub use scores::Scores;
 #[cfg(feature = "train")]
 pub use training::SparsityMetric;
 #[cfg(feature = "optim")]
 pub use training::{
-    AllocationConfig, CriterionConfig, LayerSensitivity, Problem, Pruning, Recipe,
-    SensitivityProgress, SensitivityReport, load_optimizer_record, map_optimizer_record,
-    map_optimizer_state, reestimate_statistics, reset_moments,
+    LayerSensitivity, Problem, Pruning, Recipe, SensitivityProgress, SensitivityReport,
+    load_optimizer_record, map_optimizer_record, map_optimizer_state, reestimate_statistics,
+    reset_moments,
 };
