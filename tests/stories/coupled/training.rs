@@ -242,7 +242,7 @@ fn tickets_of_coupled_channels_are_searched_for() {
             .method(Method::new("ticket", Rewind::to_initialization()))
     };
     let seen = std::cell::RefCell::new(Vec::new());
-    let train = |cell: &burn_prune::lottery::Cell<'_>, mut net: Net| {
+    let train = |cell: &burn_prune::lottery::CellTraining<'_>, mut net: Net| {
         seen.borrow_mut()
             .push(left(&net.masks()).map(|units| units.len()));
         let mut optimizer = SgdConfig::new().init();
