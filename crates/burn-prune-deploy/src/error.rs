@@ -7,6 +7,23 @@ use burn_prune::PruneError;
 use crate::graph::OperationId;
 
 /// Why an operation was refused. Nothing has been changed when one of these is returned.
+///
+/// ```
+/// # use burn::nn::{Linear, LinearConfig};
+/// # use burn::tensor::{Device, Tensor, activation::relu};
+/// # use burn_prune_deploy::Graph;
+/// use burn_prune_deploy::DeployError;
+/// # let device = Device::flex();
+/// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+/// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+/// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+/// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+/// let example = Tensor::<2>::ones([1, 7], &device);
+/// let error = Graph::capture(&model, example, forward).unwrap_err();
+/// assert!(matches!(error, DeployError::Forward { .. }));
+/// assert!(error.to_string().contains("an example of shape [1, 7]"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeployError {

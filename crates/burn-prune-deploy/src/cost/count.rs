@@ -20,6 +20,21 @@ impl LayerCost {
 
 impl Graph {
     /// Counts what the forward pass costs on its example.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let cost = graph.cost();
+    /// assert_eq!(cost.multiply_adds(), 8 * 32 + 32 * 4);
+    /// assert_eq!(cost.parameters(), (8 * 32 + 32) + (32 * 4 + 4));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cost(&self) -> Cost {
         let mut cost = Cost {
             layers: Vec::new(),

@@ -29,6 +29,20 @@ impl Graph {
     ///
     /// # Errors
     /// When the forward pass fails on the example or depends on the values of tensors.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// assert_eq!(graph.parameters().len(), 4);
+    /// println!("{graph}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn capture<M, I, O>(
         model: &M,
         inputs: I,
@@ -48,6 +62,24 @@ impl Graph {
     /// # Errors
     /// As [`capture`](Self::capture), and when an input has no such axis or the sizes along them
     /// differ.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Batch;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// // The sizes of the example are the only ones.
+    /// let example = Tensor::<2>::ones([1, 8], &device);
+    /// let fixed = Graph::capture_with(&model, example, Batch::Fixed, forward)?;
+    /// assert_eq!(graph.sizes().batch(), Some(1));
+    /// assert_eq!(fixed.sizes().batch(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn capture_with<M, I, O>(
         model: &M,
         inputs: I,

@@ -10,6 +10,22 @@ use crate::groups::{GradientHazard, Groups};
 use crate::shrink::{Fold, ShrinkPlan};
 
 /// Which units go: those that masks remove, or that the caller names.
+///
+/// ```
+/// # use burn::nn::{Linear, LinearConfig};
+/// # use burn::tensor::{Device, Tensor, activation::relu};
+/// # use burn_prune_deploy::Graph;
+/// use burn_prune_deploy::Selection;
+/// # let device = Device::flex();
+/// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+/// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+/// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+/// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+/// let groups = graph.groups()?;
+/// let selection = Selection::new(&groups).remove("0.weight", [3, 7])?;
+/// assert_eq!(selection.graph().cost().multiply_adds(), 30 * (8 + 4));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Selection {
     groups: Groups,
@@ -24,6 +40,21 @@ pub struct Selection {
 
 impl Selection {
     /// Nothing goes yet.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Selection;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// assert!(Selection::new(&groups).masks().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(groups: &Groups) -> Self {
         let kept = groups.groups().iter();
         Self {
@@ -68,6 +99,22 @@ impl Selection {
     ///
     /// # Errors
     /// When there is no such group or unit, or the group would become empty.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Selection;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// let selection = Selection::new(&groups).remove("0.weight", 0..31)?;
+    /// assert!(selection.remove("0.weight", [31]).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn remove(
         mut self,
         group: &str,
@@ -99,11 +146,42 @@ impl Selection {
     }
 
     /// Whether each unit of each group stays.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Selection;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// let selection = Selection::new(&groups).remove("0.weight", [1])?;
+    /// assert_eq!(selection.kept()[0][..3], [true, false, true]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn kept(&self) -> &[Vec<bool>] {
         &self.kept
     }
 
     /// The groups that it is of.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Selection;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// assert_eq!(Selection::new(&groups).groups().groups().len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn groups(&self) -> &Groups {
         &self.groups
     }
@@ -118,6 +196,24 @@ impl Selection {
     ///
     /// Where the gradients of what goes may not be finite numbers under the masks, that is logged as
     /// a warning; see [`Groups::gradient_hazards`].
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Selection;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// let masks = Selection::new(&groups).remove("0.weight", [1])?.masks();
+    /// assert_eq!(masks.get("0.weight").unwrap().pruned(), 8);
+    /// assert_eq!(masks.get("0.bias").unwrap().pruned(), 1);
+    /// assert_eq!(masks.get("1.weight").unwrap().pruned(), 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn masks(&self) -> MaskSet {
         for hazard in self.gradient_hazards() {
             log::warn!("{hazard}");
@@ -154,6 +250,22 @@ impl Selection {
     }
 
     /// Those of the groups' hazards that units which go lead to.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Selection;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// let selection = Selection::new(&groups).remove("0.weight", [1])?;
+    /// assert_eq!(selection.gradient_hazards().count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn gradient_hazards(&self) -> impl Iterator<Item = &GradientHazard> {
         let groups = &self.groups;
         let hazards = groups.gradient_hazards().iter();
@@ -164,11 +276,43 @@ impl Selection {
     }
 
     /// The graph that the model has without the units.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Selection;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// let selection = Selection::new(&groups).remove("0.weight", 0..16)?;
+    /// assert_eq!(selection.graph().cost().parameters(), 16 * (8 + 1 + 4) + 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn graph(&self) -> Graph {
         self.groups.graph_without(&self.kept)
     }
 
     /// What has to be cut for the units to be gone.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Selection;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// let plan = Selection::new(&groups).remove("0.weight", 0..16)?.plan();
+    /// assert_eq!(plan.cuts.len(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn plan(&self) -> ShrinkPlan {
         ShrinkPlan::of(&self.groups, &self.kept, self.folds.clone())
     }

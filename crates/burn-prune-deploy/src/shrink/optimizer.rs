@@ -86,6 +86,34 @@ impl ShrinkPlan {
     /// # Errors
     /// When the plan is of another model, the state cannot be read, or parameters of one id are cut
     /// differently: an optimizer knows a parameter by its id.
+    ///
+    /// ```
+    /// use burn::nn::{Linear, LinearConfig};
+    /// use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_prune_deploy::{Graph, Selection};
+    ///
+    /// let device = Device::flex().autodiff();
+    /// let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(4, 8), linear(8, 2)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(model[0].forward(x));
+    /// let example = Tensor::<2>::ones([1, 4], &device);
+    /// let step = |model: Vec<Linear>, optimizer: &mut ModuleOptimizer| {
+    ///     let loss = forward(&model, example.clone()).sum();
+    ///     let grads = GradientsParams::from_grads(loss.backward(), &model);
+    ///     optimizer.step(0.01, model, grads)
+    /// };
+    /// let mut optimizer = AdamConfig::new().init();
+    /// let model = step(model, &mut optimizer);
+    ///
+    /// let groups = Graph::capture(&model, example.clone(), forward)?.groups()?;
+    /// let plan = Selection::new(&groups).remove("0.weight", 0..5)?.plan();
+    /// let small = plan.shrink(&model, example.clone(), forward)?;
+    /// let mut optimizer = plan.shrink_optimizer(&optimizer, &model)?;
+    /// let small = step(small, &mut optimizer);
+    /// assert_eq!(small[0].weight.dims(), [4, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shrink_optimizer<M: Module>(
         &self,
         optimizer: &ModuleOptimizer,
