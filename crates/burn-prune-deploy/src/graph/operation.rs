@@ -56,7 +56,7 @@ pub enum OperationKind {
         padding_out: Vec<usize>,
         /// Distance between the entries of the kernel.
         dilation: Vec<usize>,
-        /// In how many parts the channels are convolved.
+        /// Number of groups that the channels are convolved in.
         groups: usize,
     },
     /// A matrix product. Inputs: `[.., n, k]` and `[.., k, m]`.
@@ -98,7 +98,7 @@ pub enum OperationKind {
         /// Numbers in it.
         scalars: Vec<Number>,
     },
-    /// Puts several axes down to a size of 1, or all of them into `[1]`.
+    /// Reduces several axes to a size of 1, or all of them to `[1]`.
     Reduce {
         /// Which one.
         #[serde(rename = "name")]
@@ -183,7 +183,7 @@ pub enum OperationKind {
 pub enum Role {
     /// The signal that goes through.
     Signal,
-    /// What it is multiplied with.
+    /// What the signal is multiplied with.
     Weight,
     /// What is added.
     Bias,
