@@ -141,7 +141,7 @@ impl Selection {
     /// // Masks of the rows of `fc1` alone: what is masked still sends its bias.
     /// let pruner = Pruner::new(Magnitude::l1())
     ///     .pattern(Pattern::Channels(burn_prune::Axis::Output))
-    ///     .only(burn_prune::ParamGroup::from_path("fc1.weight"))
+    ///     .only(burn::module::ParamGroup::from_path("fc1.weight"))
     ///     .amount(0.5);
     /// let masked = model.prune(&pruner)?;
     ///
