@@ -7,6 +7,7 @@ mod bad_input;
 mod chance;
 mod clones_of_shared;
 mod containers;
+mod coupled;
 mod damage;
 mod damaged_recipes;
 mod dropped_masks;

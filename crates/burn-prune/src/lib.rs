@@ -10,7 +10,7 @@
 //!
 //! | question | type | values |
 //! |---|---|---|
-//! | what is scored | [`Criterion`] | [`Magnitude`], [`Lamp`], [`Random`], your own; [importance](Pruner::importance) in the place of the weights |
+//! | what is scored | [`Criterion`] | [`Magnitude`], [`Lamp`], [`Random`], your own; [importance](Pruner::importance) instead of the weights |
 //! | what goes together | [`Pattern`] | single weights, channels along an [`Axis`], [`Blocks`], [`NM`] |
 //! | how much goes where | [`Allocation`] | uniform, global, ERK, by layer; floors |
 //! | which parameters | [`Pruner`] | Linear and Conv weights; `include`, `only`, `exclude` |
@@ -23,13 +23,13 @@
 //!
 //! # Training
 //!
-//! Nothing is to be done: a pruned weight reads as exactly 0.0 at every step of any loop. What is
+//! You need not do anything: a pruned weight reads as exactly 0.0 at every step of any loop. What is
 //! *stored* under the mask may drift, as momentum and weight decay still reach it. So read weights
 //! with [`Param::val`](burn::module::Param::val), and save with
 //! [`Prunable::save_masked`] or after [`Prunable::make_permanent`], both of which write zeros.
 //!
-//! Each read masks the weight anew. [`Prunable::with_mask_mode`] says when the zeros are put in: a
-//! loop of your own can keep them in the stored weights instead, by one call after each step.
+//! Each read masks the weight again. A loop of your own can keep the zeros in the stored weights
+//! instead, with one call after each step: see [`Prunable::with_mask_mode`].
 //!
 //! [`Pruning`] moves the masks on a [`Schedule`] while the model trains, in Burn's `Learner` or in
 //! any other loop.
@@ -38,7 +38,7 @@
 //!
 //! # Backends
 //!
-//! Masks are packed bits, and one function puts their zeros in. With the feature of the backend
+//! Masks are packed bits, and one function applies them. With the feature of the backend
 //! turned on here (`flex`; `wgpu`, `cuda` and the other CubeCL runtimes) it is a kernel that works
 //! in place; on every other backend it is composed of Burn's tensor operations.
 //!
@@ -85,7 +85,7 @@ mod training;
 pub use allocation::{Allocation, AllocationRule, Share, Shares};
 pub use amount::{Amount, Target};
 pub use criterion::{Criterion, GroupWeights, Lamp, Magnitude, NormScale, Random, Weight};
-pub use error::PruneError;
+pub use error::{CoupledError, PruneError};
 pub use guard::MaskGuard;
 pub use identity::{Identity, differences};
 pub use mask::{Mask, MaskDiff, MaskMode, MaskSet, ParameterDiff, Skipped, WeightMask};

@@ -115,10 +115,10 @@ impl Selection {
     /// negative bias, is cut. If that has changed when a model is shrunk, shrinking is an error.
     ///
     /// ```
-    /// use burn::module::Module;
+    /// use burn::module::{Module, ParamGroup};
     /// use burn::nn::{Linear, LinearConfig};
     /// use burn::tensor::{Device, Tensor, activation::relu};
-    /// use burn_prune::{Magnitude, Pattern, Prunable, Pruner};
+    /// use burn_prune::{Axis, Magnitude, Pattern, Prunable, Pruner};
     /// use burn_prune_deploy::{Graph, Selection};
     ///
     /// #[derive(Module, Debug)]
@@ -140,8 +140,8 @@ impl Selection {
     /// };
     /// // Masks of the rows of `fc1` alone: what is masked still sends its bias.
     /// let pruner = Pruner::new(Magnitude::l1())
-    ///     .pattern(Pattern::Channels(burn_prune::Axis::Output))
-    ///     .only(burn::module::ParamGroup::from_path("fc1.weight"))
+    ///     .pattern(Pattern::Channels(Axis::Output))
+    ///     .only(ParamGroup::from_path("fc1.weight"))
     ///     .amount(0.5);
     /// let masked = model.prune(&pruner)?;
     ///

@@ -73,9 +73,12 @@ fn shares(layers: &[Layer<'_>], kept: usize) -> Vec<f64> {
             0.0 => 0.0,
             kept => to_keep / kept,
         };
-        let share = |layer: usize| match full[layer] {
-            true => layers[layer].remaining as f64,
-            false => factor * raw[layer] * layers[layer].total as f64,
+        let share = |layer: usize| {
+            if full[layer] {
+                layers[layer].remaining as f64
+            } else {
+                factor * raw[layer] * layers[layer].total as f64
+            }
         };
         // By how much a layer has too little left, relative to its own density.
         let excess = |layer: usize| match layers[layer].remaining {

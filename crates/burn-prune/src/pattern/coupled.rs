@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Pattern;
-use crate::error::PruneError;
+use crate::error::{CoupledError, PruneError};
 
 /// Channels that can only be removed together: groups of units that span several parameters.
 ///
@@ -14,7 +14,11 @@ use crate::error::PruneError;
 /// bias and of the norm that follows, and column `c` of every weight that reads it. Those slices
 /// are one *unit*; the units that one layer makes, or several layers that are added up, are one
 /// [`CoupledGroup`]. `burn-prune-deploy` makes the groups of a model from its graph; they are plain
-/// data, so they can also be written by hand or read from a file.
+/// data, so they can also be written by hand or read from a file. How they are pruned is said at
+/// [`Pattern::Coupled`].
+///
+/// Only what can be masked is a member: no running statistics. Members may overlap: a weight belongs
+/// to two units where its outputs and its inputs are both coupled, and is pruned with either.
 ///
 /// ```
 /// use burn_prune::{CoupledChannels, CoupledGroup, CoupledMember, MemberRole};
@@ -100,7 +104,7 @@ impl CoupledChannels {
     /// Groups of coupled channels, in the order in which they are ranked.
     ///
     /// # Errors
-    /// [`PruneError::CoupledGroup`] for a group without members or units, with members that have
+    /// [`CoupledError::InvalidGroup`] for a group without members or units, with members that have
     /// different numbers of units, with entries that an axis does not have or that are in two units,
     /// with a unit without entries, or with the name of another group.
     pub fn new(groups: impl IntoIterator<Item = CoupledGroup>) -> Result<Self, PruneError> {
@@ -189,10 +193,10 @@ impl CoupledGroup {
     }
 
     fn invalid(&self, message: impl Into<String>) -> PruneError {
-        PruneError::CoupledGroup {
+        PruneError::Coupled(CoupledError::InvalidGroup {
             group: self.name.clone(),
             message: message.into(),
-        }
+        })
     }
 }
 

@@ -1,4 +1,5 @@
-//! What goes together: single weights, whole channels, blocks, or N of each M.
+//! What goes together: single weights, whole channels, blocks, N of each M, or channels of several
+//! parameters.
 
 mod axis;
 mod blocks;
@@ -37,7 +38,55 @@ pub enum Pattern {
     Blocks(Blocks),
     /// N of each M weights along the input axis are kept.
     NM(NM),
-    /// Channels of several parameters that go together.
+    /// Units that lie in several parameters: channels that can only be removed together.
+    ///
+    /// - Amounts and [`to_sparsity`](crate::Pruner::to_sparsity) count units. A unit is gone when all
+    ///   its entries are masked; a unit of which some are takes part.
+    /// - A unit that goes is masked in every member; masks that are there stay. All members of the
+    ///   selected groups get masks, and nothing else does.
+    /// - All groups are selected. [`only`](crate::Pruner::only) and
+    ///   [`include`](crate::Pruner::include) take a group when they have any of its members,
+    ///   [`exclude`](crate::Pruner::exclude) leaves it out when it has any.
+    /// - A group always keeps one unit, as a floor: to ask for all of it is an error. Where only
+    ///   rounding would take the last unit it stays.
+    /// - Groups are ranked and [normalised](crate::Pruner::normalize) as parameters are, ties in the
+    ///   order of the pattern. [`Allocation::per_layer`](crate::Allocation::per_layer) and
+    ///   [`Allocation::Erk`](crate::Allocation::Erk) go by the weights that make the channels, the
+    ///   members with [`MemberRole::Output`]: their target, the shape of the first. Where no member
+    ///   has that role they go by the first member.
+    /// - How a criterion scores a unit is said by
+    ///   [`Criterion::group_scores`](crate::Criterion::group_scores).
+    ///
+    /// ```
+    /// use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::Device};
+    /// use burn_prune::{
+    ///     CoupledChannels, CoupledGroup, CoupledMember, Magnitude, MemberRole, Prunable, Pruner,
+    /// };
+    ///
+    /// #[derive(Module, Debug)]
+    /// struct Net {
+    ///     fc1: Linear,
+    ///     fc2: Linear,
+    /// }
+    ///
+    /// let device = Device::flex();
+    /// let net = Net {
+    ///     fc1: LinearConfig::new(3, 8).init(&device),
+    ///     fc2: LinearConfig::new(8, 2).init(&device),
+    /// };
+    /// // burn-prune-deploy makes this of a model's graph.
+    /// let channels = CoupledChannels::new([CoupledGroup::new("fc1.weight", [
+    ///     CoupledMember::whole("fc1.weight", 1, [3, 8], MemberRole::Output),
+    ///     CoupledMember::whole("fc1.bias", 0, [8], MemberRole::Shift),
+    ///     CoupledMember::whole("fc2.weight", 0, [8, 2], MemberRole::Input),
+    /// ])])?;
+    /// let pruner = Pruner::new(Magnitude::l2()).pattern(channels).to_sparsity(0.5);
+    /// let masks = net.prune(&pruner)?.masks();
+    /// assert_eq!(masks.get("fc1.weight").unwrap().pruned(), 4 * 3);
+    /// assert_eq!(masks.get("fc1.bias").unwrap().pruned(), 4);
+    /// assert_eq!(masks.get("fc2.weight").unwrap().pruned(), 4 * 2);
+    /// # Ok::<(), burn_prune::PruneError>(())
+    /// ```
     Coupled(#[serde(with = "coupled::shared")] Arc<CoupledChannels>),
 }
 

@@ -103,7 +103,8 @@ impl Pruner {
     }
 
     /// What is pruned as a whole: single weights (the default), channels,
-    /// [`Blocks`](crate::Blocks), or [`NM`](crate::NM) groups.
+    /// [`Blocks`](crate::Blocks), [`NM`](crate::NM) groups, or
+    /// [`CoupledChannels`](crate::CoupledChannels) of several parameters.
     #[must_use]
     pub fn pattern(mut self, pattern: impl Into<Pattern>) -> Self {
         self.pattern = pattern.into();
@@ -145,7 +146,8 @@ impl Pruner {
         self
     }
 
-    /// Keeps at least this fraction of the units of every parameter, in `[0, 1]`, rounded up.
+    /// Keeps at least this fraction of the units of every parameter, or of every group of coupled
+    /// channels, in `[0, 1]`, rounded up.
     ///
     /// Under [`Allocation::Global`] the other parameters lose more instead, so that the amount is
     /// reached. Under the other allocations, and where no others are left, an amount that goes
@@ -168,7 +170,8 @@ impl Pruner {
         self
     }
 
-    /// Keeps at least this many units of every parameter; see [`min_density`](Self::min_density).
+    /// Keeps at least this many units of every parameter, or of every group of coupled channels; see
+    /// [`min_density`](Self::min_density). A group keeps one in any case.
     #[must_use]
     pub fn min_count(mut self, units: usize) -> Self {
         self.floor.count = units;
@@ -182,21 +185,24 @@ impl Pruner {
         self
     }
 
-    /// Prunes these parameters as well: biases, embeddings, weights of layers of your own.
+    /// Prunes these parameters as well: biases, embeddings, weights of layers of your own. Of coupled
+    /// channels, beside [`only`](Self::only), the groups that have one of them.
     #[must_use]
     pub fn include(mut self, group: ParamGroup) -> Self {
         self.filter.include.push(group);
         self
     }
 
-    /// Prunes these parameters in the place of the default ones.
+    /// Prunes these parameters in the place of the default ones. Of coupled channels the groups that
+    /// have one of them, in the place of all.
     #[must_use]
     pub fn only(mut self, group: ParamGroup) -> Self {
         self.filter.only = Some(group);
         self
     }
 
-    /// Leaves these parameters alone. Wins over `include` and `only`.
+    /// Leaves these parameters alone, and with them every group of coupled channels that has one of
+    /// them. Wins over `include` and `only`.
     #[must_use]
     pub fn exclude(mut self, group: ParamGroup) -> Self {
         self.filter.exclude.push(group);
@@ -234,7 +240,8 @@ impl Pruner {
         self
     }
 
-    /// Ranks a parameter by these scores in the place of its weights.
+    /// Ranks a parameter, or the part that it has in coupled channels, by these scores in the place
+    /// of its weights.
     ///
     /// They have the shape of the parameter and go through the criterion: magnitude takes their
     /// absolute value, or their norm over a channel. What is pruned already takes no part, but no

@@ -1,4 +1,4 @@
-//! A pruner that a schedule leads to its end.
+//! A pruner on a schedule.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -129,7 +129,7 @@ impl Scheduled {
         let lost = if self.ends.is_empty() {
             BTreeMap::new()
         } else {
-            // A schedule of one's own may have been further before its end.
+            // A user's own schedule may have been sparser before its end.
             self.ends.at((sparsity / self.last_sparsity).min(1.0))
         };
         self.pruner.to_scheduled(sparsity).choose(&lost, model)
