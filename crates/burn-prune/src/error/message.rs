@@ -61,7 +61,7 @@ pub(super) fn unknown_axis(
 pub(super) fn all_excluded(excluded: &str, f: &mut Formatter) -> Result {
     write!(
         f,
-        "nothing to prune: `exclude` removes everything that is selected, [{excluded}]; exclude \
+        "nothing to prune: `exclude` leaves out everything that is selected, [{excluded}]; exclude \
          less, or select more with `include` or `only`"
     )
 }
