@@ -210,8 +210,8 @@ impl Pruner {
         self
     }
 
-    /// Prunes these parameters in the place of the default ones. Of coupled channels the groups that
-    /// have one of them, in the place of all.
+    /// Prunes these parameters instead of the default ones. Of coupled channels, the groups that
+    /// have one of them, instead of all.
     ///
     /// It can be given once; a pruner that was given two is refused when it is used. More is added
     /// with [`include`](Self::include).
