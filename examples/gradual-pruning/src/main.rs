@@ -148,7 +148,10 @@ fn recipes(budget: &Budget, steps_per_epoch: usize) -> Vec<(&'static str, f64, R
                 ScheduleConfig::geometric_rounds(*sparsity, Span::epochs(0, rounds - 1, 1)),
             ),
         ];
-        schedules.map(|(method, schedule)| (method, *sparsity, Recipe::new(schedule)))
+        schedules.map(|(method, schedule)| {
+            let pruner = Pruner::new(Magnitude::l1()).allocation(Allocation::Global);
+            (method, *sparsity, Recipe::new(pruner, schedule))
+        })
     };
     budget.sparsities.iter().flat_map(of).collect()
 }

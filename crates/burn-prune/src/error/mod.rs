@@ -73,6 +73,36 @@ pub enum PruneError {
         /// "amount", "allocation" or "floor".
         what: &'static str,
     },
+    /// Two settings of a pruner that cannot both hold.
+    #[error("{settings} contradict each other: {advice}")]
+    Contradiction {
+        /// The settings.
+        settings: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A stored pruner names a criterion or a rule of your own, which it was not given.
+    #[error(
+        "the {what} `{wanted}` is not one of burn-prune: give it to the pruner with `{method}`"
+    )]
+    NotGiven {
+        /// "criterion" or "allocation".
+        what: &'static str,
+        /// What is named, by its [`Identity`](crate::Identity).
+        wanted: String,
+        /// The method of the pruner that takes it.
+        method: &'static str,
+    },
+    /// A stored pruner names another criterion or rule than the one that it was given.
+    #[error("the pruner was stored with the {what} `{wanted}`, but was given `{found}`")]
+    OtherGiven {
+        /// "criterion" or "allocation".
+        what: &'static str,
+        /// What is named, by its [`Identity`](crate::Identity).
+        wanted: String,
+        /// What was given.
+        found: String,
+    },
     /// A schedule with an invalid field.
     #[error("`{field}` of the pruning schedule must be {expected}, found {found}")]
     InvalidSchedule {

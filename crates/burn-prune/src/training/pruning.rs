@@ -97,10 +97,9 @@ pub struct Pruning<M: Module> {
 }
 
 impl<M: Module + ModuleDisplay> Pruning<M> {
-    /// Wraps a model. The pruner needs no amount: the schedule gives it, and an amount for all
-    /// parameters that the pruner has is not used. Amounts
-    /// [by layer](crate::Allocation::per_layer) are final amounts, which are reached in proportion
-    /// to the last sparsity of the schedule.
+    /// Wraps a model. The schedule says how much is pruned, so a pruner with an amount for all
+    /// parameters is refused. Amounts [by layer](crate::Allocation::per_layer) are final amounts,
+    /// which are reached in proportion to the last sparsity of the schedule.
     ///
     /// What the pruner selects is settled now, by path: groups of ids go on meaning the same when a
     /// checkpoint brings other ids.
@@ -110,8 +109,9 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     /// at once.
     ///
     /// # Errors
-    /// When nothing is selected, a selected parameter cannot carry a mask, another parameter has a
-    /// LoRA adapter, places of one [`ParamId`](burn::module::ParamId) hold different weights that are
+    /// When the pruner has an amount ([`PruneError::Contradiction`]), nothing is selected, a selected
+    /// parameter cannot carry a mask, another parameter has a LoRA adapter, places of one
+    /// [`ParamId`](burn::module::ParamId) hold different weights that are
     /// trained ([`PruneError::SharedId`]; Burn's optimizers would give the gradient of one to the
     /// other), or any update of the schedule would fail (if it is your own and runs for
     /// more than a million steps: any of the first million, or the last). Scores that are not finite

@@ -74,8 +74,9 @@ impl SensitivityReport {
     /// Prunes each parameter that the pruner selects by itself, to each sparsity, and measures; of
     /// coupled channels each group.
     ///
-    /// The metric is given a pruned copy in evaluation mode; the model itself stays as it is. The
-    /// pruner needs no amount, and its allocation does not matter: each parameter is pruned alone. `progress` is called after each evaluation.
+    /// The metric is given a pruned copy in evaluation mode; the model itself stays as it is. Each
+    /// parameter is pruned alone to each sparsity, so the amount and the allocation of the pruner are
+    /// not used. `progress` is called after each evaluation.
     ///
     /// # Errors
     /// As [`Pruner::masks`] for any of the parameters at any of the sparsities, before the first
