@@ -4,8 +4,9 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor};
+use burn_prune::{Magnitude, Pruner};
 use burn_prune_benches::{Options, Row, in_turns, median, print, ratio, seconds};
-use burn_prune_deploy::{ChannelPruner, Graph, Importance};
+use burn_prune_deploy::{Graph, Selection};
 use examples_shared::nets::convolutional::Vgg11;
 use examples_shared::nets::residual::ResNet18;
 
@@ -55,8 +56,10 @@ fn compare<M: Module>(
     let (planning, (plan, before)) = seconds(|| {
         let graph = Graph::capture(model, example.clone(), forward).expect("it is a plain net");
         let groups = graph.groups().expect("all of it is understood");
-        let pruner = ChannelPruner::new(Importance::l2()).fraction(0.5);
-        let plan = pruner.select(&groups).expect("half can go").plan();
+        let pruner = Pruner::new(Magnitude::l2()).pattern(groups.pattern());
+        let masks = pruner.amount(0.5).masks(model).expect("half can go");
+        let selection = Selection::from_masks(&groups, &masks).expect("they are of this model");
+        let plan = selection.plan();
         (plan, graph.cost().multiply_adds())
     });
     let (cutting, small) = seconds(|| plan.shrink(model, example, forward));

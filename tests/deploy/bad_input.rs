@@ -1,7 +1,9 @@
 //! What is refused, and what it says.
 
+use burn::module::ParamGroup;
 use burn::tensor::{Device, Tensor};
-use burn_prune_deploy::{ChannelPruner, DeployError, Graph, Importance};
+use burn_prune::{Allocation, Magnitude, PruneError, Pruner};
+use burn_prune_deploy::{DeployError, Graph};
 
 use examples_shared::nets::convolutional::Mlp;
 
@@ -13,27 +15,64 @@ fn numbers_that_make_no_sense_are_refused() {
     let model = Mlp::new(&[6, 4, 3], &device);
     let graph = Graph::capture(&model, example([1, 6], &device), Mlp::forward).unwrap();
     let groups = graph.groups().unwrap();
-    let pruner = || ChannelPruner::new(Importance::l1());
+    let pruner = || Pruner::new(Magnitude::l1()).pattern(groups.pattern());
+    let refused = |pruner: Pruner| pruner.masks(&model).unwrap_err();
     for fraction in [-0.1, 1.1, f64::NAN] {
-        let error = pruner().fraction(fraction).select(&groups).unwrap_err();
+        let error = refused(pruner().amount(fraction));
         assert!(
-            matches!(error, DeployError::InvalidFraction { .. }),
+            matches!(error, PruneError::InvalidFraction { .. }),
             "{error}"
         );
+        for goal in [groups.multiply_adds(fraction), groups.parameters(fraction)] {
+            let error = refused(pruner().allocation(goal)).to_string();
+            assert!(error.contains("between 0 and 1, found"), "{error}");
+        }
     }
-    let zero = pruner().floor(0).select(&groups).unwrap_err();
-    assert_eq!(zero.to_string(), "the floor must be at least 1");
-    let unknown = pruner()
-        .group_fraction("fc", 0.5)
-        .select(&groups)
-        .unwrap_err();
+    let zero = groups.multiple_of(0, Allocation::Uniform);
+    let zero = refused(pruner().amount(0.5).allocation(zero)).to_string();
+    assert!(zero.contains("take 1 or more"), "{zero}");
+    let unknown = Allocation::per_layer([(ParamGroup::from_path("fc"), 0.5)]);
+    let unknown = refused(pruner().allocation(unknown));
     assert!(
-        matches!(unknown, DeployError::UnknownGroup { .. }),
+        matches!(unknown, PruneError::GroupMatchesNothing { .. }),
         "{unknown}"
     );
-    // All but one, whatever is asked for.
-    let all = pruner().fraction(1.0).select(&groups).unwrap();
-    assert_eq!(all.kept()[0].iter().filter(|kept| **kept).count(), 1);
+    // One unit always stays.
+    let all = refused(pruner().amount(1.0));
+    assert!(
+        matches!(all, PruneError::FloorContradictsAmount { available: 3, .. }),
+        "{all}"
+    );
+}
+
+#[test]
+fn a_goal_says_how_much_and_of_which_groups() {
+    let device = Device::flex();
+    let model = Mlp::new(&[6, 4, 3], &device);
+    let graph = Graph::capture(&model, example([1, 6], &device), Mlp::forward).unwrap();
+    let groups = graph.groups().unwrap();
+    let pruner = || Pruner::new(Magnitude::l1()).pattern(groups.pattern());
+    for beside in [pruner().amount(0.5), pruner().to_sparsity(0.5)] {
+        let refused = beside.allocation(groups.multiply_adds(0.5)).masks(&model);
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("leave out the amount"), "{refused}");
+    }
+    let other = Mlp::new(&[6, 5, 3], &device);
+    let other = Graph::capture(&other, example([1, 6], &device), Mlp::forward).unwrap();
+    let other = other.groups().unwrap().multiply_adds(0.5);
+    let refused = pruner().allocation(other).masks(&model).unwrap_err();
+    let refused = refused.to_string();
+    assert!(
+        refused.contains("`layers.0.weight` with 4 units"),
+        "{refused}"
+    );
+    let goal = groups.parameters(0.5);
+    let single = Pruner::new(Magnitude::l1()).allocation(goal).masks(&model);
+    let refused = single.unwrap_err().to_string();
+    assert!(
+        refused.contains("`.pattern(groups.pattern())`"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -55,11 +94,7 @@ fn a_forward_pass_that_cannot_be_captured_says_why() {
     );
     let error = Graph::capture(&model, example([1, 7], &device), Mlp::forward).unwrap_err();
     assert!(matches!(error, DeployError::Forward { .. }), "{error}");
-    assert!(
-        error
-            .to_string()
-            .contains("has the example the right shape?")
-    );
+    assert!(error.to_string().contains("an example of shape [1, 7]"));
 }
 
 #[test]

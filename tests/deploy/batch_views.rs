@@ -4,11 +4,11 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::activation::{gelu, relu, softmax};
 use burn::tensor::{Device, Tensor};
-use burn_prune::Prunable;
-use burn_prune_deploy::{Batch, ChannelPruner, Graph, Importance};
+use burn_prune::{Magnitude, Prunable, Pruner};
+use burn_prune_deploy::{Batch, Graph};
 use proptest::prelude::*;
 
-use crate::common::cases;
+use crate::common::{cases, select};
 use crate::random::{assert_close, example, randomised};
 use crate::size_nets::linear;
 
@@ -179,8 +179,7 @@ proptest! {
             prop_assert_eq!(&found, expected.get_or_insert(found.clone()), "batch {}", batch);
             // Of the second layer at least.
             prop_assert!(!groups.groups().is_empty());
-            let selection = ChannelPruner::new(Importance::l2()).fraction(0.5);
-            let selection = selection.select(&groups).unwrap();
+            let selection = select(Pruner::new(Magnitude::l2()).amount(0.5), &model, &groups);
             let masked = model.clone().with_masks(&selection.masks()).unwrap();
             let small = selection.plan().shrink(&masked, input.clone(), forward);
             let small = small.unwrap();

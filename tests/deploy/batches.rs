@@ -95,7 +95,7 @@ fn a_square_of_the_batch_and_a_batch_and_one_are_told_apart() {
         assert_eq!(graph.axis_sizes(graph.outputs()[1]), more);
         let groups = graph.groups().unwrap();
         assert_eq!(groups.groups().len(), 1);
-        let plan = halved(&groups);
+        let plan = halved(&pair(&device), &groups);
         let small = plan.shrink(&pair(&device), example([size, 4], &device), forward);
         assert_eq!(small.unwrap().first.weight.dims(), [4, 3]);
     }

@@ -4,11 +4,11 @@ use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::AdamConfig;
 use burn::tensor::{Device, Tensor, activation::relu};
-use burn_prune::Prunable;
-use burn_prune_deploy::{ChannelPruner, DeployError, Graph, Importance, Selection};
+use burn_prune::{Magnitude, Prunable, Pruner};
+use burn_prune_deploy::{DeployError, Graph, Selection};
 use proptest::prelude::*;
 
-use crate::common::{cases, values};
+use crate::common::{cases, select, values};
 use crate::random::{assert_close, example, randomised};
 
 /// Square layers in a row, all of them clones of the first.
@@ -70,8 +70,7 @@ proptest! {
         prop_assert_eq!(&graph, &other);
         let groups = graph.groups().unwrap();
         prop_assert_eq!(groups.groups().len(), count - 1);
-        let pruner = ChannelPruner::new(Importance::l2()).fraction(0.5);
-        let selection = pruner.select(&groups).unwrap();
+        let selection = select(Pruner::new(Magnitude::l2()).amount(0.5), &model, &groups);
         prop_assert!(!selection.masks().is_empty());
         let small = selection.plan().shrink(&model, input.clone(), Chain::forward).unwrap();
         let half = (size as f64 / 2.0).round_ties_even() as usize;
@@ -125,8 +124,7 @@ fn what_has_one_mask_is_one_parameter_though_its_copies_differ() {
     let capture = |model: &Chain| Graph::capture(model, input.clone(), Chain::forward).unwrap();
     let graph = capture(&model);
     let groups = graph.groups().unwrap();
-    let pruner = ChannelPruner::new(Importance::l2()).fraction(0.5);
-    let selection = pruner.select(&groups).unwrap();
+    let selection = select(Pruner::new(Magnitude::l2()).amount(0.5), &model, &groups);
     let masked = model.clone().with_masks(&selection.masks()).unwrap();
     let moved = |model: Chain| {
         model.map(&mut MovesOne {

@@ -1,7 +1,9 @@
 //! What several stories start from.
 
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use burn_prune_deploy::{ChannelPruner, Groups, Importance, ShrinkPlan};
+use burn_prune::{Magnitude, Pruner};
+use burn_prune_deploy::{Groups, Selection, ShrinkPlan};
 use proptest::prelude::ProptestConfig;
 
 use examples_shared::nets::convolutional::Vgg11;
@@ -17,9 +19,18 @@ pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_to_vec().unwrap()
 }
 
-pub(crate) fn halved(groups: &Groups) -> ShrinkPlan {
-    let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
-    pruner.select(groups).unwrap().plan()
+/// The units that a pruner removes when it is given the groups.
+pub(crate) fn select<M: Module>(pruner: Pruner, model: &M, groups: &Groups) -> Selection {
+    // A pruner refuses a pattern that has nothing to prune.
+    if groups.groups().is_empty() {
+        return Selection::new(groups);
+    }
+    let masks = pruner.pattern(groups.pattern()).masks(model).unwrap();
+    Selection::from_masks(groups, &masks).unwrap()
+}
+
+pub(crate) fn halved<M: Module>(model: &M, groups: &Groups) -> ShrinkPlan {
+    select(Pruner::new(Magnitude::l1()).amount(0.5), model, groups).plan()
 }
 
 /// So many cases, or as many times more as `BURN_PRUNE_TEST_SCALE` says.

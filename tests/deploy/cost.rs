@@ -3,12 +3,14 @@
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
-use burn_prune::Prunable;
-use burn_prune_deploy::{ChannelPruner, Cost, Graph, Importance};
+use burn_prune::{Magnitude, Prunable, Pruner};
+use burn_prune_deploy::{Cost, Graph};
 
 use examples_shared::nets::convolutional::{LeNet5, Mlp};
 use examples_shared::nets::others::Attention;
 use examples_shared::nets::residual::{MobileNetV2, ResNet18};
+
+use crate::common::select;
 
 fn cost<M: Module, const D: usize, const E: usize>(
     model: &M,
@@ -58,8 +60,8 @@ fn resnet_18_has_the_published_numbers_and_a_quarter_of_them_at_half_the_channel
     assert_eq!(cost.multiply_adds(), 1_814_073_344 + 2 * 2_483_712);
     assert_eq!(format!("{:.2}", cost.multiply_adds() as f64 / 1e9), "1.82");
     let groups = graph.groups().unwrap();
-    let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
-    let half = pruner.select(&groups).unwrap().graph().cost();
+    let half = select(Pruner::new(Magnitude::l1()).amount(0.5), &model, &groups);
+    let half = half.graph().cost();
     assert_eq!(format!("{:.2}", half.multiply_adds() as f64 / 1e9), "0.49");
     assert_eq!(format!("{:.2}", half.parameters() as f64 / 1e6), "3.06");
 }

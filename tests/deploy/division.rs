@@ -3,9 +3,10 @@
 use burn::module::{Module, Param, RunningState};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation::gelu};
-use burn_prune::Prunable;
-use burn_prune_deploy::{ChannelPruner, Graph, Importance};
+use burn_prune::{Magnitude, Prunable, Pruner};
+use burn_prune_deploy::{Graph, Selection};
 
+use crate::common::select;
 use crate::random::{assert_close, example, randomised};
 
 #[derive(Module, Debug)]
@@ -38,8 +39,7 @@ fn halves(forward: impl Fn(&Net, Tensor<2>) -> Tensor<2> + Copy) {
     let input = example([5, 4], &device);
     let graph = Graph::capture(&model, input.clone(), forward).unwrap();
     let groups = graph.groups().unwrap();
-    let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
-    let selection = pruner.select(&groups).unwrap();
+    let selection = select(Pruner::new(Magnitude::l1()).amount(0.5), &model, &groups);
     let masked = model.with_masks(&selection.masks()).unwrap();
     let small = selection
         .plan()
@@ -51,9 +51,7 @@ fn halves(forward: impl Fn(&Net, Tensor<2>) -> Tensor<2> + Copy) {
     // What is gone once stays gone.
     let graph = Graph::capture(&masked, example([5, 4], &device), forward).unwrap();
     let groups = graph.groups().unwrap();
-    let again = ChannelPruner::new(Importance::l1())
-        .select(&groups)
-        .unwrap();
+    let again = Selection::from_masks(&groups, &masked.masks()).unwrap();
     assert_eq!(again.kept(), selection.kept());
 }
 

@@ -1,18 +1,20 @@
 //! Floors and multiples, also those that no group has.
 
 use burn::tensor::Device;
-use burn_prune_deploy::{ChannelPruner, Graph, Importance};
+use burn_prune::{Allocation, Magnitude, PruneError, Pruner};
+use burn_prune_deploy::{Graph, Selection};
 use proptest::prelude::*;
 
 use examples_shared::nets::convolutional::Mlp;
 
-use crate::common::cases;
+use crate::common::{cases, select};
 use crate::random::{example, randomised};
 
-fn graph(width: usize) -> Graph {
+fn model(width: usize) -> (Mlp, Graph) {
     let device = Device::flex();
     let model = randomised(Mlp::new(&[6, width, 2 * width, 3], &device), 2);
-    Graph::capture(&model, example([1, 6], &device), Mlp::forward).unwrap()
+    let graph = Graph::capture(&model, example([1, 6], &device), Mlp::forward).unwrap();
+    (model, graph)
 }
 
 /// Small and very large ones.
@@ -24,73 +26,91 @@ fn number() -> impl Strategy<Value = usize> {
     ]
 }
 
+/// How many of these units a fraction takes: never the last one only by rounding.
+fn asked(units: usize, groups: usize, fraction: f64) -> usize {
+    let exact = units as f64 * fraction;
+    let most = units - groups;
+    let count = exact.round_ties_even() as usize;
+    if count > most && exact < most as f64 + 1.0 {
+        most
+    } else {
+        count
+    }
+}
+
 proptest! {
     #![proptest_config(cases(64))]
 
     #[test]
     fn no_floor_or_multiple_is_too_large(
-        width in 1usize..20,
+        width in 2usize..20,
         fraction in 0.0..=1.0f64,
         floor in number(),
         multiple in number(),
         is_global in any::<bool>(),
     ) {
-        let graph = graph(width);
+        let (model, graph) = model(width);
         let groups = graph.groups().unwrap();
-        let pruner = ChannelPruner::new(Importance::l2()).fraction(fraction);
-        let pruner = pruner.floor(floor).multiple_of(multiple);
-        let pruner = if is_global { pruner.global() } else { pruner };
-        let selection = pruner.select(&groups).unwrap();
-        let (mut units, mut removed, mut asked) = (0, 0, 0);
-        for (group, kept) in groups.groups().iter().zip(selection.kept()) {
-            let all = group.units.len();
+        let allocation = if is_global { Allocation::Global } else { Allocation::Uniform };
+        let pruner = Pruner::new(Magnitude::l2()).pattern(groups.pattern());
+        let pruner = pruner.amount(fraction).min_count(floor);
+        let masks = pruner.allocation(groups.multiple_of(multiple, allocation)).masks(&model);
+        let sizes = [width, 2 * width];
+        let removable = |units: usize| units - floor.clamp(1, units);
+        let is_possible = if is_global {
+            let most = sizes.map(removable).iter().sum();
+            asked(3 * width, 2, fraction) <= most
+        } else {
+            sizes.iter().all(|units| {
+                let asked = asked(*units, 1, fraction);
+                asked == 0 || asked <= removable(*units)
+            })
+        };
+        let masks = match masks {
+            Ok(masks) => masks,
+            Err(error) => {
+                let is_floor = matches!(error, PruneError::FloorContradictsAmount { .. });
+                prop_assert!(is_floor && !is_possible, "{}", error);
+                return Ok(());
+            }
+        };
+        prop_assert!(is_possible || asked(3 * width, 2, fraction) == 0);
+        let selection = Selection::from_masks(&groups, &masks).unwrap();
+        for (units, kept) in sizes.iter().zip(selection.kept()) {
             let kept = kept.iter().filter(|kept| **kept).count();
-            prop_assert!(kept >= floor.min(all));
-            prop_assert!(kept == all || kept.is_multiple_of(multiple));
-            let asked_here = (all as f64 * fraction).round_ties_even() as usize;
-            units += all;
-            removed += all - kept;
-            asked += asked_here;
-            // What was asked for is done, or said.
-            let name = Some(group.name.as_str());
-            let mut told = selection.shortfalls().iter();
-            let told = told.find(|shortfall| shortfall.group.as_deref() == name);
-            prop_assert_eq!(told.is_some(), !is_global && all - kept < asked_here);
-            if let Some(told) = told {
-                prop_assert_eq!((told.asked, told.removed), (asked_here, all - kept));
+            prop_assert!(kept >= floor.clamp(1, *units));
+            prop_assert!(kept == *units || kept.is_multiple_of(multiple));
+            if !is_global {
+                let left = units - asked(*units, 1, fraction);
+                let expected = left.checked_next_multiple_of(multiple);
+                prop_assert_eq!(kept, expected.map_or(*units, |kept| kept.min(*units)));
             }
         }
-        if is_global {
-            asked = (units as f64 * fraction).round_ties_even() as usize;
-            prop_assert_eq!(selection.shortfalls().is_empty(), removed >= asked);
-        }
-        prop_assert!(removed >= asked || !selection.shortfalls().is_empty());
     }
 }
 
 #[test]
 fn a_floor_that_holds_back_is_told() {
-    let graph = graph(10);
+    let (model, graph) = model(10);
     let groups = graph.groups().unwrap();
-    let pruner = ChannelPruner::new(Importance::l1()).fraction(0.9).floor(8);
-    let selection = pruner.select(&groups).unwrap();
-    let told: Vec<String> = selection
-        .shortfalls()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    assert_eq!(
-        told,
-        [
-            "group `layers.0.weight` loses 2 units instead of 9, because of a floor of 8",
-            "group `layers.1.weight` loses 12 units instead of 18, because of a floor of 8"
-        ]
-    );
-    let enough = ChannelPruner::new(Importance::l1()).fraction(0.2).floor(8);
-    assert!(enough.select(&groups).unwrap().shortfalls().is_empty());
-    let whole = ChannelPruner::new(Importance::l1())
-        .fraction(0.5)
-        .multiple_of(32);
-    let told = whole.select(&groups).unwrap().shortfalls()[0].to_string();
-    assert!(told.ends_with("a floor of 1 and multiples of 32"), "{told}");
+    let pruner = || Pruner::new(Magnitude::l1()).pattern(groups.pattern());
+    let refused = pruner().amount(0.9).min_count(8).masks(&model).unwrap_err();
+    let expected = PruneError::FloorContradictsAmount {
+        parameter: "layers.0.weight".to_string(),
+        requested: 9,
+        floor: 8,
+        available: 2,
+    };
+    assert_eq!(refused, expected);
+    let enough = select(pruner().amount(0.2).min_count(8), &model, &groups);
+    let left = |selection: &Selection| {
+        let kept = selection.kept().iter();
+        let left = kept.map(|kept| kept.iter().filter(|kept| **kept).count());
+        left.collect::<Vec<_>>()
+    };
+    assert_eq!(left(&enough), [8, 16]);
+    // There is no multiple of 32 below 10 and 20 but 0.
+    let whole = pruner().amount(0.5);
+    let whole = whole.allocation(groups.multiple_of(32, Allocation::Uniform));
+    assert_eq!(left(&select(whole, &model, &groups)), [10, 20]);
 }

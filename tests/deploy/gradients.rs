@@ -4,10 +4,10 @@ use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{gelu, softplus};
 use burn::tensor::{Device, Tensor};
-use burn_prune::Prunable;
-use burn_prune_deploy::{ChannelPruner, Graph, Importance};
+use burn_prune::{Magnitude, Prunable, Pruner};
+use burn_prune_deploy::Graph;
 
-use crate::common::values;
+use crate::common::{select, values};
 use crate::random::{example, randomised};
 
 #[derive(Module, Debug)]
@@ -43,8 +43,7 @@ fn gradients(forward: Forward) -> (Vec<String>, [bool; 3]) {
     let input = example([5, 4], &device);
     let graph = Graph::capture(&model, input.clone(), forward).unwrap();
     let groups = graph.groups().unwrap();
-    let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
-    let selection = pruner.select(&groups).unwrap();
+    let selection = select(Pruner::new(Magnitude::l1()).amount(0.5), &model, &groups);
     assert!(!selection.masks().is_empty(), "{groups}");
     let masked = model.clone().with_masks(&selection.masks()).unwrap();
     let plan = selection.plan();

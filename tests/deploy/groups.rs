@@ -7,14 +7,14 @@ use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Int, Tensor};
-use burn_prune::Prunable;
-use burn_prune_deploy::{ChannelPruner, DeployError, Graph, Importance, Selection};
+use burn_prune::{Magnitude, Prunable, Pruner};
+use burn_prune_deploy::{DeployError, Graph, Selection};
 
 use examples_shared::nets::conv;
 use examples_shared::nets::convolutional::Mlp;
 use examples_shared::nets::others::Transformer;
 
-use crate::common::{halved, values};
+use crate::common::{halved, select, values};
 use crate::random::{assert_close, example, randomised};
 
 #[test]
@@ -190,7 +190,7 @@ fn an_operation_that_is_not_understood_may_see_what_is_never_cut() {
     for forward in [of_the_input, of_the_output, before_the_layers] {
         let graph = Graph::capture(&model, input.clone(), forward).unwrap();
         let groups = graph.groups().unwrap();
-        let plan = halved(&groups);
+        let plan = halved(&model, &groups);
         let small = plan.shrink(&model, input.clone(), forward).unwrap();
         assert_eq!(small.fc1.weight.dims(), [4, 4]);
     }
@@ -252,8 +252,7 @@ fn channels_are_followed_through_parts_of_a_weight() {
     };
     let graph = Graph::capture(&model, input.clone(), forward).unwrap();
     let groups = graph.groups().unwrap();
-    let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
-    let selection = pruner.select(&groups).unwrap();
+    let selection = select(Pruner::new(Magnitude::l1()).amount(0.5), &model, &groups);
     let masked = model.with_masks(&selection.masks()).unwrap();
     let small = selection.plan();
     let small = small.shrink(&masked, input.clone(), forward).unwrap();

@@ -1,65 +1,54 @@
-//! Importances where they have nothing to rank by.
+//! What pruners rank by, and groups where there is nothing to rank by.
 
-use burn::module::Module;
+use burn::module::{Module, ParamGroup};
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation::relu};
-use burn_prune_deploy::{ChannelPruner, DeployError, Graph, Importance};
+use burn_prune::{Allocation, Magnitude, NormScale, PruneError, Pruner, Random};
+use burn_prune_deploy::Graph;
 
 use examples_shared::nets::convolutional::Mlp;
 use examples_shared::nets::{conv, norm};
 
+use crate::common::select;
 use crate::random::{example, randomised};
 
 #[test]
-fn a_graph_without_values_is_an_error_that_names_a_parameter() {
+fn groups_of_a_graph_without_values_prune_the_same() {
     let device = Device::flex();
     let model = Mlp::new(&[6, 8, 4, 3], &device);
-    let graph = Graph::capture(&model, example([1, 6], &device), Mlp::forward).unwrap();
-    let groups = graph.groups().unwrap();
+    let input = example([1, 6], &device);
+    let graph = Graph::capture(&model, input.clone(), Mlp::forward).unwrap();
     let json = serde_json::to_string(&graph).unwrap();
     let loaded: Graph = serde_json::from_str(&json).unwrap();
-    let pruner = ChannelPruner::new(Importance::random(1)).fraction(0.5);
-    let planned = pruner.select(&groups).unwrap().plan().graph;
-    for graph in [loaded, planned] {
-        let groups = graph.groups().unwrap();
-        for importance in [Importance::l1(), Importance::l2()] {
-            for pruner in [
-                ChannelPruner::new(importance.clone()).fraction(0.5),
-                ChannelPruner::new(importance.clone())
-                    .fraction(0.5)
-                    .global(),
-                ChannelPruner::new(importance.clone()).multiply_adds(0.5),
-                ChannelPruner::new(importance.clone()).group_fraction("layers.0.weight", 0.5),
-            ] {
-                let error = pruner.select(&groups).unwrap_err();
-                let DeployError::NoValues { path } = &error else {
-                    panic!("{error}")
-                };
-                assert_eq!(path, "layers.0.weight");
-                assert!(error.to_string().contains("capture the model"), "{error}");
-            }
-            // Nothing is ranked.
-            let nothing = ChannelPruner::new(importance).select(&groups).unwrap();
-            assert!(nothing.masks().is_empty());
-        }
-        let chosen = ChannelPruner::new(Importance::random(1)).fraction(0.5);
-        assert!(!chosen.select(&groups).unwrap().masks().is_empty());
+    assert!(graph.values().is_some());
+    assert!(loaded.values().is_none());
+    let pruner = |groups: &burn_prune_deploy::Groups| {
+        [
+            Pruner::new(Magnitude::l2()).amount(0.5),
+            Pruner::new(Random::new(1)).amount(0.5),
+            Pruner::new(Magnitude::l1()).allocation(groups.multiply_adds(0.5)),
+        ]
+    };
+    let [groups, again] = [&graph, &loaded].map(|graph| graph.groups().unwrap());
+    assert_eq!(groups.pattern(), again.pattern());
+    for (here, there) in pruner(&groups).into_iter().zip(pruner(&again)) {
+        let selection = select(here, &model, &groups);
+        assert!(!selection.masks().is_empty());
+        assert_eq!(select(there, &model, &again).masks(), selection.masks());
     }
+    // The graph of a plan prunes the small model further.
+    let plan = select(Pruner::new(Magnitude::l2()).amount(0.5), &model, &groups).plan();
+    let small = plan.shrink(&model, input, Mlp::forward).unwrap();
+    assert!(plan.graph.values().is_none());
+    let groups = plan.graph.groups().unwrap();
+    let selection = select(Pruner::new(Magnitude::l2()).amount(0.5), &small, &groups);
+    let left: Vec<usize> = selection.kept().iter().map(|kept| left(kept)).collect();
+    assert_eq!(left, [2, 1]);
 }
 
-#[test]
-fn a_loaded_graph_has_no_scales_either() {
-    let device = Device::flex();
-    let model = Mixed::new(&device);
-    let graph = Graph::capture(&model, example([1, 3, 6, 6], &device), Mixed::forward).unwrap();
-    let json = serde_json::to_string(&graph).unwrap();
-    let graph: Graph = serde_json::from_str(&json).unwrap();
-    let groups = graph.groups().unwrap();
-    let pruner = ChannelPruner::new(Importance::batch_norm_scale());
-    let pruner = pruner.group_fraction("with.weight", 0.5);
-    let error = pruner.select(&groups).unwrap_err();
-    assert!(matches!(error, DeployError::NoValues { .. }), "{error}");
+fn left(kept: &[bool]) -> usize {
+    kept.iter().filter(|kept| **kept).count()
 }
 
 /// One group with a norm, one without.
@@ -90,43 +79,41 @@ impl Mixed {
 }
 
 #[test]
-fn only_groups_that_lose_units_need_a_norm() {
+fn groups_without_a_norm_are_left_alone_when_they_are_excluded() {
     let device = Device::flex();
     let model = Mixed::new(&device);
     let graph = Graph::capture(&model, example([1, 3, 6, 6], &device), Mixed::forward).unwrap();
     let groups = graph.groups().unwrap();
-    let pruner = || ChannelPruner::new(Importance::batch_norm_scale());
-    // A tenth of 10 units rounds to one, a twentieth to none.
+    let pruner = || Pruner::new(NormScale).pattern(groups.pattern());
+    // Its weight also reads the channels of the other group.
+    let rest = || ParamGroup::from_path("without.bias");
     for pruner in [
-        pruner().fraction(0.5).group_fraction("without.weight", 0.0),
+        pruner().amount(0.5).exclude(rest()),
         pruner()
-            .fraction(0.5)
-            .group_fraction("without.weight", 0.05),
-        pruner().group_fraction("with.weight", 0.5),
+            .amount(0.5)
+            .only(ParamGroup::from_path("norm.gamma")),
         pruner()
-            .fraction(0.5)
-            .global()
-            .group_fraction("without.weight", 0.0),
+            .amount(0.5)
+            .allocation(Allocation::Global)
+            .exclude(rest()),
         pruner()
-            .multiply_adds(0.4)
-            .group_fraction("without.weight", 0.0),
+            .allocation(groups.multiply_adds(0.4))
+            .exclude(rest()),
     ] {
-        let selection = pruner.select(&groups).unwrap();
-        let kept = |group: usize| selection.kept()[group].iter().filter(|kept| **kept).count();
-        assert!(kept(0) < 8, "{pruner:?}");
-        assert_eq!(kept(1), 10, "{pruner:?}");
+        let selection = select(pruner.clone(), &model, &groups);
+        assert!(left(&selection.kept()[0]) < 8, "{pruner:?}");
+        assert_eq!(left(&selection.kept()[1]), 10, "{pruner:?}");
     }
     for pruner in [
-        pruner().fraction(0.5),
-        pruner().group_fraction("without.weight", 0.1),
-        pruner().fraction(0.5).global(),
-        pruner().parameters(0.2),
+        pruner().amount(0.5),
+        pruner().amount(0.5).allocation(Allocation::Global),
+        pruner().allocation(groups.parameters(0.2)),
     ] {
-        let error = pruner.select(&groups).unwrap_err();
-        let DeployError::NoScale { group } = &error else {
+        let error = pruner.masks(&model).unwrap_err();
+        let PruneError::Criterion { path, .. } = &error else {
             panic!("{error}")
         };
-        assert_eq!(group, "without.weight");
-        assert!(error.to_string().contains("group_fraction"), "{error}");
+        assert_eq!(path, "without.weight");
+        assert!(error.to_string().contains("exclude"), "{error}");
     }
 }

@@ -2,11 +2,10 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use burn_prune::Prunable;
-use burn_prune_deploy::{
-    ChannelPruner, FieldEdit, Graph, GraphTensors, Importance, Selection, ShrinkPlan,
-};
+use burn_prune::{Magnitude, Prunable, Pruner};
+use burn_prune_deploy::{FieldEdit, Graph, GraphTensors, Selection, ShrinkPlan};
 
+use crate::common::select;
 use crate::random::{Outputs, assert_close, example, randomised};
 use examples_shared::nets::convolutional::{LeNet5, Mlp, Vgg11};
 use examples_shared::nets::others::{Attention, DenseNet, Grouped, Transformer, UNet, Yolo};
@@ -23,10 +22,7 @@ fn halve<M: Module, I: GraphTensors, O: GraphTensors + Outputs>(
     let graph = Graph::capture(&model, input.clone(), forward).unwrap();
     let groups = graph.groups().unwrap();
     assert!(!groups.groups().is_empty());
-    let selection = ChannelPruner::new(Importance::l2())
-        .fraction(0.5)
-        .select(&groups)
-        .unwrap();
+    let selection = select(Pruner::new(Magnitude::l2()).amount(0.5), &model, &groups);
     for (group, kept) in groups.groups().iter().zip(selection.kept()) {
         let left = kept.iter().filter(|kept| **kept).count();
         let half = kept.len() as f64 / 2.0;

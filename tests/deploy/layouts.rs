@@ -3,10 +3,11 @@
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig, LinearLayout};
 use burn::tensor::{Device, Tensor, activation::relu};
-use burn_prune_deploy::{ChannelPruner, Graph, Importance};
+use burn_prune::{Magnitude, Pruner};
+use burn_prune_deploy::Graph;
 use proptest::prelude::*;
 
-use crate::common::{cases, values};
+use crate::common::{cases, select, values};
 use crate::random::{assert_close, example, randomised};
 
 #[derive(Module, Debug)]
@@ -59,8 +60,7 @@ proptest! {
         let input = example([2, sizes[0]], &device);
         let graph = Graph::capture(&model, input.clone(), Net::forward).unwrap();
         let groups = graph.groups().unwrap();
-        let pruner = ChannelPruner::new(Importance::l2()).fraction(0.5);
-        let plan = pruner.select(&groups).unwrap().plan();
+        let plan = select(Pruner::new(Magnitude::l2()).amount(0.5), &model, &groups).plan();
         let small = plan.shrink(&model, input.clone(), Net::forward).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("small.bpk");
@@ -88,8 +88,7 @@ fn what_is_not_trained_stays_so() {
     let input = example([2, 6], &device);
     let graph = Graph::capture(&model, input, Net::forward).unwrap();
     let groups = graph.groups().unwrap();
-    let pruner = ChannelPruner::new(Importance::l2()).fraction(0.5);
-    let plan = pruner.select(&groups).unwrap().plan();
+    let plan = select(Pruner::new(Magnitude::l2()).amount(0.5), &model, &groups).plan();
     let trained = plan.apply(&model).unwrap().train();
     let trains: Vec<bool> = trained
         .layers

@@ -22,6 +22,7 @@ mod pruner;
 mod random;
 mod random_graphs;
 mod roles;
+mod rules_of_groups;
 mod shared_parameters;
 mod shrinking;
 mod size_nets;

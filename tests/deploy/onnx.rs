@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Int, Tensor};
 use burn_prune::{Magnitude, NM, Prunable, Pruner};
-use burn_prune_deploy::{ChannelPruner, DeployError, Graph, Importance, export_onnx};
+use burn_prune_deploy::{DeployError, Graph, export_onnx};
 
+use crate::common::select;
 use crate::random::{Outputs, example, randomised};
 use examples_shared::nets::convolutional::{LeNet5, Mlp};
 use examples_shared::nets::others::{Transformer, UNet, Yolo};
@@ -68,8 +69,7 @@ macro_rules! exports {
         let model = randomised($model, 5);
         let graph = Graph::capture(&model, input.clone(), $forward).unwrap();
         let groups = graph.groups().unwrap();
-        let pruner = ChannelPruner::new(Importance::l2()).fraction(0.5);
-        let plan = pruner.select(&groups).unwrap().plan();
+        let plan = select(Pruner::new(Magnitude::l2()).amount(0.5), &model, &groups).plan();
         let small = plan.shrink(&model, input.clone(), $forward).unwrap();
         let file = folder.path.join(concat!($name, ".onnx"));
         export_onnx(&small, input.clone(), $forward, &file).unwrap();

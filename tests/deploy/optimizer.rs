@@ -7,10 +7,11 @@ use burn::optim::{
     momentum::MomentumConfig,
 };
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use burn_prune::{MaskMode, Prunable, map_optimizer_state};
-use burn_prune_deploy::{ChannelPruner, DeployError, Graph, Importance, ShrinkPlan};
+use burn_prune::{Magnitude, MaskMode, Prunable, Pruner, map_optimizer_state};
+use burn_prune_deploy::{DeployError, Graph, ShrinkPlan};
 use examples_shared::nets::convolutional::{LeNet5, Mlp};
 
+use crate::common::select;
 use crate::random::{assert_close, example, randomised};
 
 fn train(mut model: LeNet5, mut optimizer: ModuleOptimizer) -> (LeNet5, ModuleOptimizer) {
@@ -33,8 +34,7 @@ fn in_training(optimizer: ModuleOptimizer) -> (LeNet5, ModuleOptimizer, ShrinkPl
     let input = example([1, 1, 28, 28], &device);
     let graph = Graph::capture(&model, input, LeNet5::forward).unwrap();
     let groups = graph.groups().unwrap();
-    let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
-    let selection = pruner.select(&groups).unwrap();
+    let selection = select(Pruner::new(Magnitude::l1()).amount(0.5), &model, &groups);
     let model = model.with_masks(&selection.masks()).unwrap();
     let model = model.with_mask_mode(MaskMode::AfterStep).unwrap();
     let (model, optimizer) = train(model, optimizer);

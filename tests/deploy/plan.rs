@@ -15,7 +15,7 @@ fn a_saved_plan_makes_a_fresh_model_take_the_small_weights() {
     let (model, input) = vgg(&device);
     let graph = Graph::capture(&model, input.clone(), Vgg11::forward).unwrap();
     let groups = graph.groups().unwrap();
-    let plan = halved(&groups);
+    let plan = halved(&model, &groups);
     let small = plan.shrink(&model, input.clone(), Vgg11::forward).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("plan.json");
@@ -37,7 +37,7 @@ fn a_plan_of_another_model_is_refused_by_name() {
     let (model, input) = vgg(&device);
     let graph = Graph::capture(&model, input, Vgg11::forward).unwrap();
     let groups = graph.groups().unwrap();
-    let plan = halved(&groups);
+    let plan = halved(&model, &groups);
     let error = plan.apply(&Vgg11::new(8, &device)).unwrap_err();
     let expected = "this plan is of another model: `blocks.0.conv.weight` should be 4x3x3x3, found \
                     8x3x3x3";
@@ -59,7 +59,7 @@ fn a_plan_keeps_every_number_exactly() {
         };
         let graph = Graph::capture(&model, input.clone(), forward).unwrap();
         let groups = graph.groups().unwrap();
-        let plan = halved(&groups);
+        let plan = halved(&model, &groups);
         let json = serde_json::to_string(&plan).unwrap();
         for number in ["0.10000000149011612", "-0", &fill.to_string()] {
             assert!(

@@ -1,21 +1,39 @@
 //! Which channels a pruner chooses.
 
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamGroup};
 use burn::nn::conv::Conv2d;
 use burn::nn::{
     GroupNorm, GroupNormConfig, InstanceNorm, InstanceNormConfig, Linear, LinearConfig,
 };
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
-use burn_prune::Prunable;
-use burn_prune_deploy::{ChannelPruner, DeployError, Graph, Importance};
+use burn_prune::{
+    Allocation, Criterion, GroupWeights, Magnitude, NormScale, Normalize, Prunable, PruneError,
+    Pruner, Random, Scores, Units, Weight,
+};
+use burn_prune_deploy::{Graph, Selection};
 
 use examples_shared::nets::conv;
 use examples_shared::nets::convolutional::{Mlp, Vgg11};
 use examples_shared::nets::residual::ResNet18;
 
-use crate::common::{values, vgg};
+use crate::common::{select, values, vgg};
 use crate::random::{assert_close, example, randomised};
+
+/// The last units go first.
+#[derive(Debug)]
+struct Last(f64);
+
+impl Criterion for Last {
+    fn scores(&self, _: &Weight<'_>, _: &Units) -> Result<Scores, PruneError> {
+        unreachable!("it is asked for groups")
+    }
+
+    fn group_scores(&self, group: &GroupWeights<'_>) -> Result<Scores, PruneError> {
+        let units = (0..group.units()).map(|unit| -self.0 * unit as f64);
+        Ok(units.collect::<Vec<f64>>().into())
+    }
+}
 
 #[test]
 fn importances_rank_by_what_they_say() {
@@ -35,25 +53,26 @@ fn importances_rank_by_what_they_say() {
     model.layers[0].bias = None;
     let graph = Graph::capture(&model, example([1, 2], &device), Mlp::forward).unwrap();
     let groups = graph.groups().unwrap();
-    let gone = |importance: Importance| {
-        let pruner = ChannelPruner::new(importance).group_fraction("layers.0.weight", 0.34);
-        let selection = pruner.select(&groups).unwrap();
+    let gone = |pruner: Pruner| {
+        let layer = ParamGroup::from_path("layers.0.weight");
+        let pruner = pruner.allocation(Allocation::per_layer([(layer, 0.34)]));
+        let selection = select(pruner, &model, &groups);
         selection.kept()[0].iter().position(|kept| !kept).unwrap()
     };
-    assert_eq!(gone(Importance::l1()), 0);
-    assert_eq!(gone(Importance::l2()), 1);
-    let last = Importance::custom(|_, unit| -(unit.members[0].indices[0] as f64));
-    assert_eq!(gone(last), 2);
-    let scale = ChannelPruner::new(Importance::batch_norm_scale()).fraction(0.5);
-    assert!(matches!(
-        scale.select(&groups),
-        Err(DeployError::NoScale { .. })
-    ));
-    let nan = ChannelPruner::new(Importance::custom(|_, _| f64::NAN)).fraction(0.5);
-    assert!(matches!(
-        nan.select(&groups),
-        Err(DeployError::NotANumber { unit: 0, .. })
-    ));
+    assert_eq!(gone(Pruner::new(Magnitude::l1())), 0);
+    assert_eq!(gone(Pruner::new(Magnitude::l2())), 1);
+    assert_eq!(gone(Pruner::new(Last(1.0))), 2);
+    let refused = |pruner: Pruner| {
+        let pruner = pruner.pattern(groups.pattern()).amount(0.5);
+        pruner.masks(&model).unwrap_err()
+    };
+    let scale = refused(Pruner::new(NormScale));
+    assert!(matches!(scale, PruneError::Criterion { .. }), "{scale}");
+    let nan = refused(Pruner::new(Last(f64::NAN)));
+    assert!(
+        matches!(nan, PruneError::NonFiniteScore { unit: 0, .. }),
+        "{nan}"
+    );
 }
 
 #[test]
@@ -62,8 +81,7 @@ fn the_least_scaled_channels_go_first() {
     let (model, input) = vgg(&device);
     let graph = Graph::capture(&model, input, Vgg11::forward).unwrap();
     let groups = graph.groups().unwrap();
-    let pruner = ChannelPruner::new(Importance::batch_norm_scale()).fraction(0.25);
-    let selection = pruner.select(&groups).unwrap();
+    let selection = select(Pruner::new(NormScale).amount(0.25), &model, &groups);
     let scales = values(model.blocks[2].norm.gamma.val());
     let kept = &selection.kept()[2];
     let of = |is_kept: bool| {
@@ -85,35 +103,40 @@ fn targets_are_reached_floors_and_multiples_kept() {
         Graph::capture(&model, example([1, 3, 32, 32], &device), ResNet18::forward).unwrap();
     let groups = graph.groups().unwrap();
     let before = graph.cost();
-    for global in [false, true] {
-        let pruner = ChannelPruner::new(Importance::l2()).floor(4).multiple_of(4);
-        let pruner = if global { pruner.global() } else { pruner };
-        let selection = pruner.clone().multiply_adds(0.6).select(&groups).unwrap();
-        let gone =
-            1.0 - selection.graph().cost().multiply_adds() as f64 / before.multiply_adds() as f64;
+    let fewer = |before: u64, after: u64| 1.0 - after as f64 / before as f64;
+    for shared_by in [Allocation::Uniform, Allocation::Global] {
+        let pruner = Pruner::new(Magnitude::l2())
+            .normalize(Normalize::Mean)
+            .pattern(groups.pattern())
+            .min_count(4);
+        let goal = groups.multiply_adds_with(0.6, shared_by.clone());
+        let goal = pruner.clone().allocation(groups.multiple_of(4, goal));
+        let selection = select(goal, &model, &groups);
+        let after = selection.graph().cost().multiply_adds();
+        let gone = fewer(before.multiply_adds(), after);
         assert!((0.6..0.75).contains(&gone), "{gone}");
         for kept in selection.kept() {
             let kept = kept.iter().filter(|kept| **kept).count();
             assert!(kept >= 4 && kept % 4 == 0, "{kept}");
         }
-        let selection = pruner.clone().parameters(0.3).select(&groups).unwrap();
-        let gone = 1.0 - selection.graph().cost().parameters() as f64 / before.parameters() as f64;
+        let goal = groups.parameters_with(0.3, shared_by.clone());
+        let goal = pruner.clone().allocation(groups.multiple_of(4, goal));
+        let after = select(goal, &model, &groups).graph().cost().parameters();
+        let gone = fewer(before.parameters(), after);
         assert!((0.3..0.45).contains(&gone), "{gone}");
-        let error = pruner
-            .floor(16)
-            .multiply_adds(0.99)
-            .select(&groups)
-            .unwrap_err();
-        let DeployError::Unreachable { possible, .. } = error else {
-            panic!("{error}")
-        };
-        let most = ChannelPruner::new(Importance::l2())
-            .floor(16)
-            .multiple_of(4)
-            .fraction(1.0);
-        let most = most.select(&groups).unwrap().graph().cost().multiply_adds();
-        let expected = 100.0 * (1.0 - most as f64 / before.multiply_adds() as f64);
-        assert!((possible - expected).abs() < 1e-9, "{possible} {expected}");
+
+        let goal = groups.multiply_adds_with(0.99, shared_by);
+        let refused = pruner.min_count(16).allocation(goal).masks(&model);
+        let refused = refused.unwrap_err().to_string();
+        let most = groups
+            .groups()
+            .iter()
+            .fold(Selection::new(&groups), |most, group| {
+                most.remove(&group.name, 16..group.units.len()).unwrap()
+            });
+        let most = fewer(before.multiply_adds(), most.graph().cost().multiply_adds());
+        let expected = format!("no more than {:.1} % of the multiply-adds", 100.0 * most);
+        assert!(refused.contains(&expected), "{refused} {expected}");
     }
 }
 
@@ -124,8 +147,8 @@ fn the_same_seed_chooses_the_same_channels() {
     let graph = Graph::capture(&model, input, Vgg11::forward).unwrap();
     let groups = graph.groups().unwrap();
     let kept = |seed| {
-        let pruner = ChannelPruner::new(Importance::random(seed)).fraction(0.5);
-        pruner.select(&groups).unwrap().kept().to_vec()
+        let pruner = Pruner::new(Random::new(seed)).amount(0.5);
+        select(pruner, &model, &groups).kept().to_vec()
     };
     assert_eq!(kept(1), kept(1));
     assert_ne!(kept(1), kept(2));
@@ -160,8 +183,7 @@ fn only_vectors_are_scales() {
     };
     let graph = Graph::capture(&model, example([1, 2, 5], &device), forward).unwrap();
     let groups = graph.groups().unwrap();
-    let pruner = ChannelPruner::new(Importance::batch_norm_scale()).fraction(0.5);
-    let selection = pruner.select(&groups).unwrap();
+    let selection = select(Pruner::new(NormScale).amount(0.5), &model, &groups);
     assert_eq!(selection.kept(), [[false, true, true, false]]);
 }
 
@@ -194,8 +216,7 @@ fn scales_of_composed_norms_rank() {
     };
     let graph = Graph::capture(&model, example([1, 3, 6, 6], &device), forward).unwrap();
     let groups = graph.groups().unwrap();
-    let pruner = ChannelPruner::new(Importance::batch_norm_scale()).fraction(0.5);
-    let selection = pruner.select(&groups).unwrap();
+    let selection = select(Pruner::new(NormScale).amount(0.5), &model, &groups);
     let expected = [[false, true, true, false], [true, false, false, true]];
     assert_eq!(selection.kept(), expected);
 }
@@ -209,38 +230,46 @@ fn a_second_selection_works_on_what_the_first_left() {
     let device = Device::flex();
     let model = randomised(Mlp::new(&[6, 16, 3], &device), 5);
     let input = example([2, 6], &device);
-    let capture = |model: &Mlp| Graph::capture(model, input.clone(), Mlp::forward).unwrap();
-    let graph = capture(&model);
+    let graph = Graph::capture(&model, input.clone(), Mlp::forward).unwrap();
     let groups = graph.groups().unwrap();
-    let pruner = || ChannelPruner::new(Importance::l2());
-    let first = pruner().fraction(0.5).select(&groups).unwrap();
+    let pruner = || Pruner::new(Magnitude::l2()).pattern(groups.pattern());
+    let first = select(pruner().amount(0.5), &model, &groups);
     let masked = model.with_masks(&first.masks()).unwrap();
-    let graph = capture(&masked);
-    let groups = graph.groups().unwrap();
-    let second = pruner().fraction(0.5).select(&groups).unwrap();
+    let second = select(pruner().amount(0.5), &masked, &groups);
     assert_eq!((count(&first.kept()[0]), count(&second.kept()[0])), (8, 4));
     let pairs = || first.kept()[0].iter().zip(&second.kept()[0]);
     assert!(pairs().all(|(first, second)| *first || !*second));
     // What is gone is cut, also when nothing more is asked for, and is not counted twice.
+    let of_layer = |fraction: f64| {
+        let layer = ParamGroup::from_path("layers.0.weight");
+        pruner().allocation(Allocation::per_layer([(layer, fraction)]))
+    };
+    let multiples = groups.multiple_of(3, Allocation::Uniform);
     for (pruner, left) in [
-        (pruner(), 8),
-        (pruner().fraction(0.25), 6),
-        (pruner().fraction(0.25).global(), 6),
-        (pruner().group_fraction("layers.0.weight", 0.75), 2),
-        (pruner().fraction(0.5).multiple_of(3), 6),
-        (pruner().fraction(1.0).floor(5), 5),
+        (pruner().amount(0.0), 8),
+        (pruner().amount(0.25), 6),
+        (pruner().amount(0.25).allocation(Allocation::Global), 6),
+        (of_layer(0.75), 2),
+        (pruner().amount(0.5).allocation(multiples), 6),
+        (pruner().amount(3).min_count(5), 5),
     ] {
-        let kept = pruner.select(&groups).unwrap().kept()[0].clone();
+        let kept = select(pruner.clone(), &masked, &groups).kept()[0].clone();
         assert_eq!(count(&kept), left, "{pruner:?}");
         let mut pairs = kept.iter().zip(&first.kept()[0]);
         assert!(pairs.all(|(kept, first)| *first || !*kept));
     }
     // Half of the multiply-adds are gone already.
-    let half = pruner().multiply_adds(0.5).select(&groups).unwrap();
-    assert_eq!(half.kept(), first.kept());
+    let half = pruner().allocation(groups.multiply_adds(0.5));
+    assert_eq!(select(half, &masked, &groups).kept(), first.kept());
     // More than there are.
-    let floor = pruner().floor(12).select(&groups).unwrap();
-    assert_eq!(count(&floor.kept()[0]), 12);
+    let floor = pruner().amount(1).min_count(12).masks(&masked).unwrap_err();
+    assert!(
+        matches!(
+            floor,
+            PruneError::FloorContradictsAmount { available: 0, .. }
+        ),
+        "{floor}"
+    );
     let small = second.plan();
     let small = small.shrink(&masked, input.clone(), Mlp::forward).unwrap();
     let masked = masked.with_masks(&second.masks()).unwrap();
@@ -249,7 +278,7 @@ fn a_second_selection_works_on_what_the_first_left() {
 }
 
 #[test]
-fn a_group_of_zeros_keeps_its_first_unit() {
+fn of_equal_units_the_first_ones_stay() {
     let device = Device::flex();
     let mut model = Mlp::new(&[6, 4, 3], &device);
     for layer in &mut model.layers {
@@ -262,11 +291,12 @@ fn a_group_of_zeros_keeps_its_first_unit() {
     }
     let graph = Graph::capture(&model, example([1, 6], &device), Mlp::forward).unwrap();
     let groups = graph.groups().unwrap();
-    for pruner in [
-        ChannelPruner::new(Importance::l1()),
-        ChannelPruner::new(Importance::l1()).global(),
-    ] {
-        let selection = pruner.fraction(0.5).select(&groups).unwrap();
+    // Zeros without a mask are not gone yet.
+    for allocation in [Allocation::Uniform, Allocation::Global] {
+        let pruner = Pruner::new(Magnitude::l1()).allocation(allocation);
+        let selection = select(pruner.clone().amount(0.5), &model, &groups);
+        assert_eq!(selection.kept(), [[true, true, false, false]]);
+        let selection = select(pruner.amount(3), &model, &groups);
         assert_eq!(selection.kept(), [[true, false, false, false]]);
     }
 }

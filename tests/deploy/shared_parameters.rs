@@ -3,9 +3,10 @@
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor, activation::relu};
-use burn_prune::Prunable;
-use burn_prune_deploy::{ChannelPruner, Graph, Importance, ShrinkPlan};
+use burn_prune::{Magnitude, Prunable, Pruner};
+use burn_prune_deploy::{Graph, ShrinkPlan};
 
+use crate::common::select;
 use crate::random::{assert_close, example, randomised};
 
 /// The middle layer is one and the same twice.
@@ -57,8 +58,7 @@ fn a_shared_parameter_is_one_and_is_cut_everywhere() {
     let groups = graph.groups().unwrap();
     // In and out of the shared layer go together, and with them all that is between.
     assert_eq!(groups.groups().len(), 1);
-    let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
-    let selection = pruner.select(&groups).unwrap();
+    let selection = select(Pruner::new(Magnitude::l1()).amount(0.5), &model, &groups);
     let masked = model.with_masks(&selection.masks()).unwrap();
     let plan = selection.plan();
     let saved = serde_json::to_string(&plan).unwrap();
@@ -85,8 +85,7 @@ fn what_is_returned_twice_is_an_output_twice() {
     assert_eq!(graph.outputs()[0], graph.outputs()[2]);
     assert_eq!(graph.outputs()[1], graph.inputs()[0]);
     let groups = graph.groups().unwrap();
-    let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
-    let plan = pruner.select(&groups).unwrap().plan();
+    let plan = select(Pruner::new(Magnitude::l1()).amount(0.5), &model, &groups).plan();
     plan.shrink(&model, input, forward).unwrap();
 }
 
@@ -108,8 +107,7 @@ fn what_is_returned_without_being_computed_is_an_output() {
         .collect();
     assert_eq!(shapes, [&[3, 4][..], &[3], &[2]]);
     let groups = graph.groups().unwrap();
-    let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
-    let plan = pruner.select(&groups).unwrap().plan();
+    let plan = select(Pruner::new(Magnitude::l1()).amount(0.5), &model, &groups).plan();
     plan.shrink(&model, input, forward).unwrap();
 }
 
@@ -139,8 +137,7 @@ fn constants_that_change_with_the_sizes_are_noticed() {
     let input = example([3, 4], &device);
     let graph = Graph::capture(&model, input.clone(), Scaled::forward).unwrap();
     let groups = graph.groups().unwrap();
-    let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
-    let plan = pruner.select(&groups).unwrap().plan();
+    let plan = select(Pruner::new(Magnitude::l1()).amount(0.5), &model, &groups).plan();
     let error = plan.shrink(&model, input, Scaled::forward).unwrap_err();
     assert!(
         error.to_string().contains("a constant of other values"),

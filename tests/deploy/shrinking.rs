@@ -4,13 +4,13 @@ use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Int, Tensor, activation::relu};
-use burn_prune::Prunable;
-use burn_prune_deploy::{ChannelPruner, DeployError, Graph, Importance};
+use burn_prune::{Magnitude, Prunable, Pruner};
+use burn_prune_deploy::{DeployError, Graph};
 
 use examples_shared::nets::convolutional::{LeNet5, Vgg11};
 use examples_shared::nets::others::Grouped;
 
-use crate::common::{halved, values, vgg};
+use crate::common::{halved, select, values, vgg};
 use crate::random::{example, randomised};
 
 #[test]
@@ -31,7 +31,7 @@ fn a_model_that_is_trained_stays_as_it_is_statistics_included() {
     );
     let graph = Graph::capture(&model, input.clone(), Vgg11::forward).unwrap();
     let groups = graph.groups().unwrap();
-    let small = halved(&groups)
+    let small = halved(&model, &groups)
         .shrink(&model, input.clone(), Vgg11::forward)
         .unwrap();
     assert_eq!(small.blocks[0].norm.running_mean.value_sync().dims(), [2]);
@@ -48,7 +48,7 @@ fn a_shrunk_model_can_be_trained_at_once() {
     let frozen = model.blocks[1].conv.weight.id;
     let graph = Graph::capture(&model, input.clone(), Vgg11::forward).unwrap();
     let groups = graph.groups().unwrap();
-    let mut small = halved(&groups)
+    let mut small = halved(&model, &groups)
         .shrink(&model, input.clone(), Vgg11::forward)
         .unwrap();
     assert_eq!(small.blocks[1].conv.weight.id, frozen);
@@ -74,8 +74,7 @@ fn masks_stay_when_it_is_trained_on_and_then_it_shrinks() {
     let (model, input) = vgg(&device);
     let graph = Graph::capture(&model, input.clone(), Vgg11::forward).unwrap();
     let groups = graph.groups().unwrap();
-    let pruner = ChannelPruner::new(Importance::l2()).fraction(0.5);
-    let selection = pruner.select(&groups).unwrap();
+    let selection = select(Pruner::new(Magnitude::l2()).amount(0.5), &model, &groups);
     let mut masked = model.with_masks(&selection.masks()).unwrap();
     let labels = Tensor::<1, Int>::from_data([3, 8], &device);
     let mut optimizer = AdamConfig::new().init();
@@ -111,7 +110,7 @@ fn fields_that_were_not_changed_are_named() {
     let input = example([2, 3, 8, 8], &device);
     let graph = Graph::capture(&model, input.clone(), Grouped::forward).unwrap();
     let groups = graph.groups().unwrap();
-    let error = halved(&groups)
+    let error = halved(&model, &groups)
         .shrink(&model, input, Grouped::forward)
         .unwrap_err();
     let message = error.to_string();
@@ -140,7 +139,9 @@ fn sizes_in_the_code_of_a_model_are_found_out_after_shrinking() {
     };
     let graph = Graph::capture(&model, input.clone(), fixed).unwrap();
     let groups = graph.groups().unwrap();
-    let error = halved(&groups).shrink(&model, input, fixed).unwrap_err();
+    let error = halved(&model, &groups)
+        .shrink(&model, input, fixed)
+        .unwrap_err();
     assert!(
         matches!(error, DeployError::GraphMismatch { .. }),
         "{error}"

@@ -4,14 +4,14 @@ use burn::module::Module;
 use burn::nn::transformer::TransformerEncoderConfig;
 use burn::nn::{EmbeddingConfig, Gru, GruConfig, LinearConfig, Lstm, LstmConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use burn_prune::Prunable;
-use burn_prune_deploy::{AxisSize, ChannelPruner, Graph, GraphTensors, Importance};
+use burn_prune::{Magnitude, Prunable, Pruner};
+use burn_prune_deploy::{AxisSize, Graph, GraphTensors};
 use examples_shared::nets::convolutional::{LeNet5, Mlp, Vgg11};
 use examples_shared::nets::others::{Attention, DenseNet, Grouped, Transformer, UNet, Yolo};
 use examples_shared::nets::residual::{MobileNetV2, ResNet18};
 use proptest::prelude::*;
 
-use crate::common::cases;
+use crate::common::{cases, select};
 use crate::random::{Outputs, assert_close, example, randomised};
 use crate::size_nets::{ConvNext, Heads, Perceiver, Rotary, Swin, WithClass};
 
@@ -40,8 +40,7 @@ fn halve<M: Module, I: GraphTensors, O: GraphTensors + Outputs>(
     let graph = Graph::capture(model, input.clone(), forward).unwrap();
     let groups = graph.groups().unwrap();
     assert!(!groups.groups().is_empty(), "{groups}");
-    let pruner = ChannelPruner::new(Importance::l2()).fraction(0.5);
-    let selection = pruner.select(&groups).unwrap();
+    let selection = select(Pruner::new(Magnitude::l2()).amount(0.5), model, &groups);
     let masked = model.clone().with_masks(&selection.masks()).unwrap();
     let plan = selection.plan();
     let small = plan.shrink(&masked, input.clone(), forward).unwrap();

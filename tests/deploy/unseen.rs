@@ -59,7 +59,7 @@ fn parameters_that_the_capture_did_not_see_are_named_in_the_plan() {
             }
             assert_eq!(graph.unseen(), expected);
             let groups = graph.groups().unwrap();
-            let plan = halved(&groups);
+            let plan = halved(&model, &groups);
             assert_eq!(plan.unseen, expected);
             let text = plan.to_string();
             for path in &expected {
@@ -87,7 +87,7 @@ fn a_capture_of_both_passes_sees_all() {
     let graph = Graph::capture(&model, input.clone(), forward).unwrap();
     assert!(graph.unseen().is_empty());
     let groups = graph.groups().unwrap();
-    let plan = halved(&groups);
+    let plan = halved(&model, &groups);
     let small = plan.shrink(&model, input.clone(), forward).unwrap();
     assert_eq!(small.training(input).dims(), [2, 2]);
 }
@@ -99,7 +99,7 @@ fn the_line_of_a_cut_says_what_stays() {
     let forward = |model: &Net, x| model.forward(x, 0);
     let graph = Graph::capture(&model, example([2, 4], &device), forward).unwrap();
     let groups = graph.groups().unwrap();
-    let text = halved(&groups).to_string();
+    let text = halved(&model, &groups).to_string();
     let line = "cut: stem.weight [4x8], axis 1: 4 of 8 entries stay";
     assert!(text.lines().any(|found| found == line), "{text}");
 }

@@ -7,10 +7,10 @@ use burn::tensor::activation::{
     softplus,
 };
 use burn::tensor::{DType, Device, Tensor};
-use burn_prune::Prunable;
-use burn_prune_deploy::{ChannelPruner, DeployError, Graph, Importance};
+use burn_prune::{Prunable, Pruner, Random};
+use burn_prune_deploy::{DeployError, Graph};
 
-use crate::common::values;
+use crate::common::{select, values};
 use crate::random::{assert_close, example, randomised};
 
 #[derive(Module, Debug)]
@@ -58,8 +58,7 @@ fn is_cut(name: &str, forward: Forward) -> bool {
             Err(DeployError::UnknownOperation { .. }) => return false,
             Err(error) => panic!("{error}"),
         };
-        let selection = ChannelPruner::new(Importance::random(seed)).fraction(0.5);
-        let selection = selection.select(&groups).unwrap();
+        let selection = select(Pruner::new(Random::new(seed)).amount(0.5), &model, &groups);
         let cuts = !selection.masks().is_empty();
         assert!(found.is_none_or(|found| found == cuts), "{name}");
         found = Some(cuts);

@@ -2,7 +2,7 @@
 
 use burn_prune::{PruneError, ScheduleConfig, Span, TrainingLength};
 
-use crate::schedules::RUN;
+use crate::schedules::{RUN, beginning};
 
 #[test]
 fn sizes_near_the_largest_number_are_refused_with_the_field_or_work() {
@@ -27,7 +27,7 @@ fn sizes_near_the_largest_number_are_refused_with_the_field_or_work() {
         let configs = [
             ScheduleConfig::OneShot {
                 sparsity: 0.5,
-                span,
+                at: beginning(span),
             },
             ScheduleConfig::cubic(0.5, span),
             ScheduleConfig::exponential(0.5, span),
@@ -49,7 +49,9 @@ fn sizes_near_the_largest_number_are_refused_with_the_field_or_work() {
                     assert_eq!(schedule.sparsity_after(last), 0.5);
                 }
                 Err(PruneError::InvalidSchedule { field, .. }) => {
-                    assert!(field.starts_with("span.") || field == "steps_per_epoch");
+                    assert!(
+                        field.starts_with("span.") || ["at", "steps_per_epoch"].contains(&field)
+                    );
                 }
                 Err(other) => panic!("{other}"),
             }

@@ -73,7 +73,7 @@ fn foreign_files_and_newer_versions_are_named() {
         .unwrap();
     layer.save_masked(&record).unwrap();
     let foreign = message(MaskSet::load(&record).unwrap_err());
-    assert!(foreign.contains("no mask file"), "{foreign}");
+    assert!(foreign.contains("not a mask file"), "{foreign}");
 
     masks().save(&file).unwrap();
     let mut bytes = fs::read(&file).unwrap();

@@ -4,9 +4,9 @@ use burn::config::Config;
 use burn::module::{Module, ParamGroup};
 use burn::tensor::{DType, Device, Tensor};
 use burn_prune::{
-    Allocation, AllocationConfig, Amount, Axis, Blocks, CriterionConfig, Lamp, Magnitude, NM,
-    Normalize, Pattern, Pruner, Pruning, Random, Recipe, ScheduleConfig, Span, Target, WeightAxes,
-    differences,
+    Allocation, Amount, Axis, Blocks, Criterion, Identity, Lamp, Magnitude, NM, Normalize, Pattern,
+    Pooling, PruneError, Pruner, Pruning, Random, Recipe, ScheduleConfig, Scores, Span, Target,
+    Units, Weight, WeightAxes, differences,
 };
 use chacha20::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
@@ -15,39 +15,136 @@ use crate::final_amounts::{Layers, group};
 use crate::learner::adam;
 use crate::nets::{Net, batches};
 use crate::recipes::{MovedFarthest, net};
-use crate::schedules::RUN;
+use crate::schedules::{RUN, beginning};
 
 #[test]
 fn every_recipe_is_read_back_bit_for_bit() {
     let mut random = ChaCha8Rng::seed_from_u64(11);
+    let model = net();
+    let (mut taken, mut chosen) = (0, 0);
     for index in 0..2000 {
         let recipe = random_recipe(&mut random);
         let json = serde_json::to_string(&recipe).unwrap();
-        let read = Recipe::load_binary(json.as_bytes()).unwrap();
+        let mut read = Recipe::load_binary(json.as_bytes()).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), json);
+        if json.contains("\"Own\"") {
+            read.pruner = read.pruner.give_criterion(Around(0.1)).unwrap();
+        }
         // `==` would take -0.0 for 0.0.
         assert_eq!(format!("{read:?}"), format!("{recipe:?}"), "{json}");
-        assert_eq!(read, recipe);
-        if index % 100 == 0 {
-            let mine = wrap_recipe(&recipe).into_record();
-            let its = wrap_recipe(&read).load_record(mine);
-            let grads = its
-                .model()
-                .gradients(&batches(1, &Device::flex().autodiff())[0])
-                .1;
-            its.try_step(&mut adam(), 1e-3, grads).unwrap();
+        assert_eq!(read.schedule, recipe.schedule);
+        if index % 10 == 0 {
+            let identity = |pruner: &Pruner| pruner.identity(&model).unwrap();
+            assert_eq!(identity(&read.pruner), identity(&recipe.pruner), "{json}");
+            let masks = |recipe: &Recipe| {
+                let pruner = recipe.pruner.clone();
+                let says_how_much = json.contains("\"NM\"");
+                if says_how_much {
+                    pruner
+                } else {
+                    pruner.to_sparsity(0.4)
+                }
+                .masks(&model)
+            };
+            assert_eq!(masks(&read), masks(&recipe), "{json}");
+            chosen += usize::from(masks(&read).is_ok());
         }
+        if index % 20 == 0 {
+            let pruning = match (recipe.wrap(net(), RUN), read.wrap(net(), RUN)) {
+                (Ok(mine), Ok(its)) => its.load_record(mine.into_record()),
+                (Err(mine), Err(its)) => {
+                    assert_eq!(mine.error(), its.error());
+                    continue;
+                }
+                (mine, its) => panic!("{} {}: {json}", mine.is_ok(), its.is_ok()),
+            };
+            let batch = &batches(1, &Device::flex().autodiff())[0];
+            let grads = pruning.model().gradients(batch).1;
+            pruning.try_step(&mut adam(), 1e-3, grads).unwrap();
+            taken += 1;
+        }
+    }
+    assert!(taken > 40 && chosen > 100, "{taken} {chosen}");
+}
+
+/// A criterion that says what it is.
+#[derive(Debug)]
+struct Around(f64);
+
+impl Criterion for Around {
+    fn scores(&self, weight: &Weight<'_>, units: &Units) -> Result<Scores, PruneError> {
+        Ok(units.sum(weight.iter().map(|w| (w - self.0).abs())).into())
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        Some(Identity::new("around").with("value", self.0))
     }
 }
 
-fn wrap_recipe(recipe: &Recipe) -> Pruning<Net> {
-    recipe
-        .wrap(net(), RUN)
-        .unwrap_or_else(|error| panic!("{error}: {recipe:?}"))
+fn random_recipe(random: &mut ChaCha8Rng) -> Recipe {
+    let schedule = random_schedule(random);
+    let mut unit = || random.next_u64() as f64 / u64::MAX as f64;
+    let (norm, floor, share) = (0.1 + 4.0 * unit(), 0.001 * unit(), unit());
+    let mut below = |most: usize| random.next_u64() as usize % most;
+    let pruner = match below(6) {
+        0 => Pruner::new(Magnitude::l1()),
+        1 => Pruner::new(Magnitude::ln(norm)),
+        2 => Pruner::new(Magnitude::ln([f64::INFINITY, f64::NEG_INFINITY][below(2)])),
+        3 => Pruner::new(Lamp),
+        4 => Pruner::new(Random::new(below(usize::MAX) as u64)),
+        _ => Pruner::new(Around(0.1)),
+    };
+    let patterns = [
+        Pattern::Unstructured,
+        Pattern::Channels(Axis::Output),
+        Pattern::Channels(Axis::Dim(1)),
+        Blocks::new([1, 2]).into(),
+        Blocks::new([2, 1]).pooling(Pooling::Max).into(),
+        NM::new(1, 1 + below(3)).skip_indivisible().into(),
+    ];
+    let pattern = patterns[below(6)].clone();
+    let mut pruner = pruner.pattern(pattern.clone());
+    if !matches!(pattern, Pattern::NM(_)) {
+        let target = [
+            Target::from(share),
+            Target::Sparsity(share),
+            Target::from(below(5)),
+        ][below(3)];
+        pruner = pruner.allocation(match below(5) {
+            0 => Allocation::Uniform,
+            1 | 2 => Allocation::Global,
+            3 => Allocation::Erk,
+            _ => Allocation::per_layer([
+                (ParamGroup::from_path("fc1.weight"), target),
+                (ParamGroup::from_regex("fc[12]").unwrap(), 0.25.into()),
+            ]),
+        });
+        pruner = pruner.min_density(floor).min_count(below(3));
+    }
+    if below(3) == 0 {
+        pruner = pruner.normalize([Normalize::Norm, Normalize::Mean][below(2)]);
+    }
+    if below(4) == 0 {
+        pruner = pruner.only(ParamGroup::from_predicate("weight"));
+    }
+    if below(4) == 0 {
+        pruner = pruner.include(ParamGroup::from_paths(vec!["fc1.weight", "fc2.weight"]));
+    }
+    if below(4) == 0 {
+        let group = ParamGroup::all().exclude(ParamGroup::from_predicate("fc"));
+        pruner = pruner.exclude(group);
+    }
+    if below(4) == 0 {
+        let (output, input) = [(0, 1), (1, 0)][below(2)];
+        let axes = WeightAxes { output, input };
+        pruner = pruner.weight_axes(ParamGroup::from_path("fc2.weight"), axes);
+    }
+    Recipe::new(pruner, schedule)
 }
 
-fn random_recipe(random: &mut ChaCha8Rng) -> Recipe {
+fn random_schedule(random: &mut ChaCha8Rng) -> ScheduleConfig {
     let mut unit = || random.next_u64() as f64 / u64::MAX as f64;
-    let (target, power, floor) = (0.95 * unit(), 0.5 + 5.0 * unit(), 0.001 * unit());
+    let (target, power) = (0.95 * unit(), 0.5 + 5.0 * unit());
     let initial = target * unit();
     let mut below = |most: usize| random.next_u64() as usize % most;
     let [begin, more, every] = [3, 12, 4].map(&mut below);
@@ -55,10 +152,10 @@ fn random_recipe(random: &mut ChaCha8Rng) -> Recipe {
         0 => Span::steps(begin, begin + more, every + 1),
         _ => Span::epochs(begin, begin + more, every + 1),
     };
-    let schedule = match below(5) {
+    match below(5) {
         0 => ScheduleConfig::OneShot {
             sparsity: target,
-            span,
+            at: beginning(span),
         },
         1 => ScheduleConfig::Polynomial {
             initial,
@@ -77,23 +174,6 @@ fn random_recipe(random: &mut ChaCha8Rng) -> Recipe {
             span,
         },
         _ => ScheduleConfig::GeometricRounds { target, span },
-    };
-    let criterion = match below(3) {
-        0 => CriterionConfig::Magnitude,
-        1 => CriterionConfig::Lamp,
-        _ => CriterionConfig::Random {
-            seed: below(usize::MAX) as u64,
-        },
-    };
-    Recipe {
-        criterion,
-        allocation: match below(2) {
-            0 => AllocationConfig::Uniform,
-            _ => AllocationConfig::Global,
-        },
-        normalize: below(2) == 0,
-        min_density: floor,
-        ..Recipe::new(schedule)
     }
 }
 
@@ -209,7 +289,6 @@ fn the_same_settings_in_other_words_are_the_same_training() {
                 .include(group("b"))
                 .include(group("a")),
             l1().include(group("a")),
-            l1().amount(0.3),
             l1().min_density(0.0).min_count(0),
             l1().weight_axes(group("b"), axes),
         ],

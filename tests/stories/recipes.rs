@@ -243,10 +243,8 @@ fn what_differs_is_named() {
             );
         }
     }
-    // Amounts do not count: the schedule gives them.
+    // A schedule is told in its own fields.
     let file = folder.path().join("0.bpk");
-    wrap(global().amount(0.3)).check_checkpoint(&file).unwrap();
-    // And a schedule is told in its own fields.
     let other = ScheduleConfig::cubic(0.8, Span::steps(2, 14, 4))
         .build(RUN)
         .unwrap();

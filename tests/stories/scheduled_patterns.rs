@@ -11,6 +11,7 @@ use burn_prune::{
 
 use crate::chance::{Chance, for_seeds};
 use crate::final_amounts::{Layers, group, step};
+use crate::schedules::beginning;
 
 const RUN: TrainingLength = TrainingLength {
     epochs: 2,
@@ -35,7 +36,7 @@ fn random_schedule(chance: &mut Chance) -> (ScheduleConfig, f64) {
     let config = match chance.below(5) {
         0 => ScheduleConfig::OneShot {
             sparsity: target,
-            span,
+            at: beginning(span),
         },
         1 => ScheduleConfig::Polynomial {
             initial,

@@ -1,11 +1,11 @@
 //! Masks that move while a model trains.
 
 use burn::grad_clipping::GradientClippingConfig;
-use burn::module::Module;
+use burn::module::{Module, ParamGroup};
 use burn::optim::{GradientsParams, SgdConfig, momentum::MomentumConfig};
 use burn::tensor::{Device, Tensor};
 use burn_prune::{
-    Allocation, Magnitude, MaskMode, Prunable, PruneError, Pruner, Pruning, Recipe, Schedule,
+    Allocation, At, Magnitude, MaskMode, Prunable, PruneError, Pruner, Pruning, Recipe, Schedule,
     ScheduleConfig, Span, TrainingLength, WeightMask, reestimate_statistics,
 };
 
@@ -19,6 +19,14 @@ pub(crate) const RUN: TrainingLength = TrainingLength {
 
 pub(crate) fn global() -> Pruner {
     Pruner::new(Magnitude::l1()).allocation(Allocation::Global)
+}
+
+/// When a span begins.
+pub(crate) fn beginning(span: Span) -> At {
+    match span {
+        Span::Steps { begin, .. } => At::Step(begin),
+        Span::Epochs { begin, .. } => At::Epoch(begin),
+    }
 }
 
 pub(crate) fn schedule() -> ScheduleConfig {
@@ -122,31 +130,23 @@ fn what_makes_no_sense_is_refused_and_the_model_comes_back() {
     let refused = Pruning::new(nothing, global(), built).unwrap_err();
     assert!(matches!(refused.error(), PruneError::NothingToPrune { .. }));
 
-    let recipe = Recipe {
-        min_density: 2.0,
-        ..Recipe::new(schedule())
-    };
+    let recipe = Recipe::new(global().min_density(2.0), schedule());
     let refused = recipe.wrap(Net::new(&device), RUN).unwrap_err();
     assert!(matches!(refused.error(), PruneError::InvalidDensity { .. }));
     // What only the last update would find out.
-    let recipe = Recipe {
-        min_density: 0.2,
-        ..Recipe::new(schedule())
-    };
+    let recipe = Recipe::new(global().min_density(0.2), schedule());
     let refused = recipe.wrap(Net::new(&device), RUN).unwrap_err();
     assert!(matches!(
         refused.error(),
         PruneError::FloorContradictsAmount { .. }
     ));
-    let recipe = Recipe::new(ScheduleConfig::cubic(0.5, Span::steps(0, 10, 0)));
+    let recipe = Recipe::new(global(), ScheduleConfig::cubic(0.5, Span::steps(0, 10, 0)));
     let refused = recipe.wrap(Net::new(&device), RUN).unwrap_err();
     let message = refused.error().to_string();
     assert!(message.contains("`span.every` of the pruning schedule must be at least 1, found 0"));
     assert!(!refused.into_model().is_pruned());
-    let mistyped = Recipe {
-        exclude: vec!["fc3.weight".to_string()],
-        ..Recipe::new(schedule())
-    };
+    let mistyped = global().exclude(ParamGroup::from_path("fc3.weight"));
+    let mistyped = Recipe::new(mistyped, schedule());
     let refused = mistyped.wrap(Net::new(&device), RUN).unwrap_err();
     assert!(refused.error().to_string().contains("fc3.weight"));
 }

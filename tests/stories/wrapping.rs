@@ -135,21 +135,14 @@ fn a_recipe_that_is_refused_leaves_the_model_as_it_came() {
         assert!((everything(&net), mode(&net)) == before, "{error}");
         error.to_string()
     };
-    let one_shot = || Recipe::new(ScheduleConfig::one_shot(0.9));
+    let one_shot = |pruner| Recipe::new(pruner, ScheduleConfig::one_shot(0.9));
     let device = Device::flex().autodiff();
     let adapted = lora(seeded(Net::new(&device), 2), "fc2.weight");
-    let recipe = Recipe {
-        exclude: vec!["fc2.weight".to_string()],
-        ..one_shot()
-    };
+    let recipe = one_shot(global().exclude(path("fc2.weight")));
     assert!(refuse(recipe, adapted).contains("`fc2.weight` already carries"));
     for (kind, net) in models() {
-        let recipe = Recipe {
-            min_density: 0.5,
-            ..one_shot()
-        };
-        refuse(recipe, net.clone());
-        let wrong = Recipe::new(ScheduleConfig::cubic(0.5, Span::steps(3, 1, 1)));
+        refuse(one_shot(global().min_density(0.5)), net.clone());
+        let wrong = Recipe::new(global(), ScheduleConfig::cubic(0.5, Span::steps(3, 1, 1)));
         assert!(refuse(wrong, net).contains("span.end"), "{kind}");
     }
 }

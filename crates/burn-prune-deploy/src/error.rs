@@ -7,14 +7,37 @@ use burn_prune::PruneError;
 use crate::graph::OperationId;
 
 /// Why an operation was refused. Nothing has been changed when one of these is returned.
+///
+/// ```
+/// # use burn::nn::{Linear, LinearConfig};
+/// # use burn::tensor::{Device, Tensor, activation::relu};
+/// # use burn_prune_deploy::Graph;
+/// use burn_prune_deploy::DeployError;
+/// # let device = Device::flex();
+/// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+/// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+/// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+/// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+/// let example = Tensor::<2>::ones([1, 7], &device);
+/// let error = Graph::capture(&model, example, forward).unwrap_err();
+/// assert!(matches!(error, DeployError::Forward { .. }));
+/// assert!(error.to_string().contains("an example of shape [1, 7]"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeployError {
     /// The forward pass panicked on the example; mostly an example of the wrong shape.
-    #[error("the forward pass fails on the example ({message}); has the example the right shape?")]
+    #[error(
+        "the forward pass fails on an example of shape {}: {message}; give an example of the shape \
+         and type that the model takes",
+        listed(shapes)
+    )]
     Forward {
         /// What it said.
         message: String,
+        /// The shapes of the inputs of the example, as far as they are known.
+        shapes: Vec<Vec<usize>>,
     },
     /// The forward pass reads a tensor to decide what to do.
     #[error(
@@ -26,7 +49,10 @@ pub enum DeployError {
         message: String,
     },
     /// The capture device refused the result.
-    #[error("the forward pass cannot be captured: {message}")]
+    #[error(
+        "the forward pass cannot be captured: {message}; return tensors that it computes of its \
+         inputs and parameters"
+    )]
     Capture {
         /// What the capture device said.
         message: String,
@@ -44,20 +70,6 @@ pub enum DeployError {
         /// Dotted paths of the parameters whose channels it sees.
         parameters: Vec<String>,
     },
-    /// A fraction outside of `[0, 1]`, or not a number.
-    #[error("{what} must be between 0 and 1, found {found}")]
-    InvalidFraction {
-        /// Which fraction.
-        what: &'static str,
-        /// The value given.
-        found: f64,
-    },
-    /// A multiple or floor of 0.
-    #[error("{what} must be at least 1")]
-    Zero {
-        /// Which number.
-        what: &'static str,
-    },
     /// No group of that name.
     #[error("there is no group `{name}`; there are: {}", known.join(", "))]
     UnknownGroup {
@@ -67,7 +79,7 @@ pub enum DeployError {
         known: Vec<String>,
     },
     /// A unit that the group does not have.
-    #[error("group `{group}` has {units} units, found number {found}")]
+    #[error("group `{group}` has {units} units, numbered from 0, and none with number {found}")]
     UnknownUnit {
         /// Name of the group.
         group: String,
@@ -83,36 +95,6 @@ pub enum DeployError {
         group: String,
         /// How many units it has.
         units: usize,
-    },
-    /// The target is below what is left when each group is at its floor.
-    #[error(
-        "no more than {possible:.1} % of the {what} can be removed with the floors as they are, \
-         asked for {asked:.1} %"
-    )]
-    Unreachable {
-        /// What was to be reduced.
-        what: &'static str,
-        /// The reduction asked for, in per cent.
-        asked: f64,
-        /// The reduction that is possible, in per cent.
-        possible: f64,
-    },
-    /// A score that is infinite or not a number.
-    #[error("the importance of unit {unit} of group `{group}` is not a finite number")]
-    NotANumber {
-        /// Name of the group.
-        group: String,
-        /// Number of the unit.
-        unit: usize,
-    },
-    /// A group without a norm, ranked by the scales of norms.
-    #[error(
-        "group `{group}` goes through no norm, and so has no scale to be ranked by; keep it whole \
-         with `group_fraction(\"{group}\", 0.0)`"
-    )]
-    NoScale {
-        /// Name of the group.
-        group: String,
     },
     /// A plan meets another model.
     #[error("this plan is of another model: `{path}` should be {expected}, found {found}")]
@@ -158,13 +140,19 @@ pub enum DeployError {
         edits: Vec<String>,
     },
     /// The model cannot be written as ONNX.
-    #[error("this model cannot be written as ONNX: {message}")]
+    #[error(
+        "this model cannot be written as ONNX: {message}; write the forward pass with operations \
+         that burn-onnx can export"
+    )]
     Onnx {
         /// What the exporter said.
         message: String,
     },
     /// A file cannot be written.
-    #[error("cannot write `{}`: {message}", path.display())]
+    #[error(
+        "cannot write `{}`: {message}; make sure that its folder exists and can be written to",
+        path.display()
+    )]
     File {
         /// The file.
         path: PathBuf,
@@ -208,6 +196,14 @@ pub enum DeployError {
         /// Dotted path of the other.
         other: String,
     },
+}
+
+fn listed(shapes: &[Vec<usize>]) -> String {
+    let shapes: Vec<String> = shapes.iter().map(|shape| format!("{shape:?}")).collect();
+    match shapes.as_slice() {
+        [] => "that is not known".to_string(),
+        shapes => shapes.join(" and "),
+    }
 }
 
 fn hint(edits: &[String]) -> String {

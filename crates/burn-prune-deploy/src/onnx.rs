@@ -15,6 +15,23 @@ use crate::error::DeployError;
 /// When the forward pass has an operation that burn-onnx cannot write (0.22: transposed
 /// convolutions, softmax, layer norms, `clamp`, ...), which the message names, or the file cannot be
 /// written.
+///
+/// ```
+/// # use burn::nn::{Linear, LinearConfig};
+/// # use burn::tensor::{Device, Tensor, activation::relu};
+/// # use burn_prune_deploy::Graph;
+/// use burn_prune_deploy::export_onnx;
+/// # let device = Device::flex();
+/// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+/// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+/// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+/// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+/// let folder = tempfile::tempdir()?;
+/// let file = folder.path().join("net.onnx");
+/// export_onnx(&model, Tensor::<2>::ones([1, 8], &device), forward, &file)?;
+/// assert!(std::fs::metadata(&file)?.len() > 4 * 420);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn export_onnx<M, I, O>(
     model: &M,
     example: I,

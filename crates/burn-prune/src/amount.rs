@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::PruneError;
+use crate::error::PruneError;
 
 /// How many of the units that are *still unpruned* a call removes.
 ///

@@ -12,7 +12,7 @@ use tempfile::{Builder, NamedTempFile};
 const RANDOM: usize = 6;
 /// How much of the name of the file is in that of the temporary one, in bytes.
 const NAME: usize = 120;
-/// How often a file is written again after another process has taken it for a stale one.
+/// How often a file is written again after another process has mistaken it for a stale one.
 const ATTEMPTS: usize = 3;
 
 /// Writes these bytes to a file, whole or not at all.
@@ -38,10 +38,10 @@ pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Result<()> 
     replace(path.as_ref(), |file| file.as_file().write_all(bytes))
 }
 
-/// Puts what `fill` writes in the place of a file, whole or not at all: into a temporary file beside
-/// it, which has the same extension, is flushed to the disk, and renamed.
+/// Replaces a file by what `fill` writes, whole or not at all: into a temporary file beside it with
+/// the same extension, which is flushed to the disk and renamed.
 ///
-/// Removes what killed processes have left of the same file.
+/// Removes the temporary files of this file that killed processes have left.
 pub(crate) fn replace(
     path: &Path,
     fill: impl Fn(&NamedTempFile) -> io::Result<()>,
@@ -63,8 +63,8 @@ pub(crate) fn replace(
     }
 }
 
-/// A new file in the folder of a path, with the permissions that files have, which temporary ones
-/// have not. It is locked until it is dropped, or its process ends.
+/// A new file in the folder of a path, with the permissions of an ordinary file, unlike other
+/// temporary files. It is locked until it is dropped, or its process ends.
 fn beside(path: &Path) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
     #[cfg(unix)]
@@ -86,7 +86,7 @@ fn beside(path: &Path) -> io::Result<NamedTempFile> {
 pub(crate) fn remove_stale(path: &Path) {
     for file in left(path).filter(|file| is_stale(file)) {
         if let Err(error) = fs::remove_file(&file) {
-            // It is in nobody's way.
+            // It does no harm.
             log::warn!("{}: {error}", file.display());
         }
     }

@@ -1,4 +1,4 @@
-//! Noticing that a mask has been lost.
+//! Detects lost masks.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +12,7 @@ use crate::mask::{MaskMode, Trust, WeightMask};
 use crate::model::{Inventory, Position, WeightVisitor, attach_at, visit};
 use crate::rejected::{Rejected, accept};
 
-/// Notices that a model has lost masks, for training loops of your own.
+/// Detects masks that a model has lost, for training loops of your own.
 ///
 /// A mask belongs to its parameter, and what walks over a module keeps it: optimizers, records,
 /// `valid`, `train`, `fork`, `to_device`, `freeze`, `no_grad`, [`Module::map`]. Burn drops it where
@@ -24,7 +24,7 @@ use crate::rejected::{Rejected, accept};
 ///
 /// The guard remembers the masks of a model at one moment: those that are lost are named by
 /// [`check`](Self::check), and put back by [`restore`](Self::restore). Make another one when the
-/// masks have changed on purpose. [`Pruning`](crate::Pruning) does all this by itself.
+/// masks have changed on purpose. [`Pruning`](crate::Pruning) does all this itself.
 ///
 /// ```
 /// use burn::{nn::LinearConfig, tensor::Device};
@@ -76,8 +76,8 @@ impl MaskGuard {
     /// Looks at no tensor: cheap enough to be called after each step.
     ///
     /// # Errors
-    /// [`PruneError::MasksLost`], with the path of each weight that had a mask and has none. A mask
-    /// with other bits is a mask.
+    /// [`PruneError::MasksLost`], with the path of each weight that had a mask and has none now. A
+    /// mask whose bits have changed is not lost.
     pub fn check<M: Module>(&self, model: &M) -> Result<(), PruneError> {
         let lost: Vec<String> = self.lost(model).map(|mask| mask.path.clone()).collect();
         if lost.is_empty() {
@@ -86,10 +86,9 @@ impl MaskGuard {
         Err(PruneError::MasksLost { paths: lost })
     }
 
-    /// Puts back the masks that a model has lost, as they were when the guard was made.
-    ///
-    /// In their [mode](MaskMode): what is stored under them is zeroed where it is after the step.
-    /// Masks that are there stay as they are.
+    /// Puts back the masks that a model has lost, as they were when the guard was made, in their
+    /// [mode](MaskMode): in [`MaskMode::AfterStep`] the stored weights are zeroed. Masks that are
+    /// there stay as they are.
     ///
     /// # Errors
     /// When the model has no weight of that shape at that path any more, or one that cannot carry a
@@ -131,12 +130,7 @@ impl MaskGuard {
 
 impl Guarded {
     fn check_fits(&self, inventory: &Inventory) -> Result<(), PruneError> {
-        let Some(parameter) = inventory.find(&self.path) else {
-            return Err(PruneError::MaskFitsNothing {
-                path: self.path.clone(),
-                found: inventory.paths(),
-            });
-        };
+        let parameter = inventory.at(&self.path)?;
         parameter.check_maskable()?;
         if parameter.shape != self.shape {
             return Err(PruneError::MaskShape {

@@ -1,55 +1,150 @@
-#![doc = include_str!("../README.md")]
+//! burn-prune makes models of the [Burn](https://burn.dev) deep learning framework sparse, and keeps
+//! them sparse while they train.
 //!
-//! # How it works
+//! A pruned weight is a parameter with a mask attached ([`WeightMask`], a Burn *reparameterization*):
+//! what is read is `weight where kept, else 0`. The mask belongs to the parameter, so the model keeps
+//! its type, and no training loop, optimizer, checkpoint or device move brings a pruned weight back. A
+//! write to the [`Param`](burn::module::Param) of one field can drop a mask; [`MaskGuard`] says how
+//! to notice.
 //!
-//! A pruned weight is a parameter with a mask attached ([`WeightMask`], a Burn
-//! *reparameterization*): what is read is `weight where kept, else 0`. The mask belongs to the
-//! parameter, so the model keeps its type, and no training loop, optimizer, checkpoint or device
-//! move can forget it. A write to the [`Param`](burn::module::Param) of one field can: see
-//! [`MaskGuard`]. Everything else chooses masks, by four independent questions:
+//! # Quick examples
+//!
+//! [`Prunable`] is implemented for every Burn module: a layer, a model, or a part of one. Import it to
+//! call its methods. This prunes the 30 % of weights with the smallest absolute value:
+//!
+//! ```
+//! use burn::{nn::conv::Conv2dConfig, tensor::Device};
+//! use burn_prune::Prunable;
+//!
+//! let layer = Conv2dConfig::new([3, 32], [3, 3]).init(&Device::flex());
+//! let layer = layer.l1_unstructured(0.3)?;
+//! let report = layer.sparsity_report();
+//! assert_eq!(report.zeros(), 259); // of 864, as in PyTorch
+//! # Ok::<(), burn_prune::PruneError>(())
+//! ```
+//!
+//! The zeros stay while the layer trains, without a change to the loop:
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::optim::{AdamConfig, GradientsParams};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_prune::Prunable;
+//!
+//! let device = Device::flex().autodiff();
+//! let mut layer = LinearConfig::new(8, 4).init(&device).l1_unstructured(0.5)?;
+//! let mut optimizer = AdamConfig::new().init();
+//! for _ in 0..3 {
+//!     let loss = layer.forward(Tensor::<2>::ones([2, 8], &device)).square().sum();
+//!     let grads = GradientsParams::from_grads(loss.backward(), &layer);
+//!     layer = optimizer.step(0.1, layer, grads);
+//! }
+//! assert_eq!(layer.sparsity_report().zeros(), 16);
+//! # Ok::<(), burn_prune::PruneError>(())
+//! ```
+//!
+//! A [`Pruner`] chooses in detail. This one takes the smallest weights of the whole model and leaves
+//! the second layer alone:
+//!
+//! ```
+//! use burn::{module::ParamGroup, nn::LinearConfig, tensor::Device};
+//! use burn_prune::{Allocation, Magnitude, Prunable, Pruner};
+//!
+//! let device = Device::flex();
+//! let layers = [8, 4, 8].map(|inputs| LinearConfig::new(inputs, 8).init(&device));
+//! let pruner = Pruner::new(Magnitude::l1())
+//!     .allocation(Allocation::Global)
+//!     .exclude(ParamGroup::from_path("1.weight"))
+//!     .to_sparsity(0.75);
+//! let layers = layers.prune(&pruner)?;
+//! assert_eq!(layers.sparsity_report().zeros(), 96); // of the 128 in the first and the last
+//! # Ok::<(), burn_prune::PruneError>(())
+//! ```
+//!
+//! # Should I use this crate?
+//!
+//! Use it when
+//!
+//! - you want a Burn model with fewer weights that count, at once or on a schedule, in Burn's
+//!   `Learner` or in a loop of your own;
+//! - you study sparsity: lottery tickets, rewinding, what each layer can lose, a criterion of your
+//!   own against the known ones;
+//! - you move code over from `torch.nn.utils.prune` and want the same masks on the same input;
+//! - you want a smaller and faster model: this crate chooses the channels and keeps them at zero
+//!   while the model is fine-tuned, and `burn-prune-deploy` then cuts them off.
+//!
+//! Do not use it when
+//!
+//! - you expect speed from masks alone. A masked model is neither smaller nor faster: its zeros are
+//!   stored and multiplied like any other weight. A sparsity of 90 % says that 90 % of the weights
+//!   are zero, not that they are gone;
+//! - a smaller file is all that you need. Quantizing to 8 bits with Burn's `Quantizer` makes it
+//!   almost four times smaller without any training. The two combine: prune first, make it permanent,
+//!   quantize last;
+//! - the weights are quantized already or carry a LoRA adapter. Burn allows one reparameterization
+//!   per parameter, and masks on such weights are refused.
+//!
+//! # Choosing masks
+//!
+//! A [`Pruner`] answers five questions. The answers are independent of each other, and a published
+//! method is one choice of each.
 //!
 //! | question | type | values |
 //! |---|---|---|
-//! | what is scored | [`Criterion`] | [`Magnitude`], [`Lamp`], [`Random`], your own; [importance](Pruner::importance) in the place of the weights |
-//! | what goes together | [`Pattern`] | single weights, channels along an [`Axis`], [`Blocks`], [`NM`] |
-//! | how much goes where | [`Allocation`] | uniform, global, ERK, by layer; floors |
-//! | which parameters | [`Pruner`] | Linear and Conv weights; `include`, `only`, `exclude` |
+//! | what is scored | [`Criterion`] | [`Magnitude`], [`Lamp`], [`Random`], [`NormScale`], your own; [importance](Pruner::importance) instead of the weights |
+//! | what is pruned as a whole | [`Pattern`] | single weights, channels along an [`Axis`], [`Blocks`], [`NM`], [`CoupledChannels`] |
+//! | how much goes where | [`Allocation`] | uniform, global, ERK, per layer, [your own](AllocationRule); with [floors](Pruner::min_density) |
+//! | how much | [`Amount`], [`Target`] | a fraction or a number of what is left; a final sparsity |
+//! | which parameters | [`Pruner`] | weights of Linear and convolution layers; `include`, `only`, `exclude` |
 //!
-//! # What counts
+//! A fraction counts the units that are *still unpruned* and is rounded half to even. A sparsity
+//! ([`Pruner::to_sparsity`]) counts all of them. Exactly that many are pruned, also when scores are
+//! equal: of equal scores the one with the lower index is kept. Masks only shrink. The same weights
+//! and the same seed give the same masks on every backend and with any number of threads.
 //!
-//! A fraction is of the units that are *still unpruned*, rounded half to even; a sparsity
-//! ([`Pruner::to_sparsity`]) is of all of them. Exactly that many go, also among ties: of equal
-//! scores the one with the lower index is kept. Masks only shrink. See [`Amount`], [`Target`].
+//! A refused call changes nothing, and its error gives the model back ([`Rejected`]).
 //!
 //! # Training
 //!
-//! Nothing is to be done: a pruned weight reads as exactly 0.0 at every step of any loop. What is
-//! *stored* under the mask may drift, as momentum and weight decay still reach it. So read weights
-//! with [`Param::val`](burn::module::Param::val), and save with
-//! [`Prunable::save_masked`] or after [`Prunable::make_permanent`], both of which write zeros.
+//! You need to do nothing: a pruned weight reads as exactly 0.0 at every step of any loop. What is
+//! *stored* under the mask may drift, because momentum and weight decay still reach it. So read
+//! weights with [`Param::val`](burn::module::Param::val), and save with [`Prunable::save_masked`] or
+//! after [`Prunable::make_permanent`], both of which write zeros.
 //!
-//! Each read masks the weight anew. [`Prunable::with_mask_mode`] says when the zeros are put in: a
-//! loop of your own can keep them in the stored weights instead, by one call after each step.
+//! Each read masks the weight anew. With [`Prunable::with_mask_mode`] a loop of your own keeps the
+//! zeros in the stored weights instead, with one call after each step.
 //!
 //! [`Pruning`] moves the masks on a [`Schedule`] while the model trains, in Burn's `Learner` or in
-//! any other loop.
-//!
-//! [`lottery`] trains, prunes, rewinds and repeats, with the controls that tickets need.
-//!
-//! # Backends
-//!
-//! Masks are packed bits, and one function puts their zeros in. With the feature of the backend
-//! turned on here (`flex`; `wgpu`, `cuda` and the other CubeCL runtimes) it is a kernel that works
-//! in place; on every other backend it is composed of Burn's tensor operations.
-//!
-//! A parameter that is shared in two places gets the same mask in both and is counted once. Burn's
-//! optimizers update only one of the copies, so training tied weights is not promised.
+//! any other loop, and its checkpoints resume. [`Recipe`] is the same as a JSON file. [`lottery`]
+//! trains, prunes, rewinds and repeats, with the controls that tickets need.
 //!
 //! # Channels
 //!
-//! A pruned output channel gives its bias instead of 0, and the BatchNorm after it gives its beta,
-//! or what its statistics make of a constant. Pruning channels of weights makes them cheap to
-//! remove later; it does not remove them.
+//! A pruned output channel of one weight still contributes its bias, and the BatchNorm after it still
+//! contributes its shift. To make channels removable, prune them as [`CoupledChannels`]: in all
+//! parameters that make, scale, shift or read them. `burn-prune-deploy` finds them from the forward
+//! pass of a model and cuts them off.
+//!
+//! # Shared parameters
+//!
+//! A parameter that is shared between two places of a model gets the same mask in both and counts
+//! once. Burn's optimizers update only one of the copies, so training tied weights is not promised.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `optim` (default) | schedules, recipes, [`Pruning`], work on optimizer state |
+//! | `train` | [`Pruning`] in Burn's `Learner`, [`SparsityMetric`] |
+//! | `lottery` | [`lottery`] |
+//! | `plot` | SVG and PNG plots |
+//! | `pytorch` | `load_pytorch`, for state dicts of PyTorch |
+//! | `flex`, `wgpu`, `cuda`, `metal`, `rocm`, `vulkan`, `webgpu`, `cpu` | mask kernels of that backend |
+//!
+//! No backend is on by default: turn it on in Burn, and here under the same name. Masks are packed
+//! bits, and one function puts their zeros in. With the backend's feature it is a kernel that works
+//! in place; otherwise it is composed of Burn's tensor operations, which is slower and gives the same
+//! masks.
 
 mod allocation;
 mod amount;
@@ -85,7 +180,7 @@ mod training;
 pub use allocation::{Allocation, AllocationRule, Share, Shares};
 pub use amount::{Amount, Target};
 pub use criterion::{Criterion, GroupWeights, Lamp, Magnitude, NormScale, Random, Weight};
-pub use error::PruneError;
+pub use error::{CoupledError, PruneError};
 pub use guard::MaskGuard;
 pub use identity::{Identity, differences};
 pub use mask::{Mask, MaskDiff, MaskMode, MaskSet, ParameterDiff, Skipped, WeightMask};
@@ -100,13 +195,13 @@ pub use ranking::Normalize;
 pub use rejected::Rejected;
 pub use report::{ChannelSparsity, ParameterSparsity, SparsityReport};
 #[cfg(feature = "optim")]
-pub use schedule::{Schedule, ScheduleConfig, Span, TrainingLength};
+pub use schedule::{At, Schedule, ScheduleConfig, Span, TrainingLength};
 pub use scores::Scores;
 #[cfg(feature = "train")]
 pub use training::SparsityMetric;
 #[cfg(feature = "optim")]
 pub use training::{
-    AllocationConfig, CriterionConfig, LayerSensitivity, Problem, Pruning, Recipe,
-    SensitivityProgress, SensitivityReport, load_optimizer_record, map_optimizer_record,
-    map_optimizer_state, reestimate_statistics, reset_moments,
+    LayerSensitivity, Problem, Pruning, Recipe, SensitivityProgress, SensitivityReport,
+    load_optimizer_record, map_optimizer_record, map_optimizer_state, reestimate_statistics,
+    reset_moments,
 };

@@ -7,7 +7,7 @@ use crate::error::PruneError;
 /// A refused operation: the reason, and the model as it was.
 ///
 /// Methods that take a model by value return this as their error, so that a mistyped amount does
-/// not cost a trained model. `?` turns it into a [`PruneError`] where that is the error type.
+/// not lose a trained model. `?` converts it into a [`PruneError`] where that is the error type.
 ///
 /// ```
 /// use burn::{nn::LinearConfig, tensor::Device};

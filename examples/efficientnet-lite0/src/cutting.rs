@@ -2,8 +2,8 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Tensor;
-use burn_prune::Prunable;
-use burn_prune_deploy::{ChannelPruner, Cost, Graph, Importance, ShrinkPlan};
+use burn_prune::{Allocation, Magnitude, Prunable, Pruner};
+use burn_prune_deploy::{Cost, Graph, Selection, ShrinkPlan};
 
 use crate::net::EfficientNetLite0;
 
@@ -42,15 +42,16 @@ pub(crate) fn cut(
     lap("graph");
     let groups = graph.groups()?;
     lap("groups");
-    let pruner = ChannelPruner::new(Importance::l2())
-        .fraction(fraction)
-        .multiple_of(MULTIPLE);
-    let selection = pruner.select(&groups)?;
+    let pruner = Pruner::new(Magnitude::l2())
+        .pattern(groups.pattern())
+        .amount(fraction)
+        .allocation(groups.multiple_of(MULTIPLE, Allocation::Uniform));
+    let masks = pruner.masks(model)?;
+    let selection = Selection::from_masks(&groups, &masks)?;
     lap("selection");
     let plan = selection.plan();
     lap("plan");
 
-    let masks = selection.masks();
     let model = model.clone();
     let masked = match masks.is_empty() {
         true => model,

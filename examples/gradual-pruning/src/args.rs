@@ -1,11 +1,30 @@
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use examples_shared::bundled_data;
 
 /// Compares one-shot pruning, gradual pruning and geometric rounds at high sparsity.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Draws the plots of finished results anew, and prints their table.
+    Report {
+        /// Directory of results.csv, and of sensitivity.json if it is there.
+        #[arg(long, default_value = "out/gradual-pruning")]
+        out: PathBuf,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct RunArgs {
     /// Sparsities to prune to, between 0 and 1.
     #[arg(long, value_delimiter = ',', default_values_t = [0.9, 0.95, 0.98])]
     pub sparsity: Vec<f64>,
@@ -39,7 +58,7 @@ pub(crate) struct Budget {
     pub test_images: usize,
 }
 
-impl Args {
+impl RunArgs {
     pub(crate) fn budget(&self) -> Budget {
         let seeds = if self.quick { 1 } else { self.seeds };
         let mut sparsities = self.sparsity.clone();

@@ -1,8 +1,11 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, activation::relu};
+use burn::train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
+use examples_shared::ImageBatch;
 
 /// A ResNet (He et al. 2016) for 28x28 grey images of ten classes, with one block in each of its
 /// three stages, of 32, 64 and 128 channels: 308,074 parameters.
@@ -58,6 +61,34 @@ impl Net {
         let features = blocks.fold(stem, |x, block| block.forward(x));
         self.fc
             .forward(self.average.forward(features).flatten(1, 3))
+    }
+}
+
+impl Net {
+    fn classify(&self, batch: ImageBatch) -> ClassificationOutput {
+        let output = self.forward(batch.images);
+        let loss = CrossEntropyLossConfig::new().init(&output.device());
+        let loss = loss.forward(output.clone(), batch.labels.clone());
+        ClassificationOutput::new(loss, output, batch.labels)
+    }
+}
+
+impl TrainStep for Net {
+    type Input = ImageBatch;
+    type Output = ClassificationOutput;
+
+    fn step(&self, batch: ImageBatch) -> TrainOutput<ClassificationOutput> {
+        let output = self.classify(batch);
+        TrainOutput::new(self, output.loss.backward(), output)
+    }
+}
+
+impl InferenceStep for Net {
+    type Input = ImageBatch;
+    type Output = ClassificationOutput;
+
+    fn step(&self, batch: ImageBatch) -> ClassificationOutput {
+        self.classify(batch)
     }
 }
 

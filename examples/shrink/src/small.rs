@@ -3,21 +3,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
-use burn_prune::{MaskMode, Prunable, PruneError};
-use burn_prune_deploy::{
-    ChannelPruner, Graph, Groups, Importance, Selection, ShrinkPlan, export_onnx,
-};
+use burn::tensor::Device;
+use burn_prune_deploy::{Graph, ShrinkPlan, export_onnx};
 
+use crate::cutting::Cut;
 use crate::net::Net;
-use crate::quantize::{Zeros, to_8_bits};
+use crate::quantize::to_8_bits;
 use crate::results::Row;
+use crate::same::same;
 use crate::training::Training;
-
-const LEARNING_RATE: f64 = 3e-4;
-/// How far outputs may be apart that are computed of the same numbers in another order, as a
-/// fraction of the largest.
-const TOLERANCE: f32 = 1e-4;
 
 /// A model without a fraction of its channels, and the same with weights of 8 bits.
 ///
@@ -27,63 +21,38 @@ pub(crate) struct Small {
     pub float_row: Row,
     pub quantized: Net,
     pub quantized_row: Row,
-    /// Of the test images, without fine-tuning.
-    pub accuracy_before: f64,
-    /// Quantized weights under the masks, before they were cut off; all of them are 0.
-    pub quantized_zeros: usize,
 }
 
 impl Small {
-    /// Prunes a fraction of each group, fine-tunes under the masks, cuts the channels off, and
-    /// quantizes; writes plan, weights and ONNX into a directory, and reads them back.
+    /// Quantizes a cut model; writes plan, weights and ONNX into a directory, and reads them back.
     ///
     /// # Errors
     /// When something that should not change the outputs changes them, too.
     pub(crate) fn of(
-        dense: &Net,
-        groups: &Groups,
+        cut: Cut,
         fraction: f64,
-        epochs: usize,
         training: &Training<'_>,
         out: &Path,
     ) -> Result<Self, Box<dyn Error>> {
-        let pruner = ChannelPruner::new(Importance::l2()).fraction(fraction);
-        let selection = pruner.select(groups)?;
-        let plan = selection.plan();
+        let Cut { model, plan, .. } = cut;
         let files = Files::of(fraction, out);
-
-        // Not a clone: that would share its running statistics.
-        let masked = under_masks(dense.valid().train(), &selection)?;
-        let accuracy_before = training.accuracy(&plan.apply(&masked)?.valid());
-        let masked = training.run(masked, epochs, LEARNING_RATE).valid();
-
         let example = training.examples(1);
-        let small = plan.shrink(&masked, example.clone(), Net::forward)?;
         let outputs = |model: &Net| model.forward(training.examples(500));
-        let output = outputs(&small);
-        same("masked and shrunk", outputs(&masked), &output, TOLERANCE)?;
 
         files.write_plan(&plan)?;
-        let bytes = save(&small, &files.weights)?;
+        let bytes = save(&model, &files.weights)?;
+        let output = outputs(&model);
         let reloaded = files.load(&files.weights)?;
         same("saved and loaded", outputs(&reloaded), &output, 0.0)?;
-        export_onnx(&small, example.clone(), Net::forward, &files.onnx)?;
+        export_onnx(&model, example.clone(), Net::forward, &files.onnx)?;
 
-        let quantized_masked = to_8_bits(masked);
-        let zeros = Zeros::of(&quantized_masked, &selection.masks());
-        if zeros.came_back > 0 {
-            let count = zeros.came_back;
-            return Err(format!("{count} pruned weights are not 0 when quantized").into());
-        }
-        let quantized = to_8_bits(small.valid());
-        let output = outputs(&quantized);
-        let found = outputs(&quantized_masked);
-        same("quantized, masked and shrunk", found, &output, TOLERANCE)?;
+        let quantized = to_8_bits(model.valid());
         let quantized_bytes = save(&quantized, &files.quantized)?;
+        let output = outputs(&quantized);
         let reloaded = files.load(&files.quantized)?;
         same("quantized and loaded", outputs(&reloaded), &output, 0.0)?;
 
-        let cost = Graph::capture(&small, example, Net::forward)?.cost();
+        let cost = Graph::capture(&model, example, Net::forward)?.cost();
         let row = |bytes, model: &Net| Row {
             fraction,
             parameters: cost.parameters(),
@@ -94,38 +63,11 @@ impl Small {
             accuracy: training.accuracy(model),
         };
         Ok(Self {
-            float_row: row(bytes, &small),
+            float_row: row(bytes, &model),
             quantized_row: row(quantized_bytes, &quantized),
-            float: small,
+            float: model,
             quantized,
-            accuracy_before,
-            quantized_zeros: zeros.pruned,
         })
-    }
-}
-
-/// The model with the masks of a selection, whose zeros are put back after each step.
-fn under_masks(model: Net, selection: &Selection) -> Result<Net, PruneError> {
-    let masks = selection.masks();
-    // At the fraction 0.
-    if masks.is_empty() {
-        return Ok(model);
-    }
-    let model = model.with_masks(&masks)?;
-    Ok(model.with_mask_mode(MaskMode::AfterStep)?)
-}
-
-/// # Errors
-/// When the outputs are further apart than this fraction of the largest.
-fn same(what: &str, found: Tensor<2>, output: &Tensor<2>, tolerance: f32) -> Result<(), String> {
-    let largest = output.clone().abs().max().into_scalar::<f32>();
-    let difference = (found - output.clone()).abs().max().into_scalar::<f32>();
-    // Also false for a NaN.
-    match difference <= tolerance * largest {
-        true => Ok(()),
-        false => Err(format!(
-            "outputs of the model differ by {difference}, {what}; the largest is {largest}"
-        )),
     }
 }
 
@@ -163,7 +105,7 @@ impl Files {
     }
 }
 
-/// Writes the weights, and says how many bytes they take.
+/// Writes the weights, and returns how many bytes they take.
 fn save(model: &Net, path: &Path) -> Result<u64, Box<dyn Error>> {
     model.clone().save_file(path)?;
     Ok(fs::metadata(path)?.len())

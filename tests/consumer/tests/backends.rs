@@ -10,7 +10,7 @@ use burn_prune::lottery::{
     CellId, Control, LearningCurve, LotteryTicketSearch, Method, Rewind, Ticket, Trained,
 };
 use burn_prune::{Allocation, Axis, Blocks, Lamp, Magnitude, Mask, MaskMode, MaskSet, NM, Pattern, Pooling, Prunable, Pruner, Random, Normalize};
-use burn_prune_deploy::{ChannelPruner, Graph, Importance};
+use burn_prune_deploy::{Graph, Selection};
 use consumer::{Net, batch};
 
 #[expect(
@@ -97,9 +97,9 @@ fn channels_are_cut_off_on_every_backend() {
         let net = Net::new(&training);
         let graph = Graph::capture(&net, images.clone(), Net::forward).unwrap();
         let groups = graph.groups().unwrap();
-        let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
-        let selection = pruner.select(&groups).unwrap();
-        let net = net.with_masks(&selection.masks()).unwrap();
+        let pruner = Pruner::new(Magnitude::l1()).pattern(groups.pattern());
+        let net = net.prune(&pruner.amount(0.5)).unwrap();
+        let selection = Selection::from_masks(&groups, &net.masks()).unwrap();
         let net = net.train_on(&training);
         let plan = selection.plan();
         let small = plan.shrink(&net, images, Net::forward).unwrap();

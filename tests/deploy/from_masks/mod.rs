@@ -2,5 +2,6 @@
 
 mod nets;
 mod random_masks;
+mod stories;
 
 pub(crate) use random_masks::Masker;

@@ -98,8 +98,12 @@ impl Masker {
         let size = shape[member.axis];
         let elements: usize = shape.iter().product();
         let kept = self.kept.entry(member.parameter.index());
-        for (entry, kept) in kept.or_insert(vec![true; elements]).iter_mut().enumerate() {
-            *kept &= !member.indices.contains(&(entry / inner % size));
+        let kept = kept.or_insert(vec![true; elements]);
+        for block in 0..elements / (size * inner) {
+            for index in &member.indices {
+                let start = (block * size + index) * inner;
+                kept[start..start + inner].fill(false);
+            }
         }
     }
 }

@@ -7,10 +7,11 @@ use burn::nn::pool::MaxPool2dConfig;
 use burn::nn::{BatchNorm, GroupNorm, GroupNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::{gelu, relu, sigmoid, silu};
 use burn::tensor::{Device, Tensor};
-use burn_prune::Prunable;
-use burn_prune_deploy::{ChannelPruner, DepthwiseConv2d, FieldEdit, Graph, Importance};
+use burn_prune::{Prunable, Pruner, Random};
+use burn_prune_deploy::{DepthwiseConv2d, FieldEdit, Graph};
 use proptest::prelude::*;
 
+use crate::common::select;
 use crate::random::{assert_close, example, randomised};
 use examples_shared::nets::{conv, norm};
 
@@ -233,8 +234,7 @@ proptest! {
         let input = example([2, 2, 8, 8], &device);
         let graph = Graph::capture(&net, input.clone(), RandomNet::forward).unwrap();
         let groups = graph.groups().unwrap();
-        let pruner = ChannelPruner::new(Importance::random(seed)).fraction(fraction);
-        let selection = pruner.select(&groups).unwrap();
+        let selection = select(Pruner::new(Random::new(seed)).amount(fraction), &net, &groups);
         prop_assume!(!selection.masks().is_empty());
         let masked = net.with_masks(&selection.masks()).unwrap();
         let plan = selection.plan();

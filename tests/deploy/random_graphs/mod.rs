@@ -6,6 +6,7 @@
 //! many.
 
 mod convolutional;
+mod cuts;
 mod elementwise;
 mod layers;
 mod mixing;
@@ -15,10 +16,8 @@ use std::collections::BTreeMap;
 
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
-use burn_prune::Prunable;
-use burn_prune_deploy::{
-    ChannelPruner, DeployError, Graph, Groups, Importance, OperationClass, OperationKind, Selection,
-};
+use burn_prune::{Prunable, Pruner, Random};
+use burn_prune_deploy::{DeployError, Graph, Groups, OperationClass, OperationKind, Selection};
 
 use crate::common::values;
 use crate::random::example;
@@ -104,7 +103,7 @@ fn outcome(
         Err(DeployError::UnknownOperation { .. }) => return Outcome::Refused,
         Err(error) => panic!("seed {seed}: {error}"),
     };
-    let selection = select(seed, &groups, random);
+    let selection = select(seed, net, &groups, random);
     let masks = selection.masks();
     if masks.is_empty() {
         return Outcome::Frozen;
@@ -218,10 +217,9 @@ fn doubles(x: &Tensor<2>) -> Vec<f64> {
     x.to_data().try_to_vec().unwrap()
 }
 
-fn select(seed: u64, groups: &Groups, random: &mut Generator) -> Selection {
+fn select(seed: u64, net: &Net, groups: &Groups, random: &mut Generator) -> Selection {
     let fraction = random.between(0.2, 0.8);
-    let pruner = ChannelPruner::new(Importance::random(seed)).fraction(fraction);
-    pruner.select(groups).unwrap()
+    crate::common::select(Pruner::new(Random::new(seed)).amount(fraction), net, groups)
 }
 
 #[test]

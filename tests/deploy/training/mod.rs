@@ -4,6 +4,8 @@
 mod checkpoint;
 mod checkpoint_kills;
 mod checkpoint_refusals;
+mod coupled;
+mod coupled_kills;
 mod net;
 mod own_loop;
 
@@ -36,14 +38,21 @@ pub(crate) fn rate() -> ModuleLrScheduler {
     config.init().unwrap()
 }
 
-/// A training of six steps an epoch in a folder, which keeps all its checkpoints.
+/// A training of six steps an epoch in a folder, which keeps all its checkpoints and prints nothing.
 pub(crate) fn training<M>(folder: &Path, epochs: usize) -> SupervisedTraining<M>
 where
     M: LearnerModel + TrainStep<Input = ImageBatch> + InferenceStep<Input = ImageBatch>,
 {
-    let images = Images::train(&bundled_data())
-        .unwrap()
-        .first(STEPS_PER_EPOCH * BATCH);
+    let silent = EpochLines::to(std::io::sink());
+    with_progress_lines(folder, epochs).renderer(Box::new(silent))
+}
+
+/// The same, with Burn's lines for each batch.
+pub(crate) fn with_progress_lines<M>(folder: &Path, epochs: usize) -> SupervisedTraining<M>
+where
+    M: LearnerModel + TrainStep<Input = ImageBatch> + InferenceStep<Input = ImageBatch>,
+{
+    let images = train_images();
     let batcher = ImageBatcher::new(&images);
     let loader = || {
         let builder = DataLoaderBuilder::new(batcher.clone());
@@ -51,8 +60,23 @@ where
     };
     SupervisedTraining::new(folder, loader(), loader())
         .num_epochs(epochs)
-        .renderer(Box::new(EpochLines::to(std::io::sink())))
         .with_application_logger(None)
         .with_checkpointing_strategy(KeepLastNCheckpoints::new(epochs))
         .with_default_checkpointers()
+}
+
+fn train_images() -> Images {
+    let images = Images::train(&bundled_data()).unwrap();
+    images.first(STEPS_PER_EPOCH * BATCH)
+}
+
+/// Random numbers below 2^24, the same each run (SplitMix64).
+pub(crate) fn chance(seed: u64) -> impl FnMut() -> u64 {
+    let mut state = seed;
+    move || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (z ^ (z >> 31)) >> 40
+    }
 }

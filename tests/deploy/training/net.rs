@@ -1,14 +1,17 @@
-use burn::module::Module;
+use burn::data::dataloader::batcher::Batcher;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, activation::relu};
 use burn::train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
-use burn_prune::MaskSet;
-use burn_prune_deploy::{ChannelPruner, Graph, Groups, Importance, ShrinkPlan};
-use examples_shared::ImageBatch;
+use burn_prune::{Magnitude, MaskSet, Pruner};
+use burn_prune_deploy::{Graph, Groups, Selection, ShrinkPlan};
+use examples_shared::{ImageBatch, ImageBatcher};
 
+use super::{BATCH, STEPS_PER_EPOCH};
+use crate::common::values;
 use crate::random::{example, randomised};
 
 /// A convolutional network with BatchNorm and a residual: two groups of coupled channels, of which
@@ -100,15 +103,44 @@ pub(crate) fn groups() -> Groups {
     graph.unwrap().groups().unwrap()
 }
 
+/// What goes when a fraction of the channels of each group does.
+fn selection(fraction: f64) -> Selection {
+    let groups = groups();
+    let pruner = Pruner::new(Magnitude::l1()).pattern(groups.pattern());
+    let masks = pruner.amount(fraction).masks(&Net::new(&Device::flex()));
+    Selection::from_masks(&groups, &masks.unwrap()).unwrap()
+}
+
 /// Masks that prune half of the channels of each group, and the plan that cuts them.
 pub(crate) fn halved_net() -> (MaskSet, ShrinkPlan) {
-    let pruner = ChannelPruner::new(Importance::l1()).fraction(0.5);
-    let selection = pruner.select(&groups()).unwrap();
+    let selection = selection(0.5);
     (selection.masks(), selection.plan())
 }
 
 /// The plan that cuts a fraction of the channels of each group.
 pub(crate) fn plan_without(fraction: f64) -> ShrinkPlan {
-    let pruner = ChannelPruner::new(Importance::l1()).fraction(fraction);
-    pruner.select(&groups()).unwrap().plan()
+    selection(fraction).plan()
+}
+
+/// The batch of a step.
+pub(crate) fn images(step: usize) -> ImageBatch {
+    let images = super::train_images();
+    let batcher = ImageBatcher::new(&images);
+    let start = BATCH * (step % STEPS_PER_EPOCH);
+    let device = Device::flex().autodiff();
+    batcher.batch(images.items(start..start + BATCH), &device)
+}
+
+/// The bits of all that a model reads, statistics of norms included.
+pub(crate) fn weights<M: Module>(model: &M) -> Vec<u32> {
+    struct Read(Vec<u32>);
+    impl ModuleVisitor for Read {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let values: Vec<f32> = values(param.val());
+            self.0.extend(values.into_iter().map(f32::to_bits));
+        }
+    }
+    let mut read = Read(Vec::new());
+    model.valid().materialize().visit(&mut read);
+    read.0
 }

@@ -1,25 +1,18 @@
 //! In a loop of one's own, model and optimizer are cut by one call.
 
-use burn::data::dataloader::batcher::Batcher;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 use burn::train::TrainStep;
 use burn_prune::{MaskMode, Prunable};
 use burn_prune_deploy::DeployError;
-use examples_shared::{ImageBatch, ImageBatcher, Images, bundled_data};
 
 use super::checkpoint::difference;
-use super::net::{Net, halved_net, plan_without};
+use super::net::{Net, halved_net, images, plan_without};
 use super::{adam, momentum};
 
 /// The loss of a batch, and the model after a step on it.
 fn step(net: Net, optimizer: &mut ModuleOptimizer, number: usize) -> (f32, Net) {
-    let images = Images::train(&bundled_data()).unwrap().first(96);
-    let batcher = ImageBatcher::new(&images);
-    let start = 16 * (number % 6);
-    let device = Device::flex().autodiff();
-    let batch: ImageBatch = batcher.batch(images.items(start..start + 16), &device);
-    let output = TrainStep::step(&net, batch);
+    let output = TrainStep::step(&net, images(number));
     let net = net.optimize(optimizer, 1e-2.into(), output.grads);
     (output.item.loss.into_scalar(), net.zero_pruned())
 }

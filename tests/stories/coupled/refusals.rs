@@ -3,8 +3,8 @@
 use burn::module::ParamGroup;
 use burn::tensor::{Device, Tensor};
 use burn_prune::{
-    Allocation, CoupledChannels, CoupledGroup, CoupledMember, Magnitude, MemberRole, NormScale,
-    Pattern, Prunable, PruneError, Pruner,
+    Allocation, CoupledChannels, CoupledError, CoupledGroup, CoupledMember, Magnitude, MemberRole,
+    NormScale, Pattern, Prunable, PruneError, Pruner,
 };
 
 use super::net::{Net, groups, pattern};
@@ -34,7 +34,10 @@ fn a_pattern_of_another_model_names_what_is_missing_or_differs() {
     let gone = CoupledMember::whole("stem.weight", 0, [3, 1, 3, 3], MemberRole::Output);
     let error = refused(l1().pattern(with(gone)));
     let message = error.to_string();
-    assert!(matches!(error, PruneError::MemberMissing { .. }));
+    assert!(matches!(
+        error,
+        PruneError::Coupled(CoupledError::MemberMissing { .. })
+    ));
     for part in ["`conv.weight`", "`stem.weight`", "conv.bias, norm.gamma"] {
         assert!(message.contains(part), "{message}");
     }
@@ -42,11 +45,11 @@ fn a_pattern_of_another_model_names_what_is_missing_or_differs() {
     let error = refused(l1().pattern(with(wide)));
     assert_eq!(
         error,
-        PruneError::MemberShape {
+        PruneError::Coupled(CoupledError::MemberShape {
             path: "conv.weight".to_string(),
             expected: vec![3, 2, 3, 3],
             found: vec![3, 1, 3, 3],
-        }
+        })
     );
 }
 
@@ -98,7 +101,10 @@ fn weights_that_make_a_group_together_have_one_target() {
     };
     let error = refused(per_layer(1, 2));
     let message = error.to_string();
-    assert!(matches!(error, PruneError::GroupTargetsDiffer { .. }));
+    assert!(matches!(
+        error,
+        PruneError::Coupled(CoupledError::TargetsDiffer { .. })
+    ));
     assert!(message.contains("`fc1.weight` and `fc2.weight`") && message.contains("`sum`"));
     let masks = per_layer(1, 1).masks(&Net::new(&Device::flex())).unwrap();
     assert_eq!(masks.get("fc2.weight").unwrap().pruned(), 2);
@@ -110,7 +116,10 @@ fn names_that_mean_nothing_are_refused() {
     for pruner in [l1().only(bias.clone()), l1().include(bias.clone())] {
         let error = refused(pruner);
         assert!(
-            matches!(error, PruneError::GroupMatchesNoMember { .. }),
+            matches!(
+                error,
+                PruneError::Coupled(CoupledError::MatchesNoMember { .. })
+            ),
             "{error}"
         );
         assert!(
@@ -134,7 +143,10 @@ fn names_that_mean_nothing_are_refused() {
     let error = refused(l1().exclude(of("fc1.weight")));
     assert!(matches!(error, PruneError::AllExcluded { .. }), "{error}");
     let nothing: Pattern = CoupledChannels::new([]).unwrap().into();
-    assert_eq!(refused(l1().pattern(nothing)), PruneError::NoCoupledGroups);
+    assert_eq!(
+        refused(l1().pattern(nothing)),
+        CoupledError::NoGroups.into()
+    );
     let scores = Tensor::<1>::ones([2], &Device::flex());
     let error = refused(l1().importance("fc2.bias", scores));
     assert!(

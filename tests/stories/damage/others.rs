@@ -1,11 +1,13 @@
 //! Damaged mask files, tickets, state dicts of PyTorch and recipes, their checksums made anew.
 
 use burn::config::Config;
-use burn::module::Module;
+use burn::module::{Module, ParamGroup};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Device;
 use burn_prune::lottery::Ticket;
-use burn_prune::{MaskSet, Prunable, Recipe, ScheduleConfig, Span, TrainingLength};
+use burn_prune::{
+    Allocation, Magnitude, MaskSet, Prunable, Pruner, Recipe, ScheduleConfig, Span, TrainingLength,
+};
 
 use super::{File, Small, content, damaged, other_bytes};
 use crate::chance::for_seeds;
@@ -122,9 +124,11 @@ fn no_damage_to_a_state_dict_makes_a_panic() {
 
 #[test]
 fn no_damage_to_a_recipe_makes_a_panic() {
-    let mut recipe = Recipe::new(ScheduleConfig::cubic(0.8, Span::steps(0, 8, 2)));
-    recipe.only = vec!["rows.weight".to_string()];
-    recipe.min_density = 0.125;
+    let pruner = Pruner::new(Magnitude::l1())
+        .allocation(Allocation::Global)
+        .only(ParamGroup::from_path("rows.weight"))
+        .min_density(0.125);
+    let recipe = Recipe::new(pruner, ScheduleConfig::cubic(0.8, Span::steps(0, 8, 2)));
     let json = serde_json::to_vec(&recipe).unwrap();
     let model = Small::new(1);
     let before = content(&model);

@@ -7,6 +7,7 @@ mod learner;
 mod lineage;
 mod mixing;
 mod paper;
+mod patterns;
 mod refusals;
 mod rehearsal;
 mod report;

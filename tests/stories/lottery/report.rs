@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use burn_prune::lottery::StudyReport;
+
 use super::{Lab, STEPS, controlled, csv, plain};
 
 #[test]
@@ -44,4 +46,40 @@ fn the_report_has_what_it_promises() {
     assert_eq!(json["rows"].as_array().unwrap().len(), 18);
     assert_eq!(json["settings"]["steps"], STEPS);
     assert!(report.to_string().contains("ticket-shuffled-mask"));
+}
+
+#[test]
+fn a_saved_report_is_loaded_and_makes_the_same_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let [study, saved, again] = ["study", "saved", "again"].map(|name| folder.path().join(name));
+    let report = Lab::new()
+        .run(&plain(&study).seeds([0, 1]).method(controlled()))
+        .unwrap();
+    report.save(&saved).unwrap();
+    StudyReport::load(&saved).unwrap().save(&again).unwrap();
+    for file in [
+        "results.csv",
+        "accuracy.svg",
+        "early-stop.svg",
+        "accuracy.png",
+        "index.html",
+    ] {
+        let [before, after] = [&saved, &again].map(|folder| fs::read(folder.join(file)).unwrap());
+        assert!(before == after, "{file}");
+    }
+
+    // Rows of another report.
+    let path = saved.join("results.csv");
+    let text = fs::read_to_string(&path).unwrap();
+    let first = text.lines().nth(1).unwrap();
+    let fewer = text.replace(&format!("{first}\n"), "");
+    let another = text.replace("0,dense,0,", "0,dense,7,");
+    for (wrong, expected) in [(fewer, "the 18 rows"), (another, "expected the cell")] {
+        fs::write(&path, wrong).unwrap();
+        let error = StudyReport::load(&saved).unwrap_err().to_string();
+        assert!(
+            error.contains("results.csv") && error.contains(expected),
+            "{error}"
+        );
+    }
 }

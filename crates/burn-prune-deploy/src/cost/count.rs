@@ -20,6 +20,21 @@ impl LayerCost {
 
 impl Graph {
     /// Counts what the forward pass costs on its example.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let cost = graph.cost();
+    /// assert_eq!(cost.multiply_adds(), 8 * 32 + 32 * 4);
+    /// assert_eq!(cost.parameters(), (8 * 32 + 32) + (32 * 4 + 4));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cost(&self) -> Cost {
         let mut cost = Cost {
             layers: Vec::new(),
@@ -33,11 +48,12 @@ impl Graph {
             let Some(&output) = operation.outputs.first() else {
                 continue;
             };
-            let outputs = operation.outputs.iter();
             let is_view = operation.kind.is_view();
-            let activation_bytes = match is_view {
-                true => 0,
-                false => outputs.map(|output| self.bytes(*output)).sum(),
+            let activation_bytes = if is_view {
+                0
+            } else {
+                let outputs = operation.outputs.iter();
+                outputs.map(|output| self.bytes(*output)).sum()
             };
             let parameters: Vec<ParameterId> = operation
                 .inputs
@@ -99,11 +115,10 @@ impl Graph {
     /// The parameter that an operation multiplies with, on either side of a matrix product.
     fn weight(&self, operation: &Operation) -> Option<ParameterId> {
         let of = |place: usize| self.source(*operation.inputs.get(place)?);
-        match operation.kind {
-            OperationKind::MatMul => of(1).or_else(|| of(0)),
-            _ if operation.kind.role(1) == Role::Weight => of(1),
-            _ => None,
-        }
+        let is_product = operation.kind == OperationKind::MatMul;
+        let is_weight = operation.kind.role(1) == Role::Weight;
+        let right = if is_weight { of(1) } else { None };
+        right.or_else(|| if is_product { of(0) } else { None })
     }
 
     /// Number of entries of a parameter, and of those that are not 0. Without values, all count.
@@ -128,10 +143,12 @@ impl Graph {
         match &operation.kind {
             OperationKind::Convolution { transposed, .. } => {
                 let each = elements(inputs[1]) / size(inputs[1], 0).max(1);
-                match transposed {
-                    false => elements(operation.outputs[0]) * each,
-                    true => elements(inputs[0]) * each,
-                }
+                let times = if *transposed {
+                    inputs[0]
+                } else {
+                    operation.outputs[0]
+                };
+                elements(times) * each
             }
             OperationKind::Linear => elements(operation.outputs[0]) * size(inputs[1], 0),
             OperationKind::MatMul => {

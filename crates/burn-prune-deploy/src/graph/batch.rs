@@ -40,6 +40,13 @@ pub enum Batch {
 impl Batch {
     /// An axis of each input: `Batch::axes([1, 1])`, or `Batch::axes([Some(1), None])` where an input
     /// has none.
+    ///
+    /// ```
+    /// use burn_prune_deploy::Batch;
+    ///
+    /// assert_eq!(Batch::axes([0, 1]), Batch::Axes(vec![Some(0), Some(1)]));
+    /// assert_eq!(Batch::axes([Some(1), None]), Batch::Axes(vec![Some(1), None]));
+    /// ```
     pub fn axes(axes: impl IntoIterator<Item = impl Into<Option<usize>>>) -> Self {
         Self::Axes(axes.into_iter().map(Into::into).collect())
     }

@@ -14,7 +14,7 @@ use super::{
     Graph, Operation, Parameter, ParameterId, ParameterValues, Role, Sizes, TensorId, TensorInfo,
     TensorKind, pairing,
 };
-use crate::DeployError;
+use crate::error::DeployError;
 
 /// A forward pass on the capture device: its inputs and outputs.
 pub(super) struct Pass {

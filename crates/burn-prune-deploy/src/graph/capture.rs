@@ -12,7 +12,7 @@ use super::build::{Pass, build};
 use super::captured::{Captured, captured};
 use super::device::CaptureDevice;
 use super::{Batch, Graph, GraphTensors};
-use crate::DeployError;
+use crate::error::DeployError;
 
 impl Graph {
     /// Runs the forward pass of a model on an example, without computing anything, and writes down
@@ -29,6 +29,20 @@ impl Graph {
     ///
     /// # Errors
     /// When the forward pass fails on the example or depends on the values of tensors.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// assert_eq!(graph.parameters().len(), 4);
+    /// println!("{graph}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn capture<M, I, O>(
         model: &M,
         inputs: I,
@@ -48,6 +62,24 @@ impl Graph {
     /// # Errors
     /// As [`capture`](Self::capture), and when an input has no such axis or the sizes along them
     /// differ.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Batch;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// // The sizes of the example are the only ones.
+    /// let example = Tensor::<2>::ones([1, 8], &device);
+    /// let fixed = Graph::capture_with(&model, example, Batch::Fixed, forward)?;
+    /// assert_eq!(graph.sizes().batch(), Some(1));
+    /// assert_eq!(fixed.sizes().batch(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn capture_with<M, I, O>(
         model: &M,
         inputs: I,
@@ -76,7 +108,7 @@ impl Graph {
         let others = inputs
             .clone()
             .with_batch(&mut found.axes.into_iter(), other);
-        let both = record(model, &shared, |model, device| {
+        let both = record(model, &shared, &shapes, |model, device| {
             let inputs = inputs.clone().on_device(device);
             // What it returns stays there: the second pass may read it, as a cache, and the device
             // takes no output that its last reader has consumed.
@@ -118,7 +150,8 @@ where
     I: GraphTensors,
     O: GraphTensors,
 {
-    record(model, &shared, |model, device| {
+    let shapes = inputs.shapes();
+    record(model, &shared, &shapes, |model, device| {
         let (first, _) = pass(model, inputs.on_device(device), 1, forward);
         (first, Err(reason))
     })
@@ -128,6 +161,7 @@ where
 fn record<M: Module>(
     model: &M,
     shared: &[Vec<String>],
+    shapes: &[Vec<usize>],
     passes: impl FnOnce(&M, &Device) -> (Pass, Result<Pass, String>),
 ) -> Result<Graph, DeployError> {
     // `valid` makes running statistics of its own; a clone would share the caller's.
@@ -155,7 +189,7 @@ fn record<M: Module>(
         (Ok(Err(error)), _) => Err(DeployError::Capture {
             message: error.to_string(),
         }),
-        (Err(panic), _) => Err(failure(message(panic))),
+        (Err(panic), _) => Err(failure(message(panic), shapes)),
     }
 }
 
@@ -200,12 +234,15 @@ fn message(panic: Box<dyn Any + Send>) -> String {
     }
 }
 
-fn failure(message: String) -> DeployError {
+fn failure(message: String, shapes: &[Vec<usize>]) -> DeployError {
     let line = message.lines().next().unwrap_or_default().to_string();
     let reads = ["no concrete value", "no initialized value"];
     if reads.iter().any(|part| message.contains(part)) {
         DeployError::DependsOnValues { message: line }
     } else {
-        DeployError::Forward { message: line }
+        DeployError::Forward {
+            message: line,
+            shapes: shapes.to_vec(),
+        }
     }
 }

@@ -4,11 +4,11 @@ use super::{Creation, Graph, OperationKind, TensorId, TensorKind};
 
 /// A shape as `2x3x4`.
 pub(crate) fn dims(shape: &[usize]) -> String {
-    let sizes: Vec<String> = shape.iter().map(usize::to_string).collect();
-    match sizes.is_empty() {
-        true => "scalar".to_string(),
-        false => sizes.join("x"),
+    if shape.is_empty() {
+        return "scalar".to_string();
     }
+    let sizes: Vec<String> = shape.iter().map(usize::to_string).collect();
+    sizes.join("x")
 }
 
 impl fmt::Display for Graph {
@@ -71,9 +71,12 @@ fn settings(kind: &OperationKind) -> String {
         } => {
             let padding: Vec<String> = padding
                 .iter()
-                .map(|(before, after)| match before == after {
-                    true => before.to_string(),
-                    false => format!("{before}+{after}"),
+                .map(|(before, after)| {
+                    if before == after {
+                        before.to_string()
+                    } else {
+                        format!("{before}+{after}")
+                    }
                 })
                 .collect();
             format!(

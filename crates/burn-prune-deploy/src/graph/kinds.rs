@@ -99,6 +99,13 @@ named! {
 }
 
 /// What a new tensor holds.
+///
+/// ```
+/// use burn_prune_deploy::{Creation, Number};
+///
+/// assert_eq!(Creation::Zeros.to_string(), "zeros");
+/// assert_eq!("full of 3".parse(), Ok(Creation::Full(Number(3.0))));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 #[non_exhaustive]
@@ -129,6 +136,12 @@ impl Creation {
     ];
 
     /// Its name, in lower case.
+    ///
+    /// ```
+    /// use burn_prune_deploy::{Creation, Number};
+    ///
+    /// assert_eq!(Creation::Full(Number(3.0)).name(), "full");
+    /// ```
     pub const fn name(self) -> &'static str {
         match self {
             Self::Empty => "empty",
@@ -189,6 +202,15 @@ impl TryFrom<String> for Creation {
 }
 
 /// What a tensor is padded with.
+///
+/// ```
+/// use burn_prune_deploy::{Number, Padding};
+///
+/// let zeros = Padding::Constant(Number(0.0));
+/// let text = serde_json::to_string(&zeros)?;
+/// assert_eq!(serde_json::from_str::<Padding>(&text)?, zeros);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 #[non_exhaustive]

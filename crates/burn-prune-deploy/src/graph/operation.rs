@@ -1,11 +1,25 @@
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-use super::named::named;
-use super::{Along, Creation, Elementwise, Padding, Reduction, Spatial, TensorId};
+use super::{
+    Along, Creation, Elementwise, Number, OperationClass, Padding, Reduction, Spatial, TensorId,
+};
 
 /// One step of a forward pass.
+///
+/// ```
+/// # use burn::nn::{Linear, LinearConfig};
+/// # use burn::tensor::{Device, Tensor, activation::relu};
+/// # use burn_prune_deploy::Graph;
+/// # let device = Device::flex();
+/// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+/// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+/// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+/// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+/// let mut operations = graph.operations().iter();
+/// let relu = operations.find(|operation| operation.kind.name() == "relu").unwrap();
+/// assert_eq!(graph[relu.outputs[0]].shape, [1, 32]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Operation {
     /// What it does.
@@ -17,6 +31,14 @@ pub struct Operation {
 }
 
 /// What an operation does.
+///
+/// ```
+/// use burn_prune_deploy::{Elementwise, OperationKind};
+///
+/// let negative = OperationKind::Elementwise { operation: Elementwise::Neg, scalars: Vec::new() };
+/// assert_eq!(negative.name(), "neg");
+/// assert_eq!(OperationKind::MatMul.name(), "matmul");
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum OperationKind {
@@ -148,117 +170,15 @@ pub enum OperationKind {
     },
 }
 
-named! {
-    /// The variants of [`OperationKind`].
-    OperationClass {
-        /// A convolution.
-        Convolution => "convolution",
-        /// A transposed convolution.
-        TransposedConvolution => "transposed convolution",
-        /// A matrix product.
-        MatMul => "matmul",
-        /// A linear layer that Burn has as one operation.
-        Linear => "linear",
-        /// A batch norm with running statistics.
-        BatchNorm => "batch norm",
-        /// A layer norm.
-        LayerNorm => "layer norm",
-        /// An embedding.
-        Embedding => "embedding",
-        /// Scaled dot-product attention.
-        Attention => "attention",
-        /// Pooling and up-sampling.
-        Spatial => "spatial",
-        /// Element by element.
-        Elementwise => "elementwise",
-        /// Along axes, to a size of 1.
-        Reduce => "reduce",
-        /// Along an axis, to the same size.
-        Along => "along",
-        /// Another shape.
-        Reshape => "reshape",
-        /// Axes in another order.
-        Permute => "permute",
-        /// A part of each axis.
-        Slice => "slice",
-        /// Concatenation.
-        Concatenate => "concatenate",
-        /// Axes of size 1 repeated.
-        Expand => "expand",
-        /// An axis several times.
-        Repeat => "repeat",
-        /// Axes reversed.
-        Flip => "flip",
-        /// Padding.
-        Pad => "pad",
-        /// Entries selected by index.
-        Select => "select",
-        /// A new tensor.
-        Create => "create",
-        /// One that this library does not understand.
-        Other => "other",
-    }
-}
-
-impl OperationClass {
-    /// The names of all operations that a graph can have, but for those that are not understood.
-    ///
-    /// ```
-    /// let names = burn_prune_deploy::OperationClass::operations();
-    /// assert!(names.contains(&"convolution") && names.contains(&"sqrt"));
-    /// ```
-    pub fn operations() -> Vec<&'static str> {
-        let mut names = Vec::new();
-        for class in Self::ALL {
-            match class {
-                Self::Spatial => names.extend(Spatial::ALL.iter().map(|one| one.name())),
-                Self::Elementwise => names.extend(Elementwise::ALL.iter().map(|one| one.name())),
-                Self::Reduce => names.extend(Reduction::ALL.iter().map(|one| one.name())),
-                Self::Along => names.extend(Along::ALL.iter().map(|one| one.name())),
-                Self::Create => names.extend(Creation::NAMES),
-                Self::Other => {}
-                simple => names.push(simple.name()),
-            }
-        }
-        names
-    }
-}
-
-/// A number in an operation. It is serialized as text, exactly, infinities included; numbers are
-/// equal when their bits are, and all that are NaN are equal.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct Number(pub f64);
-
-impl PartialEq for Number {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.to_bits() == other.0.to_bits() || (self.0.is_nan() && other.0.is_nan())
-    }
-}
-
-impl Eq for Number {}
-
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl From<Number> for String {
-    fn from(number: Number) -> Self {
-        number.to_string()
-    }
-}
-
-impl TryFrom<String> for Number {
-    type Error = std::num::ParseFloatError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse().map(Self)
-    }
-}
-
 /// What a parameter is to an operation.
+///
+/// ```
+/// use burn_prune_deploy::{OperationKind, Role};
+///
+/// assert_eq!(OperationKind::Linear.role(0), Role::Signal);
+/// assert_eq!(OperationKind::Linear.role(1), Role::Weight);
+/// assert_eq!(OperationKind::Linear.role(2), Role::Bias);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Role {
     /// The signal that goes through.
@@ -277,6 +197,12 @@ pub enum Role {
 
 impl OperationKind {
     /// Which variant it is.
+    ///
+    /// ```
+    /// use burn_prune_deploy::{OperationClass, OperationKind};
+    ///
+    /// assert_eq!(OperationKind::Flip { axes: vec![0] }.class(), OperationClass::Flip);
+    /// ```
     pub fn class(&self) -> OperationClass {
         match self {
             Self::Convolution {
@@ -308,6 +234,13 @@ impl OperationKind {
     }
 
     /// Its name, in lower case.
+    ///
+    /// ```
+    /// use burn_prune_deploy::{Elementwise, OperationKind};
+    ///
+    /// let relu = OperationKind::Elementwise { operation: Elementwise::Relu, scalars: Vec::new() };
+    /// assert_eq!(relu.name(), "relu");
+    /// ```
     pub fn name(&self) -> &str {
         match self {
             Self::Spatial { operation, .. } => operation.name(),
@@ -321,6 +254,12 @@ impl OperationKind {
     }
 
     /// What input number `place` is to it.
+    ///
+    /// ```
+    /// use burn_prune_deploy::{OperationKind, Role};
+    ///
+    /// assert_eq!(OperationKind::MatMul.role(1), Role::Weight);
+    /// ```
     pub fn role(&self, place: usize) -> Role {
         match self {
             Self::Convolution { .. } | Self::Linear => match place {

@@ -11,6 +11,20 @@ use super::{Graph, OperationId, OperationKind, TensorId};
 ///
 /// Found by comparing two forward passes with different batches. Sizes that happen to be equal, as
 /// a batch of 4 and 4 heads, are so never taken for each other.
+///
+/// ```
+/// # use burn::nn::{Linear, LinearConfig};
+/// # use burn::tensor::{Device, Tensor, activation::relu};
+/// # use burn_prune_deploy::Graph;
+/// # let device = Device::flex();
+/// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+/// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+/// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+/// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+/// assert_eq!(graph.sizes().batch(), Some(1));
+/// println!("{}", graph.sizes());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sizes(Kind);
 
@@ -43,6 +57,21 @@ pub(super) struct Repeated {
 }
 
 /// How the size of an axis follows the batch.
+///
+/// ```
+/// # use burn::nn::{Linear, LinearConfig};
+/// # use burn::tensor::{Device, Tensor, activation::relu};
+/// # use burn_prune_deploy::Graph;
+/// use burn_prune_deploy::AxisSize;
+/// # let device = Device::flex();
+/// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+/// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+/// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+/// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+/// let batch = AxisSize::Batch { times: 1, power: 1 };
+/// assert_eq!(graph.axis_sizes(graph.inputs()[0]), [batch, AxisSize::Fixed(8)]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AxisSize {
@@ -88,6 +117,19 @@ impl Sizes {
     }
 
     /// The batch of the example; `None` when it is fixed.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// assert_eq!(graph.sizes().batch(), Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn batch(&self) -> Option<usize> {
         match &self.0 {
             Kind::Fixed(_) => None,
@@ -97,6 +139,23 @@ impl Sizes {
 
     /// Why the batch is fixed, if it is: what is found of the channels may be due to sizes of the
     /// example that happen to be equal.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Batch;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// assert_eq!(graph.sizes().why_fixed(), None);
+    /// let example = Tensor::<2>::ones([1, 8], &device);
+    /// let fixed = Graph::capture_with(&model, example, Batch::Fixed, forward)?;
+    /// assert!(fixed.sizes().why_fixed().is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn why_fixed(&self) -> Option<&str> {
         match &self.0 {
             Kind::Fixed(reason) => Some(reason),
@@ -141,11 +200,39 @@ impl fmt::Display for Sizes {
 
 impl Graph {
     /// Which sizes follow the batch, and which are fixed and why.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// assert_eq!(graph.sizes().batch(), Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn sizes(&self) -> &Sizes {
         &self.sizes
     }
 
     /// The sizes of a tensor, as far as they follow the batch.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::AxisSize;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let output = graph.outputs()[0];
+    /// assert_eq!(graph.axis_sizes(output)[1], AxisSize::Fixed(4));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn axis_sizes(&self, tensor: TensorId) -> Vec<AxisSize> {
         let shape = self.shape(tensor);
         match &self.sizes.0 {

@@ -2,6 +2,15 @@ use burn::backend::capture::{CaptureBackend, TensorId as CapturedId};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 /// What a forward pass takes and returns: a tensor of any kind, or a tuple or `Vec` of them.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_prune_deploy::GraphTensors;
+///
+/// let device = Device::flex();
+/// let pair = (Tensor::<2>::ones([1, 8], &device), vec![Tensor::<1>::ones([3], &device)]);
+/// assert_eq!(pair.shapes(), [vec![1, 8], vec![3]]);
+/// ```
 pub trait GraphTensors: Clone {
     /// The same on another device.
     #[must_use]

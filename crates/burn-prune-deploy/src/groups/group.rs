@@ -4,6 +4,21 @@ use super::Places;
 use crate::graph::{Graph, ParameterId};
 
 /// Units that lie in the same axes of the same parameters, mostly the channels of a layer.
+///
+/// ```
+/// # use burn::nn::{Linear, LinearConfig};
+/// # use burn::tensor::{Device, Tensor, activation::relu};
+/// # use burn_prune_deploy::Graph;
+/// # let device = Device::flex();
+/// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+/// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+/// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+/// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+/// let groups = graph.groups()?;
+/// let hidden = &groups.groups()[0];
+/// assert_eq!((hidden.name.as_str(), hidden.units.len()), ("0.weight", 32));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
     /// Path of its first parameter; the second group with the same one has `#2` behind it.
@@ -13,6 +28,21 @@ pub struct Group {
 }
 
 /// What is cut together: mostly one channel.
+///
+/// ```
+/// # use burn::nn::{Linear, LinearConfig};
+/// # use burn::tensor::{Device, Tensor, activation::relu};
+/// # use burn_prune_deploy::Graph;
+/// # let device = Device::flex();
+/// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+/// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+/// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+/// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+/// let groups = graph.groups()?;
+/// let unit = &groups.groups()[0].units[5];
+/// assert!(unit.members.iter().all(|member| member.indices == [5]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
     /// Where it lies.
@@ -20,6 +50,23 @@ pub struct Unit {
 }
 
 /// The part of a unit in one axis of one parameter.
+///
+/// ```
+/// # use burn::nn::{Linear, LinearConfig};
+/// # use burn::tensor::{Device, Tensor, activation::relu};
+/// # use burn_prune_deploy::Graph;
+/// # let device = Device::flex();
+/// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+/// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+/// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+/// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+/// let groups = graph.groups()?;
+/// let member = &groups.groups()[0].units[5].members[0];
+/// assert_eq!(graph[member.parameter].path, "0.weight");
+/// // Column 5 of the weight: Burn's `Linear` has the outputs in the second axis.
+/// assert_eq!((member.axis, member.indices.as_slice()), (1, &[5][..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// The parameter.
@@ -31,6 +78,22 @@ pub struct Member {
 }
 
 /// An axis of a parameter that all units of a group lie in.
+///
+/// ```
+/// # use burn::nn::{Linear, LinearConfig};
+/// # use burn::tensor::{Device, Tensor, activation::relu};
+/// # use burn_prune_deploy::Graph;
+/// # let device = Device::flex();
+/// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+/// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+/// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+/// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+/// let groups = graph.groups()?;
+/// let last = groups.groups()[0].members().last().unwrap();
+/// assert_eq!(graph[last.parameter].path, "1.weight");
+/// assert_eq!((last.axis, last.entries), (0, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GroupMember {
@@ -43,6 +106,22 @@ pub struct GroupMember {
 }
 
 /// An axis of a parameter of which entries are never cut.
+///
+/// ```
+/// # use burn::nn::{Linear, LinearConfig};
+/// # use burn::tensor::{Device, Tensor, activation::relu};
+/// # use burn_prune_deploy::Graph;
+/// # let device = Device::flex();
+/// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+/// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+/// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+/// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+/// let groups = graph.groups()?;
+/// let frozen = &groups.frozen()[0];
+/// assert_eq!((frozen.parameter.as_str(), frozen.axis, frozen.entries), ("0.weight", 0, 8));
+/// assert_eq!(frozen.reason, "an input of the model");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frozen {
     /// Dotted path of the parameter.
@@ -57,6 +136,21 @@ pub struct Frozen {
 
 impl Group {
     /// The parameters and axes that it lies in, with how many entries a unit has there.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// let paths = groups.groups()[0].members().map(|member| graph[member.parameter].path.as_str());
+    /// assert_eq!(paths.collect::<Vec<_>>(), ["0.weight", "0.bias", "1.weight"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn members(&self) -> impl Iterator<Item = GroupMember> + '_ {
         let first = self.units.first();
         first.into_iter().flat_map(|unit| {

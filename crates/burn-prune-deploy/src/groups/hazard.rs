@@ -11,6 +11,23 @@ use crate::graph::{Graph, OperationId};
 /// The square root of 0 has an infinite derivative, and 0 times infinity is not a number: after one
 /// step of training under the masks, all weights before it are lost. Cut such channels off before
 /// training, or add a small number before the square root, the power or the logarithm.
+///
+/// ```
+/// # use burn::nn::{Linear, LinearConfig};
+/// # use burn::tensor::{Device, Tensor, activation::relu};
+/// # use burn_prune_deploy::Graph;
+/// # let device = Device::flex();
+/// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+/// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+/// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+/// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+/// // The derivative of a square root is infinite at 0.
+/// let forward = |model: &Vec<Linear>, x| model[1].forward(model[0].forward(x).abs().sqrt());
+/// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+/// let groups = graph.groups()?;
+/// assert_eq!(groups.gradient_hazards()[0].name, "sqrt");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GradientHazard {

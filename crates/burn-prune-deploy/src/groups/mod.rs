@@ -8,6 +8,7 @@ mod pattern;
 pub(crate) mod reshape;
 mod roles;
 mod rules;
+mod without;
 mod zeros;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,7 @@ pub use hazard::GradientHazard;
 use coupling::{Axis, Entries};
 use rules::Rules;
 
-use crate::DeployError;
+use crate::error::DeployError;
 use crate::graph::{AxisSize, Graph, OperationKind, ParameterId, TensorId};
 
 /// The coupled channels of a model (Fang et al. 2023, "DepGraph: Towards Any Structural Pruning").
@@ -37,6 +38,21 @@ use crate::graph::{AxisSize, Graph, OperationKind, ParameterId, TensorId};
 /// places in each.
 ///
 /// They own their graph, and clones share what was found.
+///
+/// ```
+/// # use burn::nn::{Linear, LinearConfig};
+/// # use burn::tensor::{Device, Tensor, activation::relu};
+/// # use burn_prune_deploy::Graph;
+/// # let device = Device::flex();
+/// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+/// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+/// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+/// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+/// let groups = graph.groups()?;
+/// assert_eq!(groups.groups().len(), 1);
+/// println!("{groups}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Groups {
     graph: Arc<Graph>,
@@ -58,6 +74,20 @@ impl Graph {
     ///
     /// # Errors
     /// When channels that could be cut lead into an operation that is not understood.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// assert_eq!(groups.groups()[0].units.len(), 32);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn groups(&self) -> Result<Groups, DeployError> {
         Groups::of(Arc::new(self.clone()))
     }
@@ -76,6 +106,20 @@ impl Groups {
     }
 
     /// The groups, in the order of their first parameters.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// assert_eq!(groups.groups()[0].name, "0.weight");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn groups(&self) -> &[Group] {
         &self.found.groups
     }
@@ -84,6 +128,22 @@ impl Groups {
     ///
     /// # Errors
     /// When there is none; the names that there are are in the message.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// assert_eq!(groups.group("0.weight")?.units.len(), 32);
+    /// let error = groups.group("hidden").unwrap_err();
+    /// assert!(error.to_string().contains("there are: 0.weight"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn group(&self, name: &str) -> Result<&Group, DeployError> {
         let mut groups = self.found.groups.iter();
         let found = groups.find(|group| group.name == name);
@@ -99,6 +159,21 @@ impl Groups {
     }
 
     /// Axes of parameters that are never cut, and why.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// let reasons: Vec<&str> = groups.frozen().iter().map(|frozen| frozen.reason.as_str()).collect();
+    /// assert!(reasons.contains(&"an output of the model"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn frozen(&self) -> &[Frozen] {
         &self.found.frozen
     }
@@ -147,6 +222,20 @@ impl Groups {
     }
 
     /// The graph that they are of.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// assert_eq!(groups.graph().parameters().len(), 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn graph(&self) -> &Graph {
         &self.graph
     }

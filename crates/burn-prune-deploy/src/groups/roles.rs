@@ -158,6 +158,23 @@ fn axis_before(
             let block = blocks.iter().find(|block| block.after.contains(&axis))?;
             block.before.first().copied()
         }
-        _ => None,
+        Kind::Convolution { .. }
+        | Kind::MatMul
+        | Kind::Linear
+        | Kind::BatchNorm { .. }
+        | Kind::LayerNorm { .. }
+        | Kind::Embedding
+        | Kind::Attention { .. }
+        | Kind::Spatial { .. }
+        | Kind::Elementwise { .. }
+        | Kind::Reduce { .. }
+        | Kind::Along { .. }
+        | Kind::Concatenate { .. }
+        | Kind::Repeat { .. }
+        | Kind::Flip { .. }
+        | Kind::Pad { .. }
+        | Kind::Select { .. }
+        | Kind::Create { .. }
+        | Kind::Other { .. } => None,
     }
 }

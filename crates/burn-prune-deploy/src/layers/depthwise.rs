@@ -33,6 +33,14 @@ pub struct DepthwiseConv2d {
 impl DepthwiseConv2d {
     /// A layer with a square kernel, as many zeros on each side and no bias, initialized as Burn's
     /// `Conv2d`.
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use burn_prune_deploy::DepthwiseConv2d;
+    ///
+    /// let layer = DepthwiseConv2d::new(8, 3, 1, 1, &Device::flex());
+    /// assert_eq!(layer.weight.dims(), [8, 1, 3, 3]);
+    /// ```
     pub fn new(
         channels: usize,
         kernel: usize,
@@ -71,6 +79,16 @@ impl DepthwiseConv2d {
     /// # Shapes
     /// - input: `[batch, channels, height_in, width_in]`
     /// - output: `[batch, channels, height_out, width_out]`
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_prune_deploy::DepthwiseConv2d;
+    ///
+    /// let device = Device::flex();
+    /// let layer = DepthwiseConv2d::new(8, 3, 1, 1, &device);
+    /// let output = layer.forward(Tensor::ones([2, 8, 6, 6], &device));
+    /// assert_eq!(output.dims(), [2, 8, 6, 6]);
+    /// ```
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let weight = self.weight.val();
         let [channels, ..] = weight.dims();

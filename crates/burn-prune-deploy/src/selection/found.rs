@@ -1,5 +1,6 @@
 //! What masks leave of each unit.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use burn_prune::MaskSet;
@@ -9,7 +10,8 @@ use super::constants::{self, Constants};
 use super::masked::{self, Masked};
 use super::reading::{Reading, Received, Sending};
 use super::takers::Taker;
-use crate::DeployError;
+use crate::error::DeployError;
+use crate::graph::ParameterId;
 use crate::groups::{Groups, Unit};
 use crate::shrink::Constant;
 
@@ -113,10 +115,10 @@ impl Selection {
     /// negative bias, is cut. If that has changed when a model is shrunk, shrinking is an error.
     ///
     /// ```
-    /// use burn::module::Module;
+    /// use burn::module::{Module, ParamGroup};
     /// use burn::nn::{Linear, LinearConfig};
     /// use burn::tensor::{Device, Tensor, activation::relu};
-    /// use burn_prune::{Magnitude, Pattern, Prunable, Pruner};
+    /// use burn_prune::{Axis, Magnitude, Pattern, Prunable, Pruner};
     /// use burn_prune_deploy::{Graph, Selection};
     ///
     /// #[derive(Module, Debug)]
@@ -138,8 +140,8 @@ impl Selection {
     /// };
     /// // Masks of the rows of `fc1` alone: what is masked still sends its bias.
     /// let pruner = Pruner::new(Magnitude::l1())
-    ///     .pattern(Pattern::Channels(burn_prune::Axis::Output))
-    ///     .only(burn_prune::ParamGroup::from_path("fc1.weight"))
+    ///     .pattern(Pattern::Channels(Axis::Output))
+    ///     .only(ParamGroup::from_path("fc1.weight"))
     ///     .amount(0.5);
     /// let masked = model.prune(&pruner)?;
     ///
@@ -234,7 +236,23 @@ impl Selection {
             }
         }
         let folds = reading.folds(|group, unit| !kept[group][unit]);
-        Ok(Self::found(groups, kept, folds, masked, found))
+        // What makes a channel constant may be masks of others; its own do as well.
+        let makers = products
+            .iter()
+            .filter_map(|product| product.matrix.as_ref());
+        let makers: HashSet<(ParameterId, usize)> = makers
+            .map(|matrix| (matrix.parameter, 1 - matrix.input_axis))
+            .collect();
+        let mut own = masked.clone();
+        for constant in found.constants.iter().filter(|unit| unit.is_cut) {
+            let unit = &groups.group(&constant.name.group)?.units[constant.name.unit];
+            for member in masked::maskable(graph, unit) {
+                if makers.contains(&(member.parameter, member.axis)) {
+                    own.remove(graph, member.parameter, masked::entries(graph, member));
+                }
+            }
+        }
+        Ok(Self::found(groups, kept, folds, own, found))
     }
 
     /// Units that send a constant under the masks that the selection was made from, cut or not.

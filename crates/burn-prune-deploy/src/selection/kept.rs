@@ -4,19 +4,33 @@ use burn_prune::MaskSet;
 
 use super::found::{Found, UnitName};
 use super::masked::{self, Masked};
-use crate::DeployError;
+use crate::error::DeployError;
 use crate::graph::Graph;
 use crate::groups::{GradientHazard, Groups};
-use crate::pruning::Shortfall;
-use crate::shrink::{Fold, ShrinkPlan, predict};
+use crate::shrink::{Fold, ShrinkPlan};
 
-/// Which units go: what [`ChannelPruner`](crate::ChannelPruner) chose, or the caller.
+/// Which units go: those that masks remove, or that the caller names.
+///
+/// ```
+/// # use burn::nn::{Linear, LinearConfig};
+/// # use burn::tensor::{Device, Tensor, activation::relu};
+/// # use burn_prune_deploy::Graph;
+/// use burn_prune_deploy::Selection;
+/// # let device = Device::flex();
+/// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+/// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+/// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+/// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+/// let groups = graph.groups()?;
+/// let selection = Selection::new(&groups).remove("0.weight", [3, 7])?;
+/// assert_eq!(selection.graph().cost().multiply_adds(), 30 * (8 + 4));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Selection {
     groups: Groups,
     /// By group and unit.
     kept: Vec<Vec<bool>>,
-    shortfalls: Vec<Shortfall>,
     /// What biases take over from units that go.
     folds: Vec<Fold>,
     /// The masks that it was made from.
@@ -26,21 +40,26 @@ pub struct Selection {
 
 impl Selection {
     /// Nothing goes yet.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Selection;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// assert!(Selection::new(&groups).masks().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(groups: &Groups) -> Self {
         let kept = groups.groups().iter();
-        let kept = kept.map(|group| vec![true; group.units.len()]).collect();
-        Self::from_kept(groups, kept, Vec::new())
-    }
-
-    pub(crate) fn from_kept(
-        groups: &Groups,
-        kept: Vec<Vec<bool>>,
-        shortfalls: Vec<Shortfall>,
-    ) -> Self {
         Self {
             groups: groups.clone(),
-            kept,
-            shortfalls,
+            kept: kept.map(|group| vec![true; group.units.len()]).collect(),
             folds: Vec::new(),
             masked: None,
             found: Found::default(),
@@ -56,10 +75,11 @@ impl Selection {
         found: Found,
     ) -> Self {
         Self {
+            groups: groups.clone(),
+            kept,
             folds,
             masked: Some(masked),
             found,
-            ..Self::from_kept(groups, kept, Vec::new())
         }
     }
 
@@ -79,6 +99,22 @@ impl Selection {
     ///
     /// # Errors
     /// When there is no such group or unit, or the group would become empty.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Selection;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// let selection = Selection::new(&groups).remove("0.weight", 0..31)?;
+    /// assert!(selection.remove("0.weight", [31]).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn remove(
         mut self,
         group: &str,
@@ -100,27 +136,52 @@ impl Selection {
                 }
             }
         }
-        match self.kept[number].contains(&true) {
-            true => Ok(self),
-            false => Err(DeployError::EmptyGroup {
+        if !self.kept[number].contains(&true) {
+            return Err(DeployError::EmptyGroup {
                 group: group.to_string(),
                 units: known.units.len(),
-            }),
+            });
         }
+        Ok(self)
     }
 
     /// Whether each unit of each group stays.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Selection;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// let selection = Selection::new(&groups).remove("0.weight", [1])?;
+    /// assert_eq!(selection.kept()[0][..3], [true, false, true]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn kept(&self) -> &[Vec<bool>] {
         &self.kept
     }
 
-    /// Where fewer units go than the pruner was asked for, because of its floor or multiple. Where
-    /// a floor is the reason, it is logged as a warning too.
-    pub fn shortfalls(&self) -> &[Shortfall] {
-        &self.shortfalls
-    }
-
     /// The groups that it is of.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Selection;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// assert_eq!(Selection::new(&groups).groups().groups().len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn groups(&self) -> &Groups {
         &self.groups
     }
@@ -135,6 +196,24 @@ impl Selection {
     ///
     /// Where the gradients of what goes may not be finite numbers under the masks, that is logged as
     /// a warning; see [`Groups::gradient_hazards`].
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Selection;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// let masks = Selection::new(&groups).remove("0.weight", [1])?.masks();
+    /// assert_eq!(masks.get("0.weight").unwrap().pruned(), 8);
+    /// assert_eq!(masks.get("0.bias").unwrap().pruned(), 1);
+    /// assert_eq!(masks.get("1.weight").unwrap().pruned(), 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn masks(&self) -> MaskSet {
         for hazard in self.gradient_hazards() {
             log::warn!("{hazard}");
@@ -171,6 +250,22 @@ impl Selection {
     }
 
     /// Those of the groups' hazards that units which go lead to.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Selection;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// let selection = Selection::new(&groups).remove("0.weight", [1])?;
+    /// assert_eq!(selection.gradient_hazards().count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn gradient_hazards(&self) -> impl Iterator<Item = &GradientHazard> {
         let groups = &self.groups;
         let hazards = groups.gradient_hazards().iter();
@@ -181,11 +276,43 @@ impl Selection {
     }
 
     /// The graph that the model has without the units.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Selection;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// let selection = Selection::new(&groups).remove("0.weight", 0..16)?;
+    /// assert_eq!(selection.graph().cost().parameters(), 16 * (8 + 1 + 4) + 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn graph(&self) -> Graph {
-        predict::graph(&self.groups, &self.kept)
+        self.groups.graph_without(&self.kept)
     }
 
     /// What has to be cut for the units to be gone.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Selection;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// let plan = Selection::new(&groups).remove("0.weight", 0..16)?.plan();
+    /// assert_eq!(plan.cuts.len(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn plan(&self) -> ShrinkPlan {
         ShrinkPlan::of(&self.groups, &self.kept, self.folds.clone())
     }

@@ -2,7 +2,7 @@
 
 use burn_prune::{Mask, MaskSet};
 
-use crate::DeployError;
+use crate::error::DeployError;
 use crate::graph::{Graph, ParameterId, dims};
 use crate::groups::{Member, Unit};
 

@@ -5,7 +5,7 @@
 //! that the layer's bias can take over. Everything starts as a unit that can go, and those that are
 //! needed are taken out until nothing changes: so units that only read each other can go, too.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::constants::Constants;
@@ -131,12 +131,11 @@ impl<'a> Reading<'a> {
                     .any(|along| (along.tensor, along.axis) == (tensor, axis))
             })
         };
-        let is_made = |place: Place| {
-            graph[operation].outputs.iter().any(|output| {
-                let mut axes = 0..graph.shape(*output).len();
-                axes.any(|axis| groups.units_of(*output, axis).contains(&place))
-            })
-        };
+        let made = graph[operation].outputs.iter().flat_map(|output| {
+            let axes = 0..graph.shape(*output).len();
+            axes.flat_map(|axis| groups.units_of(*output, axis))
+        });
+        let made: HashSet<(u32, u32)> = made.flatten().copied().collect();
         for input in inputs {
             for axis in 0..graph.shape(*input).len() {
                 if is_summed(*input, axis) {
@@ -158,7 +157,7 @@ impl<'a> Reading<'a> {
                     }
                     let leads_on = match aligned {
                         Some(aligned) => aligned.len() == places.len() && aligned[entry] == *place,
-                        None => is_made(*place),
+                        None => place.is_some_and(|unit| made.contains(&unit)),
                     };
                     if !leads_on {
                         self.keep(*place);

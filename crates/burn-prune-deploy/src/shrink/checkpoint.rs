@@ -11,9 +11,10 @@ use burn::module::{Module, ModuleDisplay, ParamId};
 use burn::optim::OptimizerRecord;
 use burn_prune::{Prunable, load_optimizer_record, map_optimizer_record};
 
+use super::fold::Check;
 use super::optimizer::StateCuts;
 use super::{ShrinkPlan, cut};
-use crate::DeployError;
+use crate::error::DeployError;
 
 impl ShrinkPlan {
     /// Cuts a checkpoint of Burn's `Learner`: the model, what the optimizer knows of it, and the
@@ -37,7 +38,8 @@ impl ShrinkPlan {
     ///
     /// # Errors
     /// When a file cannot be read or written, is damaged in a way that shows (Burn writes no
-    /// checksums), or is of another model or training; when both folders are the same one; and as
+    /// checksums), or is of another model or training; when both folders are the same one; when a
+    /// channel that sent 0 sends something else by now, and nothing can take it over; and as
     /// [`shrink_optimizer`](Self::shrink_optimizer). Nothing has been written then, unless it is the
     /// writing that failed.
     ///
@@ -46,7 +48,8 @@ impl ShrinkPlan {
     /// use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
     /// use burn::{lr_scheduler::LrSchedulerRecord, module::Module};
     /// use burn::tensor::{Device, Tensor, activation::relu};
-    /// use burn_prune_deploy::{ChannelPruner, Graph, Importance};
+    /// use burn_prune::{Magnitude, Prunable, Pruner};
+    /// use burn_prune_deploy::{Graph, Selection};
     ///
     /// #[derive(Module, Debug)]
     /// struct Net { fc1: Linear, fc2: Linear }
@@ -67,9 +70,10 @@ impl ShrinkPlan {
     /// let device = Device::flex().autodiff();
     /// let example = Tensor::<2>::ones([1, 4], &device);
     /// let net = Net::new(&device);
-    /// let graph = Graph::capture(&net, example.clone(), Net::forward)?;
-    /// let groups = graph.groups()?;
-    /// let plan = ChannelPruner::new(Importance::l2()).fraction(0.5).select(&groups)?.plan();
+    /// let groups = Graph::capture(&net, example.clone(), Net::forward)?.groups()?;
+    /// let pruner = Pruner::new(Magnitude::l2()).pattern(groups.pattern()).amount(0.5);
+    /// let net = net.prune(&pruner)?;
+    /// let plan = Selection::from_masks(&groups, &net.masks())?.plan();
     ///
     /// // What a `Learner` leaves after its first epoch.
     /// let folder = tempfile::tempdir()?;
@@ -104,7 +108,7 @@ impl ShrinkPlan {
         let optimizer = self.shrink_record(&loaded, &large.optimizer)?;
         let scheduler = LrSchedulerRecord::load(&large.scheduler);
         let scheduler = scheduler.map_err(|error| damaged(&large.scheduler, error))?;
-        let small_model = self.apply(&loaded)?;
+        let small_model = self.cut(&loaded, Check::Zeros)?;
 
         fs::create_dir_all(to).map_err(|error| not_written(to, error))?;
         if is_same_folder(from, to) {

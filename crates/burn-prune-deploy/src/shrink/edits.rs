@@ -7,6 +7,15 @@ use serde::{Deserialize, Serialize};
 use crate::graph::{Elementwise, Graph, OperationKind, Parameter, TensorId, module};
 
 /// A number in a field of a layer that has to change: Burn keeps some sizes outside of parameters.
+///
+/// ```
+/// use burn_prune_deploy::FieldEdit;
+///
+/// let json = r#"{"path":"conv","field":"groups","from":8,"to":4}"#;
+/// let edit: FieldEdit = serde_json::from_str(json)?;
+/// assert_eq!(edit.to_string(), "`conv.groups` from 8 to 4");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldEdit {
     /// Dotted path of the layer.

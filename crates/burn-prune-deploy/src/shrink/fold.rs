@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::Constant;
-use crate::DeployError;
+use crate::error::DeployError;
 use crate::graph::dims;
 
 /// What channels that are cut send to a layer, whatever the input is, and what takes it over.

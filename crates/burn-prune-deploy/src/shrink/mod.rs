@@ -11,7 +11,6 @@ mod fold;
 #[cfg(feature = "optim")]
 mod optimizer;
 mod plan;
-pub(crate) mod predict;
 mod scalar;
 mod shift;
 

@@ -8,7 +8,7 @@ use burn::tensor::TensorData;
 use burn_prune::map_optimizer_state;
 
 use super::{AxisCut, ShrinkPlan};
-use crate::DeployError;
+use crate::error::DeployError;
 use crate::graph::GraphTensors;
 
 impl ShrinkPlan {
@@ -24,8 +24,8 @@ impl ShrinkPlan {
     /// use burn::nn::{Linear, LinearConfig};
     /// use burn::optim::{AdamConfig, GradientsParams};
     /// use burn::{module::Module, tensor::{Device, Tensor, activation::relu}};
-    /// use burn_prune::Prunable;
-    /// use burn_prune_deploy::{ChannelPruner, Graph, Importance};
+    /// use burn_prune::{Magnitude, Prunable, Pruner};
+    /// use burn_prune_deploy::{Graph, Selection};
     ///
     /// #[derive(Module, Debug)]
     /// struct Net { fc1: Linear, fc2: Linear }
@@ -42,10 +42,9 @@ impl ShrinkPlan {
     ///     fc2: LinearConfig::new(8, 2).init(&device),
     /// };
     /// let example = Tensor::<2>::ones([1, 4], &device);
-    /// let groups = Graph::capture(&net, example.clone(), Net::forward)?;
-    /// let groups = groups.groups()?;
-    /// let selection = ChannelPruner::new(Importance::l2()).fraction(0.5).select(&groups)?;
-    /// let mut net = net.with_masks(&selection.masks())?;
+    /// let groups = Graph::capture(&net, example.clone(), Net::forward)?.groups()?;
+    /// let pruner = Pruner::new(Magnitude::l2()).pattern(groups.pattern()).amount(0.5);
+    /// let mut net = net.prune(&pruner)?;
     /// let mut optimizer = AdamConfig::new().init();
     /// let step = |net: Net, optimizer: &mut burn::optim::ModuleOptimizer| {
     ///     let loss = net.forward(example.clone()).sum();
@@ -54,7 +53,7 @@ impl ShrinkPlan {
     /// };
     /// net = step(net, &mut optimizer);
     ///
-    /// let plan = selection.plan();
+    /// let plan = Selection::from_masks(&groups, &net.masks())?.plan();
     /// let (net, mut optimizer) =
     ///     plan.shrink_training(&net, &optimizer, example.clone(), Net::forward)?;
     /// assert_eq!(net.fc1.weight.dims(), [4, 4]);
@@ -87,6 +86,34 @@ impl ShrinkPlan {
     /// # Errors
     /// When the plan is of another model, the state cannot be read, or parameters of one id are cut
     /// differently: an optimizer knows a parameter by its id.
+    ///
+    /// ```
+    /// use burn::nn::{Linear, LinearConfig};
+    /// use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_prune_deploy::{Graph, Selection};
+    ///
+    /// let device = Device::flex().autodiff();
+    /// let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(4, 8), linear(8, 2)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(model[0].forward(x));
+    /// let example = Tensor::<2>::ones([1, 4], &device);
+    /// let step = |model: Vec<Linear>, optimizer: &mut ModuleOptimizer| {
+    ///     let loss = forward(&model, example.clone()).sum();
+    ///     let grads = GradientsParams::from_grads(loss.backward(), &model);
+    ///     optimizer.step(0.01, model, grads)
+    /// };
+    /// let mut optimizer = AdamConfig::new().init();
+    /// let model = step(model, &mut optimizer);
+    ///
+    /// let groups = Graph::capture(&model, example.clone(), forward)?.groups()?;
+    /// let plan = Selection::new(&groups).remove("0.weight", 0..5)?.plan();
+    /// let small = plan.shrink(&model, example.clone(), forward)?;
+    /// let mut optimizer = plan.shrink_optimizer(&optimizer, &model)?;
+    /// let small = step(small, &mut optimizer);
+    /// assert_eq!(small[0].weight.dims(), [4, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shrink_optimizer<M: Module>(
         &self,
         optimizer: &ModuleOptimizer,

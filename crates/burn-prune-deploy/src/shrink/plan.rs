@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::difference::difference;
 use super::fold::{Check, Fold};
-use super::{FieldEdit, cut, edits, predict, shift};
-use crate::DeployError;
+use super::{FieldEdit, cut, edits, shift};
+use crate::error::DeployError;
 use crate::graph::{Graph, GraphTensors, ParameterId, capture_once, dims};
 use crate::groups::Groups;
 
@@ -14,6 +14,24 @@ use crate::groups::Groups;
 ///
 /// Plain data: saved beside the weights of the small model, it makes a fresh large model into one
 /// that they can be loaded into.
+///
+/// ```
+/// # use burn::nn::{Linear, LinearConfig};
+/// # use burn::tensor::{Device, Tensor, activation::relu};
+/// # use burn_prune_deploy::Graph;
+/// use burn_prune_deploy::{Selection, ShrinkPlan};
+/// # let device = Device::flex();
+/// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+/// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+/// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+/// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+/// let groups = graph.groups()?;
+/// let plan = Selection::new(&groups).remove("0.weight", 0..16)?.plan();
+/// let saved = serde_json::to_string(&plan)?;
+/// assert_eq!(serde_json::from_str::<ShrinkPlan>(&saved)?, plan);
+/// println!("{plan}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShrinkPlan {
     /// Axes of parameters that lose entries.
@@ -34,6 +52,23 @@ pub struct ShrinkPlan {
 }
 
 /// An axis of a parameter that loses entries.
+///
+/// ```
+/// # use burn::nn::{Linear, LinearConfig};
+/// # use burn::tensor::{Device, Tensor, activation::relu};
+/// # use burn_prune_deploy::Graph;
+/// use burn_prune_deploy::Selection;
+/// # let device = Device::flex();
+/// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+/// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+/// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+/// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+/// let groups = graph.groups()?;
+/// let plan = Selection::new(&groups).remove("0.weight", 0..30)?.plan();
+/// let cut = &plan.cuts[0];
+/// assert_eq!((cut.path.as_str(), cut.axis, cut.kept.as_slice()), ("0.weight", 1, &[30, 31][..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AxisCut {
     /// Dotted path of the parameter.
@@ -47,7 +82,7 @@ pub struct AxisCut {
 }
 
 impl ShrinkPlan {
-    /// What has to be cut for units of groups that are not kept to be gone, and to be folded.
+    /// The plan for units that go, by group and unit, and what biases take over from them.
     pub(crate) fn of(groups: &Groups, kept: &[Vec<bool>], folds: Vec<Fold>) -> Self {
         let before = groups.graph();
         let mut gone: BTreeMap<(ParameterId, usize), BTreeSet<usize>> = BTreeMap::new();
@@ -70,7 +105,7 @@ impl ShrinkPlan {
                 kept: kept.clone(),
             })
         });
-        let graph = predict::graph(groups, kept);
+        let graph = groups.graph_without(kept);
         let plan = Self {
             cuts: cuts.collect(),
             folds,
@@ -99,6 +134,24 @@ impl ShrinkPlan {
     /// When the model is another one, or the small one computes something else: the message says
     /// what differs, and which fields should have been changed. When a channel that sent 0 sends
     /// something else by now, and nothing can take it over.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Selection;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// let plan = Selection::new(&groups).remove("0.weight", 0..16)?.plan();
+    /// let small = plan.shrink(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// assert_eq!(small[0].weight.dims(), [8, 16]);
+    /// assert_eq!(small[1].weight.dims(), [16, 4]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shrink<M, I, O>(
         &self,
         model: &M,
@@ -118,6 +171,32 @@ impl ShrinkPlan {
     ///
     /// # Errors
     /// As [`shrink`](Self::shrink).
+    ///
+    /// ```
+    /// use burn::nn::conv::{Conv2d, Conv2dConfig};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_prune_deploy::{Graph, Selection};
+    ///
+    /// let device = Device::flex();
+    /// let conv = |input, output, groups| {
+    ///     Conv2dConfig::new([input, output], [1, 1]).with_groups(groups).init(&device)
+    /// };
+    /// // The one in the middle is depthwise: Burn has its number of groups in a field.
+    /// let model: Vec<Conv2d> = vec![conv(3, 8, 1), conv(8, 8, 8), conv(8, 2, 1)];
+    /// let forward = |model: &Vec<Conv2d>, x| model.iter().fold(x, |x, conv| conv.forward(x));
+    /// let example = Tensor::<4>::ones([1, 3, 4, 4], &device);
+    /// let groups = Graph::capture(&model, example.clone(), forward)?.groups()?;
+    ///
+    /// let plan = Selection::new(&groups).remove("0.weight", 0..4)?.plan();
+    /// assert_eq!(plan.edits[0].to_string(), "`1.groups` from 8 to 4");
+    /// let edit = |mut model: Vec<Conv2d>, _: &[_]| {
+    ///     model[1].groups = 4;
+    ///     model
+    /// };
+    /// let small = plan.shrink_with(&model, edit, example, forward)?;
+    /// assert_eq!(small[1].weight.dims(), [4, 1, 1, 1]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shrink_with<M, I, O>(
         &self,
         model: &M,
@@ -140,7 +219,7 @@ impl ShrinkPlan {
         let reason = "the plan is for the sizes of its example".to_string();
         let difference = match capture_once(&small, example, shared, reason, forward) {
             Ok(graph) => difference(&self.graph, &graph),
-            Err(DeployError::Forward { message }) => Some(format!("it fails: {message}")),
+            Err(DeployError::Forward { message, .. }) => Some(format!("it fails: {message}")),
             Err(error) => return Err(error),
         };
         match difference {
@@ -161,11 +240,29 @@ impl ShrinkPlan {
     ///
     /// # Errors
     /// When the model is another one.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Tensor, activation::relu};
+    /// # use burn_prune_deploy::Graph;
+    /// use burn_prune_deploy::Selection;
+    /// # let device = Device::flex();
+    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
+    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
+    /// let groups = graph.groups()?;
+    /// let plan = Selection::new(&groups).remove("0.weight", 0..16)?.plan();
+    /// // A fresh model, which the saved weights of a small one can be loaded into.
+    /// let fresh = plan.apply(&vec![linear(8, 32), linear(32, 4)])?;
+    /// assert_eq!(fresh[0].weight.dims(), [8, 16]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn apply<M: Module>(&self, model: &M) -> Result<M, DeployError> {
         self.cut(model, Check::Nothing)
     }
 
-    fn cut<M: Module>(&self, model: &M, check: Check) -> Result<M, DeployError> {
+    pub(super) fn cut<M: Module>(&self, model: &M, check: Check) -> Result<M, DeployError> {
         self.ids(model)?;
         let is_training = model.devices().iter().any(|device| device.is_autodiff());
         // `valid` makes running statistics of its own; mapping a clone would cut the caller's.

@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 
 use super::fold::{self, Check, Fold, Values};
-use crate::DeployError;
+use crate::error::DeployError;
 use crate::graph::dims;
 
 /// A model that nobody else shares statistics with, with constants folded into its parameters. Reads

@@ -7,6 +7,7 @@ mod floor;
 mod per_layer;
 mod rule;
 mod share;
+pub(crate) mod stored;
 
 #[cfg(feature = "optim")]
 pub(crate) use ends::Ends;
@@ -20,13 +21,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use burn::module::ParamGroup;
+use serde::{Deserialize, Serialize};
 
 use crate::amount::Target;
 use crate::error::PruneError;
 use share::not_rounded_above;
 
 /// How an amount is shared out between the parameters.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Allocation {
     /// Every parameter loses the same fraction, or the same number, of its own units.
@@ -45,9 +47,9 @@ pub enum Allocation {
     /// or take one.
     Erk,
     /// Every parameter has a target of its own; see [`Allocation::per_layer`].
-    PerLayer(Vec<(ParamGroup, Target)>),
+    PerLayer(#[serde(with = "crate::param_groups::stored::targets")] Vec<(ParamGroup, Target)>),
     /// A rule says how many units each parameter loses; see [`AllocationRule`].
-    Rule(Arc<dyn AllocationRule>),
+    Rule(#[serde(with = "stored")] Arc<dyn AllocationRule>),
 }
 
 impl Allocation {

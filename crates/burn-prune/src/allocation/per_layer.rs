@@ -6,7 +6,7 @@ use burn::module::ParamGroup;
 
 use super::Share;
 use crate::amount::Target;
-use crate::error::PruneError;
+use crate::error::{CoupledError, PruneError};
 use crate::model::Parameter;
 use crate::param_groups::ParamGroups;
 
@@ -69,11 +69,11 @@ impl<'a> PerLayer<'a> {
         };
         let (path, other) = (path.clone(), other.clone());
         Err(if share.is_group() {
-            PruneError::GroupTargetsDiffer {
+            PruneError::Coupled(CoupledError::TargetsDiffer {
                 group: share.name().to_string(),
                 path,
                 other,
-            }
+            })
         } else {
             PruneError::PlacesDiffer {
                 what: "targets",

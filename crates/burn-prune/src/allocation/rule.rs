@@ -1,9 +1,11 @@
 //! Sharing out an amount by a rule of one's own.
 
+use std::any::Any;
+use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::Share;
+use super::{Allocation, Counts, Share};
 use crate::amount::Target;
 use crate::digest::Hasher;
 use crate::error::PruneError;
@@ -46,7 +48,8 @@ use crate::identity::{Identity, short_name};
 /// assert_eq!(masks.get("head.weight").unwrap().pruned(), 16);
 /// # Ok::<(), PruneError>(())
 /// ```
-pub trait AllocationRule: Debug + Send + Sync {
+/// A rule can be told from others by its type: it is [`Any`].
+pub trait AllocationRule: Any + Debug + Send + Sync {
     /// How many of its remaining units each share loses, in the order of the shares.
     ///
     /// The target is what the pruner was told by `amount` or `to_sparsity`, and at an update of a
@@ -119,6 +122,49 @@ impl<'a> Shares<'a> {
     pub fn global(&self, count: usize) -> Vec<usize> {
         let removable = self.shares.iter().map(Share::removable).sum();
         (self.ranked)(count.min(removable))
+    }
+
+    /// What each loses by another allocation, for a rule that changes what that says.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use burn::{nn::LinearConfig, tensor::Device};
+    /// use burn_prune::{Allocation, AllocationRule, Magnitude, PruneError, Pruner, Shares, Target};
+    ///
+    /// /// An even number of the units that another allocation takes.
+    /// #[derive(Debug)]
+    /// struct Even(Allocation);
+    ///
+    /// impl AllocationRule for Even {
+    ///     fn counts(
+    ///         &self,
+    ///         shares: &Shares<'_>,
+    ///         target: Option<Target>,
+    ///     ) -> Result<Vec<usize>, PruneError> {
+    ///         let counts = shares.by(&self.0, target)?;
+    ///         Ok(counts.into_iter().map(|count| count / 2 * 2).collect())
+    ///     }
+    /// }
+    ///
+    /// let layer = LinearConfig::new(3, 3).init(&Device::flex());
+    /// let even = Allocation::Rule(Arc::new(Even(Allocation::Uniform)));
+    /// let masks = Pruner::new(Magnitude::l1()).amount(5).allocation(even).masks(&layer)?;
+    /// assert_eq!(masks.get("weight").unwrap().pruned(), 4);
+    /// # Ok::<(), PruneError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When that allocation refuses the target, which has to be there, or a floor is in its way.
+    pub fn by(
+        &self,
+        allocation: &Allocation,
+        target: Option<Target>,
+    ) -> Result<Vec<usize>, PruneError> {
+        let counts = allocation.counts(target, &BTreeMap::new(), self.shares, self.ranked)?;
+        Ok(match counts {
+            Counts::Each(counts) => counts,
+            Counts::Together(count) => self.global(count),
+        })
     }
 }
 

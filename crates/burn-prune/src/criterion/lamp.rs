@@ -1,4 +1,5 @@
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::{Criterion, Weight};
 use crate::error::PruneError;
@@ -43,7 +44,7 @@ use crate::scores::Scores;
 /// assert_eq!(kept("fc2.weight"), [false, true, false]);
 /// # Ok::<(), burn_prune::PruneError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lamp;
 
 impl Criterion for Lamp {

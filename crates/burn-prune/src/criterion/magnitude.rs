@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use super::{Criterion, GroupWeights, Weight};
 use crate::error::PruneError;
 use crate::identity::Identity;
@@ -28,9 +30,15 @@ use crate::scores::Scores;
 /// assert_eq!(mask.iter().collect::<Vec<_>>(), [true, false, false, true, false, false]);
 /// # Ok::<(), burn_prune::PruneError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Magnitude {
+    #[serde(default = "l1", with = "crate::exact_float")]
     n: f64,
+}
+
+fn l1() -> f64 {
+    1.0
 }
 
 impl Magnitude {

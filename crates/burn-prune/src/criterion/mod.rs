@@ -6,6 +6,7 @@ mod magnitude;
 mod norm_scale;
 mod probe;
 mod random;
+pub(crate) mod stored;
 mod weight;
 
 pub use group::GroupWeights;
@@ -18,6 +19,7 @@ pub use random::Random;
 pub(crate) use random::fnv1a;
 pub use weight::Weight;
 
+use std::any::Any;
 use std::fmt::Debug;
 
 use crate::error::PruneError;
@@ -65,7 +67,7 @@ use crate::scores::Scores;
 /// assert_eq!(weights, [0.0, 2.0, 0.0, 4.0]);
 /// # Ok::<(), PruneError>(())
 /// ```
-pub trait Criterion: Debug + Send + Sync {
+pub trait Criterion: Any + Debug + Send + Sync {
     /// One finite score for each unit.
     ///
     /// # Errors

@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use super::{Criterion, GroupWeights, Weight};
 use crate::error::PruneError;
 use crate::identity::Identity;
@@ -38,7 +40,7 @@ use crate::scores::Scores;
 /// assert_eq!(masks.get("norm.beta").unwrap().iter().collect::<Vec<_>>(), [true, false, true]);
 /// # Ok::<(), burn_prune::PruneError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NormScale;
 
 impl Criterion for NormScale {

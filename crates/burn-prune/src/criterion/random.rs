@@ -1,5 +1,6 @@
 use chacha20::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
 
 use super::{Criterion, GroupWeights, Weight};
 use crate::error::PruneError;
@@ -23,7 +24,8 @@ use crate::scores::Scores;
 /// assert_ne!(draw(1)?, draw(2)?);
 /// # Ok::<(), burn_prune::PruneError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Random {
     seed: u64,
 }

@@ -12,8 +12,8 @@ pub(super) fn checkpoint_version(
 ) -> Result {
     write!(
         f,
-        "{file}: a checkpoint of version {found}, but this library resumes version {supported}; \
-         `Prunable::load_checkpoint` loads its weights and masks into the bare model"
+        "{file} is a checkpoint of version {found}, and this release resumes version {supported}: \
+         load its weights and masks into the bare model with `Prunable::load_checkpoint`"
     )
 }
 
@@ -26,30 +26,9 @@ pub(super) fn floor_contradicts_amount(
 ) -> Result {
     write!(
         f,
-        "the floor contradicts the amount: {requested} of `{parameter}` are to go, but with at \
-         least {floor} kept no more than {available} can; lower the amount or the floor (a group \
-         of coupled channels always keeps one unit)"
-    )
-}
-
-pub(super) fn member_missing(group: &str, path: &str, found: &str, f: &mut Formatter) -> Result {
-    write!(
-        f,
-        "the coupled group `{group}` has the parameter `{path}`, but the model has [{found}]; make \
-         the pattern of this model"
-    )
-}
-
-pub(super) fn member_shape(
-    path: &str,
-    expected: &[usize],
-    found: &[usize],
-    f: &mut Formatter,
-) -> Result {
-    write!(
-        f,
-        "the coupled channels are of `{path}` with shape {expected:?}, but in the model it has shape \
-         {found:?}; make the pattern of this model"
+        "the floor contradicts the amount: {requested} units of `{parameter}` should be pruned, but \
+         at least {floor} must stay, so at most {available} can go; lower the amount or the floor (a \
+         group of coupled channels always keeps one unit)"
     )
 }
 
@@ -61,8 +40,8 @@ pub(super) fn block_size(
 ) -> Result {
     write!(
         f,
-        "blocks of {size:?} do not fit `{path}`, a matrix of {matrix:?} outputs by inputs; take \
-         smaller ones, at least 1 by 1, or exclude it"
+        "blocks of {size:?} do not fit `{path}`, a matrix of {matrix:?} outputs by inputs; choose \
+         blocks from 1 by 1 up to that size, or exclude the parameter"
     )
 }
 
@@ -74,7 +53,7 @@ pub(super) fn unknown_axis(
 ) -> Result {
     write!(
         f,
-        "the {axis} axis of `{path}` with shape {shape:?} is not known: say it with \
+        "the {axis} axis of `{path}` with shape {shape:?} is not known: set it with \
          `Pruner::weight_axes`, or name the dimension with `Axis::Dim`"
     )
 }
@@ -121,14 +100,18 @@ pub(super) fn all_indivisible(
     let lengths = list(offenders, |(path, length)| {
         format!("the input axis of `{path}` has {length}")
     });
-    write!(f, "{n}:{m} sparsity skips every selected weight: {lengths}")
+    write!(
+        f,
+        "{n}:{m} sparsity skips every selected weight: {lengths}; choose another M, or select other \
+         weights"
+    )
 }
 
 pub(super) fn record_type(path: &str, expected: &str, found: &str, f: &mut Formatter) -> Result {
     write!(
         f,
-        "the record has `{path}` as {found}, and the model as {expected}, which would round it: \
-         take a record of a model in {expected}, or ask for rounding with \
+        "`{path}` is {found} in the record and {expected} in the model, which would round it: use \
+         a record of a model in {expected}, or allow rounding with \
          `ModuleRecord::cast_to_module_dtype`"
     )
 }
@@ -160,8 +143,8 @@ pub(super) fn part_of_shared(
     write!(
         f,
         "`{method}` names `{path}` and not `{other}`, but they are one shared parameter, with one \
-         id and equal weights: name both, or, where they belong to two models that are to be \
-         pruned apart, give one of the models ids of its own with `Prunable::with_fresh_ids`"
+         id and equal weights: name both, or, if they belong to two models that should be pruned \
+         separately, give one of the models ids of its own with `Prunable::with_fresh_ids`"
     )
 }
 
@@ -170,7 +153,114 @@ pub(super) fn shared_id(path: &str, other: &str, f: &mut Formatter) -> Result {
         f,
         "`{path}` and `{other}` have one id but are not one shared parameter: Burn's optimizers \
          would give the gradient of `{other}` to `{path}`; give one of the two models ids of its \
-         own with `Prunable::with_fresh_ids` before they are put together"
+         own with `Prunable::with_fresh_ids` before they are joined"
+    )
+}
+
+pub(super) fn count_too_large(
+    parameter: &str,
+    requested: &usize,
+    available: &usize,
+    f: &mut Formatter,
+) -> Result {
+    write!(
+        f,
+        "cannot prune {requested} of `{parameter}`: only {available} are still unpruned; ask for \
+         {available} or fewer"
+    )
+}
+
+pub(super) fn recipe_mismatch(file: &str, differences: &[String], f: &mut Formatter) -> Result {
+    write!(
+        f,
+        "{file} was made with another pruning recipe: {}; resume it with the pruner and schedule \
+         that it was made with, or load its weights and masks into the bare model with \
+         `Prunable::load_checkpoint`",
+        differences.join("; ")
+    )
+}
+
+pub(super) fn nothing_to_prune(found: &str, f: &mut Formatter) -> Result {
+    write!(
+        f,
+        "nothing to prune: no Linear or Conv weight among [{found}]; select parameters with \
+         `include` or `only`"
+    )
+}
+
+pub(super) fn group_matches_nothing(
+    method: &&'static str,
+    group: &str,
+    found: &str,
+    f: &mut Formatter,
+) -> Result {
+    write!(
+        f,
+        "the group given to `{method}` matches no prunable parameter: {group}; the model has \
+         [{found}]"
+    )
+}
+
+pub(super) fn non_finite_score(path: &str, unit: &usize, found: &f64, f: &mut Formatter) -> Result {
+    write!(
+        f,
+        "the score of unit {unit} of `{path}` is {found}, but scores must be finite: look for NaN \
+         and infinity among its weights, or exclude it"
+    )
+}
+
+pub(super) fn score_count(
+    path: &str,
+    expected: &usize,
+    found: &usize,
+    f: &mut Formatter,
+) -> Result {
+    write!(
+        f,
+        "the criterion returned {found} scores for `{path}`, which has {expected} units"
+    )
+}
+
+pub(super) fn importance_unused(path: &str, selected: &str, f: &mut Formatter) -> Result {
+    write!(
+        f,
+        "importance scores were given for `{path}`, but the pruner selects only [{selected}]: \
+         remove the scores, or select the parameter with `include`"
+    )
+}
+
+pub(super) fn mask_file_version(
+    file: &str,
+    found: &u32,
+    supported: &u32,
+    f: &mut Formatter,
+) -> Result {
+    write!(
+        f,
+        "{file} is a mask file of version {found}, and this release reads up to version \
+         {supported}: update burn-prune, or save the masks with this release"
+    )
+}
+
+pub(super) fn mask_value(path: &str, index: &usize, found: &f64, f: &mut Formatter) -> Result {
+    write!(
+        f,
+        "the mask of `{path}` is {found} at index {index}: it must be 1 where a weight is kept \
+         and 0 where it is pruned"
+    )
+}
+
+pub(super) fn places_differ(
+    what: &&'static str,
+    path: &str,
+    other: &str,
+    f: &mut Formatter,
+) -> Result {
+    write!(
+        f,
+        "`{path}` and `{other}` are one shared parameter, but have different {what}: give them \
+         under one of its paths, or, if the paths belong to two models that should be pruned \
+         separately, give one of the models ids of its own with `Prunable::with_fresh_ids`"
     )
 }
 

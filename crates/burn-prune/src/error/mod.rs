@@ -1,6 +1,10 @@
-//! What can go wrong.
+//! What can go wrong: [`PruneError`], and its messages in `message`.
 
+mod coupled;
 mod message;
+mod path;
+
+pub use coupled::CoupledError;
 
 /// Why an operation was refused.
 ///
@@ -21,17 +25,14 @@ pub enum PruneError {
         /// The value given.
         found: f64,
     },
-    /// A norm that is none: zero, negative or not a number.
+    /// An invalid order of a norm: zero, negative or not a number.
     #[error("the order n of an L_n norm must be positive, inf or -inf, found {found}")]
     InvalidNorm {
         /// The value given.
         found: f64,
     },
     /// More units were asked for than are left.
-    #[error(
-        "cannot prune {requested} of `{parameter}`: only {available} are still unpruned; ask for \
-         {available} or fewer"
-    )]
+    #[error(fmt = message::count_too_large)]
     CountTooLarge {
         /// The parameter, or all of them under a global allocation.
         parameter: String,
@@ -40,7 +41,7 @@ pub enum PruneError {
         /// What is left.
         available: usize,
     },
-    /// A floor that is none: a density outside of `[0, 1]`, or not a number.
+    /// A minimum density outside of `[0, 1]`, or not a number.
     #[error("the minimum density must be between 0 and 1, found {found}")]
     InvalidDensity {
         /// The value given.
@@ -51,30 +52,58 @@ pub enum PruneError {
     FloorContradictsAmount {
         /// The parameter, or all of them under a global allocation.
         parameter: String,
-        /// How many units are to go.
+        /// How many units should be pruned.
         requested: usize,
         /// How many units the floor keeps.
         floor: usize,
-        /// How many units can go.
+        /// How many units can be pruned.
         available: usize,
     },
     /// N:M sparsity with no N, or with an N above M.
-    #[error("N:M sparsity keeps 1 to M of each M, found {n}:{m}")]
+    #[error("N:M sparsity keeps N of every M weights, with N from 1 to M, found {n}:{m}")]
     InvalidNM {
         /// Weights to keep.
         n: usize,
         /// Weights in a group.
         m: usize,
     },
-    /// N:M sparsity says by itself how much goes.
-    #[error(
-        "N:M sparsity says by itself how much is pruned: leave out the {what} given to the pruner"
-    )]
+    /// A setting beside an N:M pattern, which says itself how much is pruned.
+    #[error("an N:M pattern says itself how much is pruned: remove the {what} from the pruner")]
     NMDecides {
         /// "amount", "allocation" or "floor".
         what: &'static str,
     },
-    /// A schedule that makes no sense.
+    /// Two settings of a pruner that cannot both hold.
+    #[error("{settings} contradict each other: {advice}")]
+    Contradiction {
+        /// The settings.
+        settings: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A stored pruner names a criterion or a rule of your own, which it was not given.
+    #[error(
+        "the {what} `{wanted}` is not one of burn-prune: give it to the pruner with `{method}`"
+    )]
+    NotGiven {
+        /// "criterion" or "allocation".
+        what: &'static str,
+        /// What is named, by its [`Identity`](crate::Identity).
+        wanted: String,
+        /// The method of the pruner that takes it.
+        method: &'static str,
+    },
+    /// A stored pruner names another criterion or rule than the one that it was given.
+    #[error("the pruner was stored with the {what} `{wanted}`, but was given `{found}`")]
+    OtherGiven {
+        /// "criterion" or "allocation".
+        what: &'static str,
+        /// What is named, by its [`Identity`](crate::Identity).
+        wanted: String,
+        /// What was given.
+        found: String,
+    },
+    /// A schedule with an invalid field.
     #[error("`{field}` of the pruning schedule must be {expected}, found {found}")]
     InvalidSchedule {
         /// The field.
@@ -84,15 +113,15 @@ pub enum PruneError {
         /// What it is.
         found: String,
     },
-    /// A checkpoint of a training that prunes in another way.
-    #[error("{file} was made with another pruning recipe: {}", differences.join("; "))]
+    /// A checkpoint of a training with another pruner or schedule.
+    #[error(fmt = message::recipe_mismatch)]
     RecipeMismatch {
         /// The checkpoint.
         file: String,
         /// The fields that differ, as [`differences`](crate::differences) tells them.
         differences: Vec<String>,
     },
-    /// A checkpoint of a `Pruning` of a version that this library does not resume.
+    /// A checkpoint of a `Pruning` of a version that this release does not resume.
     #[error(fmt = message::checkpoint_version)]
     CheckpointVersion {
         /// The checkpoint.
@@ -102,63 +131,9 @@ pub enum PruneError {
         /// The version that can be resumed.
         supported: u64,
     },
-    /// Coupled channels that cannot be: a group without units, entries that an axis does not have.
-    #[error("the coupled group `{group}` {message}")]
-    CoupledGroup {
-        /// Name of the group.
-        group: String,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// The pattern has no coupled channels at all.
-    #[error("the pattern has no groups of coupled channels: there is nothing that it could prune")]
-    NoCoupledGroups,
-    /// A coupled group has a parameter that the model does not have.
-    #[error(fmt = message::member_missing)]
-    MemberMissing {
-        /// Name of the group.
-        group: String,
-        /// Path of its member.
-        path: String,
-        /// The float parameters that the model has.
-        found: String,
-    },
-    /// A coupled group has a parameter of another shape than the model.
-    #[error(fmt = message::member_shape)]
-    MemberShape {
-        /// Path of its member.
-        path: String,
-        /// The shape in the pattern.
-        expected: Vec<usize>,
-        /// The shape in the model.
-        found: Vec<usize>,
-    },
-    /// A parameter group matches no member of a coupled group.
-    #[error(
-        "the group given to `{method}` matches no parameter with coupled channels: {group}; the \
-         pattern has [{members}]"
-    )]
-    GroupMatchesNoMember {
-        /// The method of the pruner that received the group.
-        method: &'static str,
-        /// The group.
-        group: String,
-        /// The parameters that the pattern has.
-        members: String,
-    },
-    /// Two targets for one group of coupled channels.
-    #[error(
-        "`{path}` and `{other}` make the channels of the coupled group `{group}` together, but are \
-         given targets that differ: give both the same target, or give one to one of them only"
-    )]
-    GroupTargetsDiffer {
-        /// Name of the group.
-        group: String,
-        /// Path of a weight that makes its channels.
-        path: String,
-        /// Path of another one.
-        other: String,
-    },
+    /// Coupled channels that cannot be pruned as asked.
+    #[error(transparent)]
+    Coupled(#[from] CoupledError),
     /// An allocation rule failed for a reason of its own.
     #[error("the allocation rule failed: {message}")]
     Allocation {
@@ -196,23 +171,16 @@ pub enum PruneError {
         matrix: [usize; 2],
     },
     /// The pruner was not told how much to prune.
-    #[error(
-        "the pruner has no amount: call `amount`, `to_sparsity`, or use `Allocation::per_layer`"
-    )]
+    #[error("the pruner has no amount: set `amount`, `to_sparsity` or `Allocation::per_layer`")]
     NoAmount,
     /// No parameter was selected.
-    #[error(
-        "nothing to prune: no Linear or Conv weight among [{found}]; select parameters with \
-         `include` or `only`"
-    )]
+    #[error(fmt = message::nothing_to_prune)]
     NothingToPrune {
         /// The float parameters that the model has.
         found: String,
     },
     /// A parameter group matches no prunable parameter.
-    #[error(
-        "the group given to `{method}` matches no prunable parameter: {group}; the model has [{found}]"
-    )]
+    #[error(fmt = message::group_matches_nothing)]
     GroupMatchesNothing {
         /// The method of the pruner that received the group.
         method: &'static str,
@@ -243,7 +211,7 @@ pub enum PruneError {
     },
     /// Channels, blocks or N:M groups of a tensor with fewer than two dimensions.
     #[error(
-        "this pattern needs at least 2 dimensions, but `{path}` has shape {shape:?}; exclude it"
+        "the pattern needs at least 2 dimensions, but `{path}` has shape {shape:?}; exclude it"
     )]
     RankTooLow {
         /// Path of the parameter.
@@ -252,7 +220,7 @@ pub enum PruneError {
         shape: Vec<usize>,
     },
     /// A score is NaN or infinite.
-    #[error("the score of unit {unit} of `{path}` is {found}: scores must be finite")]
+    #[error(fmt = message::non_finite_score)]
     NonFiniteScore {
         /// Path of the parameter.
         path: String,
@@ -262,7 +230,7 @@ pub enum PruneError {
         found: f64,
     },
     /// A criterion returned the wrong number of scores.
-    #[error("the criterion returned {found} scores for `{path}`, which has {expected} units")]
+    #[error(fmt = message::score_count)]
     ScoreCount {
         /// Path of the parameter.
         path: String,
@@ -282,7 +250,7 @@ pub enum PruneError {
         found: Vec<usize>,
     },
     /// Importance scores for a parameter that is not pruned.
-    #[error("importance scores were given for `{path}`, but the pruner selects only [{selected}]")]
+    #[error(fmt = message::importance_unused)]
     ImportanceUnused {
         /// The path given.
         path: String,
@@ -309,7 +277,7 @@ pub enum PruneError {
         /// Number of entries given.
         found: usize,
     },
-    /// A mask whose path no parameter has.
+    /// A mask for a path that the model has no parameter at.
     #[error("no parameter for the mask `{path}`: the model has [{found}]")]
     MaskFitsNothing {
         /// The path of the mask.
@@ -321,9 +289,7 @@ pub enum PruneError {
     #[error("the mask set is empty: there is nothing to attach")]
     NoMasks,
     /// The parameter is quantized.
-    #[error(
-        "`{path}` is quantized ({dtype}): prune first, make it permanent, and quantize afterwards"
-    )]
+    #[error("`{path}` is quantized ({dtype}): prune first, make it permanent, then quantize")]
     Quantized {
         /// Path of the parameter.
         path: String,
@@ -344,11 +310,11 @@ pub enum PruneError {
         /// Path of the statistic.
         path: String,
     },
-    /// There are no masks to take off or to make permanent.
-    #[error("the model has no masks: there is nothing to take off or to make permanent")]
+    /// The model has no masks, so none can be detached or made permanent.
+    #[error("the model has no masks to detach or make permanent: prune it first")]
     NotPruned,
-    /// A mask file is of a version that this library does not know.
-    #[error("{file}: a mask file of version {found}, but this library reads up to {supported}")]
+    /// A mask file of a version that this release does not read.
+    #[error(fmt = message::mask_file_version)]
     MaskFileVersion {
         /// The file.
         file: String,
@@ -357,7 +323,7 @@ pub enum PruneError {
         /// The newest version that can be read.
         supported: u32,
     },
-    /// A mask file is damaged, or is none, or cannot be read or written.
+    /// A mask file that is damaged, is not a mask file, or cannot be read or written.
     #[error("{file}: {message}")]
     MaskFile {
         /// The file.
@@ -379,11 +345,8 @@ pub enum PruneError {
         /// What the criterion said.
         message: String,
     },
-    /// A mask of another framework with a value that says neither kept nor pruned.
-    #[error(
-        "the mask of `{path}` is {found} at index {index}: it must be 1 where a weight is kept \
-         and 0 where it is pruned"
-    )]
+    /// A mask of another framework with a value other than 0 and 1.
+    #[error(fmt = message::mask_value)]
     MaskValue {
         /// Path of the parameter.
         path: String,
@@ -402,7 +365,7 @@ pub enum PruneError {
         /// The type that the record has.
         found: String,
     },
-    /// Weights that had masks have none.
+    /// Weights have lost their masks.
     #[error(fmt = message::masks_lost)]
     MasksLost {
         /// Their paths, in the order of the model.
@@ -414,7 +377,7 @@ pub enum PruneError {
         /// The parameters that would be pruned without it.
         excluded: String,
     },
-    /// Two masks that are not equal for one shared parameter.
+    /// Different masks for one shared parameter.
     #[error(fmt = message::masks_differ)]
     MasksDiffer {
         /// A path of the parameter.
@@ -422,7 +385,7 @@ pub enum PruneError {
         /// Another one.
         other: String,
     },
-    /// A selection that has one place of a shared parameter and not another.
+    /// A selection that covers one place of a shared parameter and not another.
     #[error(fmt = message::part_of_shared)]
     PartOfShared {
         /// The method of the pruner that received the selection.
@@ -432,7 +395,7 @@ pub enum PruneError {
         /// A path that it does not have.
         other: String,
     },
-    /// Parameters of one id that Burn's optimizers would mistake for each other.
+    /// Different parameters with one id, which Burn's optimizers would mix up.
     #[error(fmt = message::shared_id)]
     SharedId {
         /// The path that is first in the model.
@@ -440,12 +403,8 @@ pub enum PruneError {
         /// The path whose gradient it would get.
         other: String,
     },
-    /// Two settings for one shared parameter.
-    #[error(
-        "`{path}` and `{other}` are one shared parameter, but are given {what} that differ: give \
-         them under one of its paths, or, where the paths belong to two models that are to be pruned \
-         apart, give one of the models ids of its own with `Prunable::with_fresh_ids`"
-    )]
+    /// Different settings for one shared parameter.
+    #[error(fmt = message::places_differ)]
     PlacesDiffer {
         /// What is given.
         what: &'static str,
@@ -454,22 +413,4 @@ pub enum PruneError {
         /// Another one.
         other: String,
     },
-}
-
-impl PruneError {
-    /// Names the parameter in an error about masks that did not know it.
-    pub(crate) fn at(self, at: &str) -> Self {
-        match self {
-            Self::MaskShape {
-                path,
-                expected,
-                found,
-            } if path.is_empty() => Self::MaskShape {
-                path: at.to_string(),
-                expected,
-                found,
-            },
-            other => other,
-        }
-    }
 }

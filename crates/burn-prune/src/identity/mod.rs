@@ -6,6 +6,7 @@
 
 mod canonical;
 mod difference;
+mod given;
 mod probe;
 #[cfg(feature = "optim")]
 mod stored;
@@ -13,9 +14,12 @@ mod stored;
 pub use difference::differences;
 
 pub(crate) use canonical::{canonical, compact, float};
+pub(crate) use given::Given;
 pub(crate) use probe::{rounded, short_name};
 #[cfg(feature = "optim")]
 pub(crate) use stored::{Unreadable, VERSION, fit, pack, unpack};
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -39,6 +43,7 @@ use crate::digest::Digest;
 /// assert_eq!(identity.data()["power"], "2.0");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Identity {
     name: String,
     data: Value,
@@ -85,5 +90,16 @@ impl Identity {
             ("data".to_string(), canonical::canonical(&self.data)),
         ];
         Value::Object(fields.into_iter().collect())
+    }
+}
+
+/// The name, and the data as JSON if there are any.
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        match self.data.as_object() {
+            Some(fields) if fields.is_empty() => Ok(()),
+            _ => write!(f, " {}", self.data),
+        }
     }
 }

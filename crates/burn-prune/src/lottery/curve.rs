@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// Validation losses of a training, of which the lowest is the point of early stopping.
+/// Validation losses of a training; early stopping is at the lowest.
 ///
 /// ```
 /// use burn_prune::lottery::LearningCurve;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LearningCurve {
-    /// No loss where it was not finite.
+    /// `None` where the loss was not finite.
     points: Vec<(usize, Option<f64>)>,
 }
 
@@ -64,7 +64,7 @@ mod tests {
         assert!(!curve.push(1, f64::NAN));
         assert!(curve.push(2, 1.0));
         assert!(curve.is_censored());
-        // An evaluation that came to nothing is one nonetheless.
+        // An evaluation without a finite loss counts as the last one too.
         assert!(!curve.push(3, f64::INFINITY));
         assert!(!curve.is_censored());
         assert!(!curve.push(4, 1.0));

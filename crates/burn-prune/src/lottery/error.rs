@@ -6,7 +6,7 @@ use crate::error::PruneError;
 use crate::plot::PlotError;
 
 /// Why a study, or a cell of one, was refused or failed. Cells that were finished before are
-/// intact, and the same call goes on from them.
+/// intact, and the same call continues from them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LotteryError {
@@ -31,7 +31,7 @@ pub enum LotteryError {
         count: usize,
     },
     /// The directory holds another study, or the model has changed since.
-    #[error("{} holds another study; use another directory, or the same settings:\n  {}", dir.display(), differences.join("\n  "))]
+    #[error("{} holds another study; use another directory, or the settings of that study:\n  {}", dir.display(), differences.join("\n  "))]
     StudyMismatch {
         /// The directory.
         dir: PathBuf,
@@ -39,7 +39,7 @@ pub enum LotteryError {
         differences: Vec<String>,
     },
     /// A cell was made with other settings than those of its study.
-    #[error("{cell} in {} was made with other settings; move it away to have it made anew:\n  {}", path.display(), differences.join("\n  "))]
+    #[error("{cell} in {} was made with other settings; move its folder away to train it again:\n  {}", path.display(), differences.join("\n  "))]
     CellMismatch {
         /// The cell.
         cell: CellId,
@@ -60,9 +60,7 @@ pub enum LotteryError {
     #[error(transparent)]
     Plot(#[from] PlotError),
     /// A cell was made before a method or a round was added that needs more of it.
-    #[error(
-        "{cell} has no {what}, which this study needs; move its folder away to have it made anew"
-    )]
+    #[error("{cell} has no {what}, which this study needs; move its folder away to train it again")]
     Incomplete {
         /// The cell.
         cell: CellId,
@@ -96,7 +94,7 @@ pub enum LotteryError {
     /// The training closure did not call [`CellTraining::after_step`](super::CellTraining::after_step) at a step
     /// whose weights are needed.
     #[error(
-        "{cell}: the training did not call `after_step` at step {step}, whose weights are needed"
+        "{cell}: the training did not call `after_step` at step {step}, whose weights are needed; call it after each step"
     )]
     StepNotReported {
         /// The cell.
@@ -114,12 +112,12 @@ pub enum LotteryError {
     },
     /// Another shard did not deliver a cell that this one needs.
     #[error(
-        "{cell} is needed, belongs to shard {shard}, and is not there; no cell has appeared for {seconds} s"
+        "{cell} is needed, belongs to shard {shard}, and is not there; no cell has appeared for {seconds} s. Start that shard, or wait longer with `patience`"
     )]
     Waited {
         /// The cell.
         cell: CellId,
-        /// Whose it is.
+        /// The shard that trains it.
         shard: usize,
         /// How long this shard has waited.
         seconds: u64,

@@ -2,16 +2,16 @@ use std::path::Path;
 
 use super::cell_id::CellId;
 
-/// What happens in a run, for bars and logs.
+/// What happens in a run, for progress bars and logs.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// What this run is going to do, before anything else.
+    /// What this run is going to do; the first event.
     Planned {
-        /// Cells that are missing or to be made anew. When one that is made anew comes out
-        /// otherwise, the cells made from it are added.
+        /// Cells that are missing or have to be trained again. When a cell that is trained again
+        /// comes out differently, the cells made from it are added.
         cells: usize,
-        /// Steps of the optimizer in them.
+        /// Optimizer steps in them.
         steps: usize,
     },
     /// A cell begins.
@@ -47,10 +47,10 @@ pub enum Event<'a> {
     Waiting {
         /// The cell.
         cell: &'a CellId,
-        /// Whose it is.
+        /// The shard that trains it.
         shard: usize,
     },
-    /// A cell that is not whole has been moved away, and will be made anew.
+    /// A damaged cell has been moved away, and will be trained again.
     Damaged {
         /// The cell.
         cell: &'a CellId,
@@ -60,7 +60,7 @@ pub enum Event<'a> {
         moved_to: &'a Path,
     },
     /// A cell was made from masks or weights that are no longer there. It has been moved away, and
-    /// will be made anew.
+    /// will be trained again.
     Outdated {
         /// The cell.
         cell: &'a CellId,

@@ -66,7 +66,8 @@ use crate::pruner::Pruner;
 ///
 /// Weights, masks and results are identified by SHA-256. Each cell names what it was made from, and
 /// this is compared right before a training and whenever the cell is found. When a round comes out
-/// differently than before, the rounds after it are moved away (nothing is deleted) and made anew.
+/// differently than before, the rounds after it are moved away (nothing is deleted) and trained
+/// again.
 /// A file that is damaged or belongs to another cell is an error before anything is trained on it.
 ///
 /// # What is tried first

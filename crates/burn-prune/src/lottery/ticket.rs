@@ -20,7 +20,7 @@ const CHECKSUM: usize = 4;
 
 /// A lottery ticket: weights to start from, the masks, and a description, in one file.
 ///
-/// The weights are all of them, also those under the masks.
+/// It holds all weights, also those under the masks.
 ///
 /// ```
 /// use burn::{nn::LinearConfig, tensor::Device};
@@ -67,7 +67,9 @@ impl Ticket {
         let mut methods = study.iter().flat_map(|study| &study.methods);
         let method = methods.find(|method| method.name == cell.method);
         let Some(method) = method.filter(|_| cell.round > 0) else {
-            let message = format!("there is no ticket `{cell}` in this study");
+            let message = format!(
+                "there is no ticket `{cell}` in this study: only rounds of its methods are tickets"
+            );
             return Err(file_error(directory.root(), message));
         };
         let whole = |cell: &CellId| match directory.find(cell)? {
@@ -104,13 +106,13 @@ impl Ticket {
         &self.masks
     }
 
-    /// What it is. Of a ticket from a study: its `cell`, the moment that the weights are of, the
+    /// What the ticket is. For a ticket from a study: its `cell`, the moment that the weights are of, the
     /// fraction `remaining`, the `test_accuracy` that it was trained to, and the study's `settings`.
     pub fn description(&self) -> &Value {
         &self.description
     }
 
-    /// Says what it is.
+    /// Sets the description.
     #[must_use]
     pub fn describe(mut self, description: Value) -> Self {
         self.description = description;
@@ -123,13 +125,15 @@ impl Ticket {
     /// When the model has masks already, or other parameters or shapes.
     pub fn apply<M: Module>(self, model: M) -> Result<M, Rejected<M>> {
         if model.is_pruned() {
-            let message = "the model has masks already; a ticket is for one without".to_string();
+            let message = "the model has masks already; apply the ticket to a model without masks"
+                .to_string();
             return Err(Rejected::new(model, PruneError::Record { message }));
         }
         // The clone shares everything, and rewinding checks before it writes.
-        let applied = model.clone().with_masks(&self.masks);
-        let applied = applied.and_then(|masked| masked.rewind(self.weights));
-        applied.map_err(|rejected| Rejected::new(model, rejected.into()))
+        let masked = model.clone().with_masks(&self.masks);
+        masked
+            .and_then(|masked| masked.rewind(self.weights))
+            .map_err(|rejected| Rejected::new(model, rejected.into()))
     }
 
     /// Writes the ticket to a file, versioned and with a checksum.
@@ -160,7 +164,9 @@ impl Ticket {
         let failed = |error: &dyn std::fmt::Display| file_error(path, error);
         let bytes = std::fs::read(path).map_err(|error| failed(&error))?;
         let Some(rest) = bytes.strip_prefix(MAGIC) else {
-            return Err(failed(&"this is no ticket of burn-prune"));
+            return Err(failed(
+                &"this is no ticket of burn-prune; expected a file that `Ticket::save` wrote",
+            ));
         };
         let damaged = || failed(&"the ticket is damaged: its checksum or content is wrong");
         let (version, _) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;

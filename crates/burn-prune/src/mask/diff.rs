@@ -1,3 +1,5 @@
+//! What two mask sets have in common.
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,7 @@ use crate::table::Table;
 /// # Ok::<(), burn_prune::PruneError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct MaskDiff {
     /// The parameters of both sets, those of the first set first.
     pub parameters: Vec<ParameterDiff>,
@@ -33,6 +36,7 @@ pub struct MaskDiff {
 
 /// Weights of one parameter, by which of two masks keep them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ParameterDiff {
     /// Path of the parameter.
     pub path: String,
@@ -44,6 +48,25 @@ pub struct ParameterDiff {
     pub only_second: usize,
     /// Kept by neither.
     pub neither: usize,
+}
+
+impl MaskSet {
+    /// How much the kept weights of two sets overlap: intersection over union over all parameters,
+    /// in `[0, 1]`. A parameter without a mask keeps everything.
+    ///
+    /// # Errors
+    /// When a parameter has masks of different shapes.
+    pub fn overlap(&self, other: &Self) -> Result<f64, PruneError> {
+        Ok(self.diff(other)?.overlap())
+    }
+
+    /// What the two sets keep, by parameter, as plain data that prints as a table.
+    ///
+    /// # Errors
+    /// When a parameter has masks of different shapes.
+    pub fn diff(&self, other: &Self) -> Result<MaskDiff, PruneError> {
+        MaskDiff::of(self, other)
+    }
 }
 
 impl MaskDiff {

@@ -6,8 +6,10 @@
 
 use std::path::Path;
 
-use super::{Mask, MaskSet, value::entries};
-use crate::{PruneError, files};
+use super::set::MaskSet;
+use super::value::{Mask, entries};
+use crate::error::PruneError;
+use crate::files;
 
 const MAGIC: &[u8; 8] = b"BURNMASK";
 /// The newest version that is known, and the one that is written.
@@ -57,12 +59,12 @@ impl MaskSet {
                     });
                 }
             }
-            _ => return Err(broken(path, "this is no mask file of burn-prune")),
+            _ => return Err(broken(path, "this is not a mask file of burn-prune")),
         }
         Self::from_bytes(&bytes).ok_or_else(|| {
             broken(
                 path,
-                "the mask file is damaged: its checksum or content is wrong",
+                "the mask file is damaged: its checksum or content is wrong; save it again",
             )
         })
     }
@@ -79,10 +81,12 @@ impl MaskSet {
             number(&mut bytes, path.len());
             bytes.extend(path.as_bytes());
             number(&mut bytes, mask.shape().len());
-            let shape = mask.shape().iter();
-            shape.for_each(|size| bytes.extend((*size as u64).to_le_bytes()));
-            let words = mask.words().iter();
-            words.for_each(|word| bytes.extend(word.to_le_bytes()));
+            for size in mask.shape() {
+                bytes.extend((*size as u64).to_le_bytes());
+            }
+            for word in mask.words() {
+                bytes.extend(word.to_le_bytes());
+            }
         }
         let checksum = crc32fast::hash(&bytes);
         bytes.extend(checksum.to_le_bytes());
@@ -104,8 +108,9 @@ impl MaskSet {
             let length = reader.u32()?.try_into().ok()?;
             let path = std::str::from_utf8(reader.take(length)?).ok()?;
             let rank = reader.u32()?;
-            let shape = (0..rank).map(|_| reader.u64()?.try_into().ok());
-            let shape: Vec<usize> = shape.collect::<Option<_>>()?;
+            let shape: Vec<usize> = (0..rank)
+                .map(|_| reader.u64()?.try_into().ok())
+                .collect::<Option<_>>()?;
             let len = entries(&shape)?;
             let words = reader.take(len.div_ceil(u32::BITS as usize).checked_mul(4)?)?;
             let (words, _) = words.as_chunks();

@@ -17,8 +17,7 @@ pub use set::{MaskSet, Skipped};
 pub use value::Mask;
 pub use weight_mask::{MaskMode, WeightMask};
 
-pub(crate) use kernel::vectorized;
+pub(crate) use kernel::{WORD_BITS, vectorized};
 pub(crate) use trust::{Answer, Trust};
-pub(crate) use value::WORD_BITS;
 pub(crate) use weight_mask::is_read_as_stored;
 pub(crate) use words::bits;

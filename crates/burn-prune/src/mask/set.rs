@@ -1,7 +1,8 @@
+//! The masks of a model.
+
 use std::collections::HashMap;
 use std::fmt;
 
-use super::diff::MaskDiff;
 use super::value::Mask;
 use crate::error::PruneError;
 use crate::table::{Table, percent};
@@ -165,23 +166,6 @@ impl MaskSet {
             *mask = combine(one, other).map_err(|error| error.at(path))?;
         }
         Ok(combined)
-    }
-
-    /// How much the kept weights of two sets overlap: intersection over union over all parameters,
-    /// in `[0, 1]`. A parameter without a mask keeps everything.
-    ///
-    /// # Errors
-    /// When a parameter has masks of different shapes.
-    pub fn overlap(&self, other: &Self) -> Result<f64, PruneError> {
-        Ok(self.diff(other)?.overlap())
-    }
-
-    /// What the two sets keep, by parameter, as plain data that prints as a table.
-    ///
-    /// # Errors
-    /// When a parameter has masks of different shapes.
-    pub fn diff(&self, other: &Self) -> Result<MaskDiff, PruneError> {
-        MaskDiff::of(self, other)
     }
 
     /// Fraction of all masked weights that is pruned, in `[0, 1]`; 0 for an empty set.

@@ -10,10 +10,10 @@ use burn::tensor::Device;
 ///
 /// Whatever changes a weight inside a module, be it a record that is loaded, an optimizer or a
 /// mapper of the user, does so in [`Module::map`], and the same walk visits the state of the mask
-/// right after the weight. So each walk takes trust away. Only our own passes give it back: they
-/// answer the question that [`Trust`] asks of each mapper.
+/// right after the weight. So each walk removes trust. Only our own passes restore it: they answer
+/// the question that [`Trust`] asks each mapper.
 ///
-/// Has no parameters, so that it is in no record; `clone`, `valid`, `train`, `fork` and `to_device`
+/// It has no parameters, so it is not in any record; `clone`, `valid`, `train`, `fork` and `to_device`
 /// keep it, as they keep the weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trust {
@@ -23,7 +23,7 @@ pub(crate) enum Trust {
     WalkedOnce,
     /// Anything may be stored.
     Unknown,
-    /// To be read as it is stored, whatever that is: the mask is being taken off.
+    /// Read the weight as it is stored, whatever that is: the mask is being removed.
     AsStored,
 }
 
@@ -34,7 +34,7 @@ pub(crate) enum Answer {
     Unchanged,
     /// What is pruned is zero now.
     Zeroed,
-    /// It is to be read as it is stored.
+    /// Read it as it is stored.
     AsStored,
 }
 
@@ -42,11 +42,11 @@ impl Trust {
     /// The container under which it shows itself to visitors, by the name of the variant.
     const CONTAINER: &'static str = "Enum:Trust";
 
-    /// The id of the flag that mappers are asked with. All others leave it alone or do not know the
-    /// ids that answer it.
+    /// The id of the flag with which mappers are asked. Mappers of others leave it alone, or do not
+    /// know the ids that answer it.
     const QUESTION: u64 = 0x6275_726e_7072_0000;
 
-    /// The flag that a mapper is to return for this one.
+    /// The flag that a mapper returns in answer to this one.
     pub(crate) fn answer(flag: Param<Flag>, answer: Answer) -> Param<Flag> {
         if flag.id.val() != Self::QUESTION {
             return flag;

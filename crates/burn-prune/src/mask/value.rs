@@ -1,7 +1,7 @@
 use burn::tensor::{Bool, Tensor, TensorData};
 
-use super::vectorized;
-use crate::PruneError;
+use super::kernel::{WORD_BITS, vectorized};
+use crate::error::PruneError;
 
 /// Which weights of one tensor are kept: a bit a weight, on the host.
 ///
@@ -24,9 +24,6 @@ pub struct Mask {
     len: usize,
 }
 
-/// Weights in a word.
-pub(crate) const WORD_BITS: usize = u32::BITS as usize;
-
 impl Mask {
     /// A mask that keeps everything.
     ///
@@ -34,8 +31,9 @@ impl Mask {
     /// When the shape has more entries than a `usize` counts, or than there is memory for.
     pub fn all_kept(shape: impl Into<Vec<usize>>) -> Self {
         let shape = shape.into();
-        let len = entries(&shape);
-        let len = len.unwrap_or_else(|| panic!("a mask of shape {shape:?} is too large"));
+        let Some(len) = entries(&shape) else {
+            panic!("a mask of shape {shape:?} is too large");
+        };
         Self::all_of(shape, len)
     }
 
@@ -100,12 +98,9 @@ impl Mask {
             return None;
         }
         let full = Self::all_of(shape, len);
-        let words = words
-            .iter()
-            .zip(&full.words)
-            .map(|(word, used)| word & used);
+        let used_bits = words.iter().zip(&full.words);
         Some(Self {
-            words: words.collect(),
+            words: used_bits.map(|(word, used)| word & used).collect(),
             ..full
         })
     }
@@ -133,7 +128,7 @@ impl Mask {
     /// Number of weights, kept and pruned.
     #[expect(
         clippy::len_without_is_empty,
-        reason = "a tensor without entries is no case of its own"
+        reason = "a tensor without entries needs no case of its own"
     )]
     pub fn len(&self) -> usize {
         self.len
@@ -152,10 +147,10 @@ impl Mask {
 
     /// Fraction of the weights that is pruned, in `[0, 1]`; 0 for an empty tensor.
     pub fn sparsity(&self) -> f64 {
-        match self.len {
-            0 => 0.0,
-            len => self.pruned() as f64 / len as f64,
+        if self.len == 0 {
+            return 0.0;
         }
+        self.pruned() as f64 / self.len as f64
     }
 
     /// Whether the weight at this flat index is kept.

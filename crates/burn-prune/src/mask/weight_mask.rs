@@ -9,7 +9,7 @@ use super::value::Mask;
 use super::words::Words;
 use crate::read_back::read_back;
 
-/// When the zeros of a masked weight are put in.
+/// When a masked weight is zeroed.
 ///
 /// Both give the same weights; see [`Prunable::with_mask_mode`](crate::Prunable::with_mask_mode).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,8 +19,8 @@ pub enum MaskMode {
     #[default]
     OnRead,
     /// After each step of the optimizer, by a call in the training loop. Reading is free, and the
-    /// stored weight is 0 where it is pruned. A weight that anything else may
-    /// have changed since that call is masked on read.
+    /// stored weight is 0 where it is pruned. If anything else may have changed the weight since that
+    /// call, it is masked on read.
     AfterStep,
 }
 
@@ -41,9 +41,9 @@ pub enum MaskMode {
 /// [`zero_pruned_gradients`](crate::Prunable::zero_pruned_gradients) makes it 0. A NaN under the
 /// mask does not come through: the weight is selected, not multiplied.
 ///
-/// It belongs to the parameter that it was attached to. To give a mask to another one, use
-/// [`with_masks`](crate::Prunable::with_masks): a clone of this state that is attached by hand
-/// brings along what is known of the weight that it was on.
+/// It belongs to the parameter that it was attached to. To give a mask to another parameter, use
+/// [`with_masks`](crate::Prunable::with_masks): a clone of this state that is attached by hand still
+/// holds what was known about the first weight.
 ///
 /// The mask is packed bits, 32 weights an `i32` on every backend, so that a record saved on one
 /// loads on any other. On a backend without a kernel that reads bits, one `bool` a weight sits
@@ -106,7 +106,7 @@ impl WeightMask {
         self.trust
     }
 
-    /// The mask that keeps what either of them keeps; `None` for weights of different sizes.
+    /// The union of two masks: keeps what either keeps. `None` for weights of different sizes.
     #[cfg(feature = "optim")]
     pub(crate) fn union(self, other: &Self) -> Option<Self> {
         if self.kept.id == other.kept.id {

@@ -9,12 +9,13 @@ use burn::module::{
 };
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 
-use super::value::{Mask, WORD_BITS};
+use super::kernel::WORD_BITS;
+use super::value::Mask;
 
 /// A parameter of words, 32 weights an `i32` on every backend.
 ///
-/// To Burn it is that parameter. It is a module of its own to know when the bits change: a record
-/// of a format without ids brings other bits under the same id.
+/// To Burn it looks like that parameter. It is a separate module so that it notices when the bits
+/// change: a record format without ids loads other bits under the same id.
 #[derive(Debug, Clone)]
 pub(super) struct Words {
     words: Param<Tensor<1, Int>>,
@@ -181,7 +182,7 @@ mod tests {
     impl ModuleMapper for Passing {}
 
     #[test]
-    fn other_bits_under_the_same_id_are_unpacked_anew() {
+    fn other_bits_under_the_same_id_are_unpacked_again() {
         let kept = [true, false, true];
         let words = words(&kept);
         assert_eq!(pruned(&words, 3), [false, true, false]);

@@ -64,8 +64,8 @@ pub(crate) fn make_permanent<M: Module>(model: M) -> Result<M, Rejected<M>> {
 /// Takes the masks off. What is stored stays, bit for bit.
 pub(crate) fn detach_masks<M: Module>(model: M) -> Result<M, Rejected<M>> {
     let ((), model) = accept(check_detachable(&model), model)?;
-    // The only way that Burn has to take a reparameterization off is to store what is read. So
-    // let what is read be what is stored.
+    // Burn removes a reparameterization only by storing what is read. So let what is read be what
+    // is stored.
     Ok(map(model, ReadAsStored).materialize())
 }
 
@@ -89,8 +89,8 @@ impl WeightMapper for ReadAsStored {
 fn attach<M: Module>(model: M, fitting: &Fitting<'_>) -> M {
     let mode = fitting.mask_mode();
     let mut masks = fitting.new_masks();
-    // Burn puts a reparameterization that is there back after mapping the weight under it. So
-    // masks that are there change from the inside, and attaching reaches only the others.
+    // Burn puts an existing reparameterization back after it has mapped the weight. So existing
+    // masks are changed from the inside, and attaching reaches only the other weights.
     let model = map(model, ReplaceBits(&mut masks));
     let model = model.apply_reparameterization(Attach(|path: &str, device: &Device| {
         let place = masks.place(path)?;

@@ -92,7 +92,7 @@ impl<'a> Fitting<'a> {
         }
     }
 
-    /// The mode of the masks that are there, which new ones are to have.
+    /// The mode of the masks that are there, which new masks get too.
     pub(super) fn mask_mode(&self) -> MaskMode {
         self.inventory.mask_mode()
     }
@@ -130,12 +130,7 @@ fn fitting<'a>(
     path: &str,
     shape: &[usize],
 ) -> Result<&'a Parameter, PruneError> {
-    let parameter = inventory
-        .find(path)
-        .ok_or_else(|| PruneError::MaskFitsNothing {
-            path: path.to_string(),
-            found: inventory.paths(),
-        })?;
+    let parameter = inventory.at(path)?;
     parameter.check_maskable()?;
     if parameter.shape != shape {
         return Err(PruneError::MaskShape {

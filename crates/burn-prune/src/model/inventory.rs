@@ -58,7 +58,7 @@ impl Inventory {
         self.by_path.clear();
         for (index, parameter) in self.parameters.iter().enumerate() {
             for path in &parameter.paths {
-                // Should a module call two parameters the same, the first is meant.
+                // If a module gives two parameters one path, it means the first.
                 self.by_path.entry(path.clone()).or_insert(index);
             }
         }
@@ -66,8 +66,8 @@ impl Inventory {
 
     /// Initializes these parameters of the model, and learns their shapes.
     ///
-    /// A lazy parameter tells the shape that it is initialized with, which for a `Linear` in column
-    /// layout is not the shape that it has.
+    /// A lazy parameter reports the shape that it is initialized with, which for a `Linear` in column
+    /// layout is not its shape afterwards.
     pub(crate) fn initialize<M: Module>(&mut self, model: &M, parameters: &HashSet<Place>) {
         let wanted = self
             .parameters
@@ -87,6 +87,17 @@ impl Inventory {
     pub(crate) fn find(&self, path: &str) -> Option<&Parameter> {
         let index = self.by_path.get(path)?;
         self.parameters.get(*index)
+    }
+
+    /// The parameter that a mask with this path is for.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn at(&self, path: &str) -> Result<&Parameter, PruneError> {
+        self.find(path).ok_or_else(|| PruneError::MaskFitsNothing {
+            path: path.to_string(),
+            found: self.paths(),
+        })
     }
 
     pub(crate) fn is_masked(&self) -> bool {

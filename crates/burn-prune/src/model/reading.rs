@@ -15,7 +15,7 @@ use crate::read_back::read_back;
 
 /// The parameters of a model, and those weights and masks that were asked for.
 ///
-/// Made by [`Inventory::read`], once for all that is to be decided about the model.
+/// Made once by [`Inventory::read`], for everything that is decided about the model.
 pub(crate) struct ModelReading {
     inventory: Inventory,
     values: ReadBack,
@@ -160,7 +160,7 @@ enum Source<'a> {
     Mask(&'a Parameter),
 }
 
-/// What is to be read, by device.
+/// What will be read, by device.
 #[derive(Default)]
 struct Queues<'a>(Vec<Queue<'a>>);
 

@@ -1,11 +1,11 @@
 //! Which places of a model are one shared parameter.
 //!
-//! Burn knows parameters by their id, and gives one id to two things: to a tensor that is used at
-//! two places, and to tensors of their own in models that are clones of each other or have been
-//! loaded from one file. Values tell them apart: places of one id are shared when dtype, shape and
-//! all bits are equal. This is decided when they first get a mask. The ids of a mask that is given to
-//! several places tell so, and at which of them it is; by these the places are recognised from then
-//! on, also where Burn's optimizers, which move only the first place, have made the values differ.
+//! Burn identifies parameters by id, and two different things have equal ids: one tensor that is used
+//! at several places, and separate tensors of models that are clones or were loaded from one file.
+//! Values tell them apart: places of one id are shared when dtype, shape and all bits are equal. This
+//! is decided when they first get a mask. The ids of a mask encode that it was given to several
+//! places, and which of them this is. Places are recognised by these ids from then on, even after
+//! Burn's optimizers, which update only the first place, have made the values differ.
 
 use std::collections::{HashMap, HashSet};
 
@@ -22,7 +22,7 @@ use crate::mask::{Answer, Trust};
 /// not shared because they have it.
 const ALONE: u64 = 0x616c;
 /// The lowest bits of the id of a mask that was given to several places, at the first of them; the
-/// others count up. A model that is there twice, as a clone, has each of them twice.
+/// others count up. If a model contains two clones, each of these ids is there twice.
 const FIRST: u64 = 0x7300;
 const LAST: u64 = 0x73ff;
 const LOWEST: u64 = 0xffff;
@@ -58,7 +58,7 @@ pub(super) fn is_of_shared(mask: &ParamId) -> bool {
     mask.val() & LOWEST != ALONE
 }
 
-/// At which of the places that it was given to a mask of this id is, where its id says so.
+/// The number of the place that a mask with this id was given to, if the id encodes it.
 fn index(mask: ParamId) -> Option<u64> {
     (mask.val() & LOWEST)
         .checked_sub(FIRST)
@@ -87,7 +87,7 @@ struct Set {
 }
 
 impl Together {
-    /// The first place of those that this one belongs to; `None` when it is alone.
+    /// The first of the places that share this parameter; `None` when it is alone.
     pub(super) fn first(&mut self, parameter: &Parameter) -> Option<Place> {
         let mask = parameter.mask_id().filter(is_of_shared)?;
         let sets = self.known.entry((parameter.id, common(mask))).or_default();
@@ -106,12 +106,12 @@ impl Together {
     }
 }
 
-/// What places of one id and with equal values need in order to be one parameter.
+/// When places with one id and equal values are one parameter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sharing {
-    /// There are no two masks between them. The others get the mask that one of them has.
+    /// They have at most one mask, which all of them get.
     OneMask,
-    /// Each has the mask, or none has one.
+    /// All of them have the same mask, or none has one.
     SameMask,
 }
 

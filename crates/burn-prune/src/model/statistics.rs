@@ -27,8 +27,8 @@ pub fn running_statistics<M: Module>(model: &M) -> BTreeSet<String> {
 
 /// Whether it is a running statistic, for each place.
 pub(super) fn statistics<M: Module>(model: &M) -> Vec<bool> {
-    // A marker is attached to all float parameters of a clone, which leaves their values alone;
-    // those that come out without one are no parameters.
+    // Attach a marker to all float parameters of a clone, which does not change their values. What
+    // has no marker afterwards is not a parameter.
     let marked = model.clone().apply_reparameterization(Mark);
     visit(&marked, Unmarked::default()).0
 }

@@ -1,4 +1,4 @@
-//! Whether Burn's optimizers would move the parameters that are trained.
+//! Whether Burn's optimizers would update the parameters that are trained.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,8 +11,8 @@ use super::shared::Sharing;
 use super::walk::{Place, Position, WeightVisitor, visit};
 use crate::error::PruneError;
 
-/// Refuses places of one id of which Burn's optimizers would move another one than that which has
-/// been trained: they give the gradient to the first place, whatever it holds.
+/// Refuses places of one id if Burn's optimizers would update another place than the one that was
+/// trained: they give the gradient to the first place, whatever it holds.
 pub(crate) fn check_trainable<M: Module>(model: &M) -> Result<(), PruneError> {
     let inventory = Inventory::of(model);
     let repeated = inventory.repeated();

@@ -22,9 +22,10 @@ pub(crate) fn update<const D: usize>(
         let mut value = Tensor::from_inner(value).into_dispatch();
         value.autodiff = checkpointing;
         let value = Tensor::<D>::from_dispatch(value).set_require_grad(require_grad);
-        match distributed {
-            true => value.set_distributed(id),
-            false => value,
+        if distributed {
+            value.set_distributed(id)
+        } else {
+            value
         }
     })
 }

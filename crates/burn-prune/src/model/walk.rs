@@ -101,22 +101,18 @@ impl Position {
 
     /// The dotted path without the names of enum variants, which other frameworks do not have.
     pub(super) fn plain_path(&self) -> String {
-        let starts = self
-            .levels
-            .iter()
-            .map(|level| (level.path, level.containers));
-        let ends = starts.clone().skip(1);
-        let ends = ends.chain([(self.path.len(), self.containers.len())]);
-        let names = starts
-            .zip(ends)
-            .enumerate()
-            .filter_map(|(depth, (start, end))| {
-                // All names but the first follow a dot.
-                let name = &self.path[start.0 + usize::from(depth > 0)..end.0];
-                let is_variant = self.containers[start.1..end.1].starts_with("Enum:");
-                (!is_variant).then_some(name)
-            });
-        names.collect::<Vec<_>>().join(".")
+        let level = |level: &Level| (level.path, level.containers);
+        let starts = self.levels.iter().map(level);
+        let last = (self.path.len(), self.containers.len());
+        let ends = starts.clone().skip(1).chain([last]);
+        let names = starts.zip(ends).enumerate();
+        let plain_names = names.filter_map(|(depth, (start, end))| {
+            // All names but the first follow a dot.
+            let name = &self.path[start.0 + usize::from(depth > 0)..end.0];
+            let is_variant = self.containers[start.1..end.1].starts_with("Enum:");
+            (!is_variant).then_some(name)
+        });
+        plain_names.collect::<Vec<_>>().join(".")
     }
 
     /// The name of the struct that was entered last, `Linear` for instance.

@@ -1,4 +1,4 @@
-//! The passes of a training loop that keeps the masks after each step.
+//! Writing zeros into stored weights: the passes of a loop that zeroes weights after each step.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,8 +18,8 @@ pub(crate) fn zero_pruned<M: Module>(model: M) -> M {
     zero(model, masks)
 }
 
-/// [`zero_pruned`] for the weights at these places alone, those of one parameter together: at the
-/// places of it that have no mask, that of the others.
+/// [`zero_pruned`] for the weights at these places alone, grouped by parameter. A place without a
+/// mask gets the mask of the other places of its parameter.
 pub(super) fn zero_pruned_of<M: Module>(model: M, parameters: &[&[Place]]) -> M {
     let mut masks: HashMap<Place, Attached> = attached(&model)
         .into_iter()

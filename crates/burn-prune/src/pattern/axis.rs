@@ -52,7 +52,8 @@ impl Axis {
 ///
 /// Known for Burn's Linear, convolution, deformable and transposed convolution layers; for a layer of your own
 /// say it with [`Pruner::weight_axes`](crate::Pruner::weight_axes).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct WeightAxes {
     /// Dimension of the output channels.
     pub output: usize,

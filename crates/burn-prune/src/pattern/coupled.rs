@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Pattern;
-use crate::error::PruneError;
+use crate::error::{CoupledError, PruneError};
 
 /// Channels that can only be removed together: groups of units that span several parameters.
 ///
@@ -104,7 +104,7 @@ impl CoupledChannels {
     /// Groups of coupled channels, in the order in which they are ranked.
     ///
     /// # Errors
-    /// [`PruneError::CoupledGroup`] for a group without members or units, with members that have
+    /// [`CoupledError::InvalidGroup`] for a group without members or units, with members that have
     /// different numbers of units, with entries that an axis does not have or that are in two units,
     /// with a unit without entries, or with the name of another group.
     pub fn new(groups: impl IntoIterator<Item = CoupledGroup>) -> Result<Self, PruneError> {
@@ -193,10 +193,10 @@ impl CoupledGroup {
     }
 
     fn invalid(&self, message: impl Into<String>) -> PruneError {
-        PruneError::CoupledGroup {
+        PruneError::Coupled(CoupledError::InvalidGroup {
             group: self.name.clone(),
             message: message.into(),
-        }
+        })
     }
 }
 

@@ -6,10 +6,13 @@ use plotters::prelude::SeriesLabelPosition;
 
 use super::LinePlot;
 
-/// The part of a plot that a legend may take, across and up.
-const LEGEND: (f64, f64) = (0.3, 0.4);
+/// The largest part of a plot that a legend may take, across and up.
+const ROOM: (f64, f64) = (0.3, 0.4);
 
-/// Where a legend hides the fewest points.
+/// A point or level, across and up, as shares of the plot.
+type Place = (f64, f64);
+
+/// Where a legend hides the fewest points; of equal corners, where there is the most room.
 pub(super) fn emptiest_corner(
     plot: &LinePlot,
     x: &Range<f64>,
@@ -24,29 +27,55 @@ pub(super) fn emptiest_corner(
         let up = share(level.y, y);
         [0.05, 0.15, 0.25, 0.75, 0.85, 0.95].map(|across| (across, up))
     });
-    let places: Vec<(f64, f64)> = points.chain(levels).collect();
-    let hidden = |from_right: bool, from_top: bool| {
-        let is_hidden = |(across, up): &&(f64, f64)| {
-            let across = if from_right { 1.0 - across } else { *across };
-            let up = if from_top { 1.0 - up } else { *up };
-            across < LEGEND.0 && up < LEGEND.1
-        };
-        places.iter().filter(is_hidden).count()
-    };
+    let places: Vec<Place> = points.chain(levels).collect();
+    let size = size(plot);
     let corners = [
-        (SeriesLabelPosition::LowerLeft, hidden(false, false)),
-        (SeriesLabelPosition::UpperLeft, hidden(false, true)),
-        (SeriesLabelPosition::LowerRight, hidden(true, false)),
-        (SeriesLabelPosition::UpperRight, hidden(true, true)),
+        (SeriesLabelPosition::LowerLeft, false, false),
+        (SeriesLabelPosition::UpperLeft, false, true),
+        (SeriesLabelPosition::LowerRight, true, false),
+        (SeriesLabelPosition::UpperRight, true, true),
     ];
-    let [first, others @ ..] = corners;
-    let better = others.into_iter().fold(
+    let rated = corners.map(|(corner, is_right, is_upper)| {
+        let hidden = |size| count_within(&places, size, is_right, is_upper);
+        (corner, (hidden(size), hidden(ROOM)))
+    });
+    let [first, others @ ..] = rated;
+    let best = others.into_iter().fold(
         first,
         |best, corner| {
             if corner.1 < best.1 { corner } else { best }
         },
     );
-    better.0
+    best.0
+}
+
+/// How many places lie within a corner of this size.
+fn count_within(places: &[Place], size: Place, is_right: bool, is_upper: bool) -> usize {
+    let is_within = |(across, up): &&Place| {
+        let across = if is_right { 1.0 - across } else { *across };
+        let up = if is_upper { 1.0 - up } else { *up };
+        across < size.0 && up < size.1
+    };
+    places.iter().filter(is_within).count()
+}
+
+/// About the size of the legend, as shares of the plot.
+fn size(plot: &LinePlot) -> Place {
+    // In pixels, by the font and the size of the picture.
+    const LETTER: f64 = 6.5;
+    const ROW: f64 = 20.0;
+    const MARGIN: (f64, f64) = (60.0, 20.0);
+    const PLOT: (f64, f64) = (790.0, 450.0);
+    let lines = plot.lines.iter().map(|line| line.name.as_str());
+    let levels = plot.references.iter().map(|level| level.name.as_str());
+    let names: Vec<&str> = lines
+        .chain(levels)
+        .chain([plot.censored.as_str()])
+        .collect();
+    let letters = names.iter().map(|name| name.chars().count()).max();
+    let across = MARGIN.0 + LETTER * letters.unwrap_or(0) as f64;
+    let up = MARGIN.1 + ROW * names.len() as f64;
+    (across / PLOT.0, up / PLOT.1)
 }
 
 #[cfg(test)]

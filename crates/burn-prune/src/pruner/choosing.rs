@@ -128,6 +128,9 @@ impl Pruner {
     }
 
     fn validate(&self) -> Result<(), PruneError> {
+        if let Some(contradiction) = self.contradiction {
+            return Err(contradiction.into());
+        }
         self.floor.validate()?;
         if let Some(target) = self.target {
             target.validate()?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use burn::module::ParamGroup;
 
-use crate::error::PruneError;
+use crate::error::{CoupledError, PruneError};
 use crate::model::{Inventory, Parameter};
 use crate::param_groups::ParamGroups;
 use crate::pattern::{CoupledChannels, WeightAxes};
@@ -109,7 +109,7 @@ impl ParameterFilter {
         let groups = groups.map(|group| SelectedGroup::find(group, inventory));
         let groups: Vec<_> = groups.collect::<Result<_, _>>()?;
         if groups.is_empty() {
-            return Err(PruneError::NoCoupledGroups);
+            return Err(CoupledError::NoGroups.into());
         }
         self.check_named_members(&groups)?;
         let include = ParamGroups::new(&self.include);
@@ -153,11 +153,12 @@ impl ParameterFilter {
         let mut paths: Vec<&str> = members.map(Parameter::path).collect();
         paths.sort_unstable();
         paths.dedup();
-        Err(PruneError::GroupMatchesNoMember {
+        Err(CoupledError::MatchesNoMember {
             method,
             group: format!("{group:?}"),
             members: paths.join(", "),
-        })
+        }
+        .into())
     }
 
     /// A group that matches nothing is a mistyped path: refuse it rather than prune something else.

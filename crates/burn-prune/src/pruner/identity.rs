@@ -18,6 +18,9 @@ use crate::ranking::{Chosen, Importance, Normalize, Selected, SelectedGroup, gro
 const LIMIT: usize = 3 << 10;
 
 pub(super) fn of_pruner<M: Module>(pruner: &Pruner, model: &M) -> Result<Value, PruneError> {
+    if let Some(contradiction) = pruner.contradiction {
+        return Err(contradiction.into());
+    }
     let mut inventory = Inventory::of(model);
     if pruner.criterion.identity().is_none() || matches!(pruner.allocation, Allocation::Rule(_)) {
         // Their shapes are needed.

@@ -1,14 +1,17 @@
 //! The four axes together.
 
 mod choosing;
+mod contradiction;
 mod filter;
 mod identity;
 mod pruning;
+mod stored;
 #[cfg(feature = "optim")]
 mod variants;
 
 #[cfg(feature = "lottery")]
 pub(crate) use choosing::Wanted;
+pub(crate) use contradiction::Contradiction;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -69,6 +72,8 @@ pub struct Pruner {
     pub(crate) target: Option<Target>,
     pub(crate) filter: ParameterFilter,
     pub(crate) importance: BTreeMap<String, Importance>,
+    /// Of settings that were given and cannot both hold, refused at the first use.
+    pub(crate) contradiction: Option<Contradiction>,
 }
 
 impl Pruner {
@@ -83,21 +88,32 @@ impl Pruner {
             target: None,
             filter: ParameterFilter::default(),
             importance: BTreeMap::new(),
+            contradiction: None,
         }
     }
 
     /// How much of what is still unpruned goes: a fraction (`0.3`) or a number of units (`5`).
+    ///
+    /// A second call replaces the first. An amount and a sparsity contradict each other: a pruner
+    /// that was given both is refused when it is used.
     #[must_use]
     pub fn amount(mut self, amount: impl Into<Amount>) -> Self {
+        if let Some(Target::Sparsity(_)) = self.target {
+            self.contradiction = Some(Contradiction::AmountAndSparsity);
+        }
         self.target = Some(Target::Amount(amount.into()));
         self
     }
 
     /// The sparsity to arrive at, over *all* units of the selected parameters, in `[0, 1]`.
     ///
-    /// Where that many are pruned already, nothing more is.
+    /// Where that many are pruned already, nothing more is. A second call replaces the first; see
+    /// [`amount`](Self::amount) for both together.
     #[must_use]
     pub fn to_sparsity(mut self, sparsity: f64) -> Self {
+        if let Some(Target::Amount(_)) = self.target {
+            self.contradiction = Some(Contradiction::AmountAndSparsity);
+        }
         self.target = Some(Target::Sparsity(sparsity));
         self
     }
@@ -114,7 +130,8 @@ impl Pruner {
     /// Divides the scores of each parameter, or of each group of coupled channels, before they are
     /// compared with those of others; by nothing unless told.
     ///
-    /// Matters where parameters are ranked together: a layer of small weights no longer goes first.
+    /// It matters where parameters are ranked together: a layer of small weights no longer goes first.
+    /// Elsewhere it changes nothing, as the order within a parameter stays.
     ///
     /// ```
     /// use burn::{module::{Module, Param}, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
@@ -193,10 +210,16 @@ impl Pruner {
         self
     }
 
-    /// Prunes these parameters in the place of the default ones. Of coupled channels the groups that
-    /// have one of them, in the place of all.
+    /// Prunes these parameters instead of the default ones. Of coupled channels, the groups that
+    /// have one of them, instead of all.
+    ///
+    /// It can be given once; a pruner that was given two is refused when it is used. More is added
+    /// with [`include`](Self::include).
     #[must_use]
     pub fn only(mut self, group: ParamGroup) -> Self {
+        if self.filter.only.is_some() {
+            self.contradiction = Some(Contradiction::OnlyTwice);
+        }
         self.filter.only = Some(group);
         self
     }

@@ -7,6 +7,7 @@ use burn::module::{Module, ParamGroup};
 use super::Pruner;
 use super::filter::ParameterFilter;
 use crate::allocation::Allocation;
+use crate::amount::Target;
 use crate::criterion::Magnitude;
 use crate::error::PruneError;
 use crate::model::{Inventory, Parameter};
@@ -59,13 +60,20 @@ impl Pruner {
         alone
     }
 
-    /// This pruner without an amount for all parameters.
-    pub(crate) fn without_amount(mut self) -> Self {
-        // Where the pattern says how much goes, an amount stays an error.
-        if !matches!(self.pattern, Pattern::NM(_)) {
-            self.target = None;
+    /// Refuses a pruner that says how much is pruned beside a schedule that does.
+    ///
+    /// Where the pattern says so, the pattern refuses an amount by itself.
+    pub(crate) fn check_schedulable(&self) -> Result<(), PruneError> {
+        if let Some(contradiction) = self.contradiction {
+            return Err(contradiction.into());
         }
-        self
+        if self.target.is_none() || matches!(self.pattern, Pattern::NM(_)) {
+            return Ok(());
+        }
+        Err(PruneError::Contradiction {
+            settings: "a schedule and an amount of the pruner",
+            advice: "the schedule says how much is pruned, so leave out `amount` and `to_sparsity`",
+        })
     }
 
     /// This pruner with what it selects of this model by path, and without the targets that
@@ -88,12 +96,13 @@ impl Pruner {
         Ok(by_path)
     }
 
-    /// This pruner at a point of a schedule. A pattern that says by itself how much goes takes no
-    /// sparsity.
+    /// This pruner at a point of a schedule, whatever its own amount. A pattern that says by itself
+    /// how much goes takes no sparsity.
     pub(crate) fn to_scheduled(&self, sparsity: f64) -> Self {
-        match self.pattern {
-            Pattern::NM(_) => self.clone(),
-            _ => self.clone().to_sparsity(sparsity),
+        let mut scheduled = self.clone();
+        if !matches!(self.pattern, Pattern::NM(_)) {
+            scheduled.target = Some(Target::Sparsity(sparsity));
         }
+        scheduled
     }
 }

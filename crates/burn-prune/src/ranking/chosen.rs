@@ -1,6 +1,6 @@
 //! What a pruner has chosen to prune.
 
-use crate::error::PruneError;
+use crate::error::{CoupledError, PruneError};
 use crate::model::{Inventory, Parameter};
 use crate::pattern::{CoupledGroup, WeightAxes};
 
@@ -32,7 +32,7 @@ impl<'a> SelectedGroup<'a> {
     ) -> Result<Self, PruneError> {
         let parameters = group.members().iter().map(|member| {
             let found = inventory.find(&member.path);
-            found.ok_or_else(|| PruneError::MemberMissing {
+            found.ok_or_else(|| CoupledError::MemberMissing {
                 group: group.name().to_string(),
                 path: member.path.clone(),
                 found: inventory.paths(),

@@ -10,7 +10,7 @@ use super::{SelectedGroup, removal};
 use crate::allocation::{Allocation, Floor, Share};
 use crate::amount::Target;
 use crate::criterion::{Criterion, GroupWeights, MemberWeights};
-use crate::error::PruneError;
+use crate::error::{CoupledError, PruneError};
 use crate::mask::{Mask, MaskSet};
 use crate::model::{ModelReading, Parameter, Place, Values};
 use crate::pattern::{CoupledGroup, CoupledMember, MemberRole, Units};
@@ -223,11 +223,12 @@ fn check_shape(member: &CoupledMember, parameter: &Parameter) -> Result<(), Prun
     if member.shape == parameter.shape {
         return Ok(());
     }
-    Err(PruneError::MemberShape {
+    Err(CoupledError::MemberShape {
         path: member.path.clone(),
         expected: member.shape.clone(),
         found: parameter.shape.clone(),
-    })
+    }
+    .into())
 }
 
 /// The L2 norm of all weights that belong to a unit, summed in f64 member by member.

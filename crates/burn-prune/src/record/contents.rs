@@ -16,9 +16,8 @@ use crate::model::{Inventory, Position};
 
 /// The tensors of a record that a model has a place for, by their path there.
 ///
-/// Loading writes through to what clones share, and does so up to the first tensor that does not
-/// fit. So the record is first loaded by something that has the parameters of the model, and
-/// nothing in them.
+/// Loading writes through to what clones share, up to the first tensor that does not fit. So the
+/// record is first loaded by a module that has the parameters of the model, but no values in them.
 #[derive(Default)]
 pub(super) struct Contents {
     /// A `Param<Tensor<..>>` each.
@@ -74,9 +73,9 @@ impl Contents {
         };
         let found = Arc::clone(&taker.found);
         let failed = |message: String| PruneError::Record { message };
-        let loaded = catching(|| taker.try_load_record(record.allow_partial(true)));
-        let loaded = loaded.map_err(failed)?;
-        loaded.map_err(|error| failed(error.to_string()))?;
+        catching(|| taker.try_load_record(record.allow_partial(true)))
+            .map_err(failed)?
+            .map_err(|error| failed(error.to_string()))?;
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
         let mut contents = std::mem::take(&mut *found);
         contents.other_kind.take().map_or(Ok(contents), Err)
@@ -210,7 +209,7 @@ macro_rules! offer {
         let (shape, device): (burn::tensor::Shape, Device) = ($shape, $device);
         let init = {
             let (shape, cast) = (shape.clone(), $cast);
-            // Looked at only to learn the type that a record is to be cast to.
+            // Burn looks at it only to learn the type that a record should be cast to.
             move |device: &Device, _: bool| cast(Tensor::<D, $kind>::empty(shape, device))
         };
         let id = ParamId::new();

@@ -1,11 +1,11 @@
 //! Records on disk: Burn's container with a digest of itself, which plain Burn passes over.
 //!
-//! Burn's own records (`.bpk`) have no checksum, and neither have those of burn-prune before the
-//! digest: a damaged byte may well be a weight. Files with a digest are checked byte by byte.
+//! Burn's own records (`.bpk`) have no checksum, and neither have those of burn-prune from before the
+//! digest: a damaged byte there may go unnoticed. Files with a digest are checked byte by byte.
 //!
 //! The digest is among the metadata of the container: the SHA-256 of the whole file with zeros in
 //! the place of the digest. A second entry, among the scalars, gives the version; so a file whose
-//! entry for the digest is damaged is not taken for one without.
+//! entry for the digest is damaged is not mistaken for one without.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -101,9 +101,11 @@ impl RecordFile {
     pub(crate) fn tensor(&self, name: &str) -> Result<Option<(DType, Vec<u8>)>, PruneError> {
         let tensors = Reader::from_bytes(self.bytes.clone()).and_then(Reader::into_tensors);
         let found = tensors.and_then(|tensors| {
-            let found = tensors.into_iter().find(|tensor| tensor.name == name);
-            let found = found.map(|found| Ok((found.dtype, found.into_bytes()?.to_vec())));
-            found.transpose()
+            tensors
+                .into_iter()
+                .find(|tensor| tensor.name == name)
+                .map(|found| Ok((found.dtype, found.into_bytes()?.to_vec())))
+                .transpose()
         });
         found.map_err(|error| in_file(&self.path, error))
     }
@@ -193,8 +195,7 @@ fn is_usable(dtype: DType, values: &[u8], start: usize) -> bool {
         DType::QFloat(_) => true,
         DType::Bool(BoolStore::U32) => {
             let (words, _) = values.as_chunks::<4>();
-            let mut words = words.iter().map(|word| u32::from_le_bytes(*word));
-            words.all(|word| word <= 1)
+            words.iter().all(|word| u32::from_le_bytes(*word) <= 1)
         }
         DType::Bool(_) => values.iter().all(|byte| *byte <= 1),
         _ => values.is_empty() || start.is_multiple_of(dtype.size()),

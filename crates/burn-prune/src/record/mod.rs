@@ -36,8 +36,8 @@ pub(crate) fn save_file<M: Module>(model: &M, path: &Path) -> Result<(), PruneEr
 
 /// Calls code of Burn that may panic, and turns a panic into an error.
 ///
-/// Burn checks shapes, but panics on a type of number that the backend lacks, and on damaged values
-/// that no file says of itself to be damaged. For work on a copy: it is dropped half done.
+/// Burn checks shapes, but panics on number types that the backend lacks, and on damaged values in
+/// files without a checksum. Only for work on a copy, which is dropped when it is half done.
 fn catching<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let literal = panic.downcast_ref::<&str>().copied();

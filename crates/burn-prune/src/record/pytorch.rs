@@ -125,7 +125,7 @@ struct StateDict {
 
 impl StateDict {
     fn read(path: &Path) -> Result<Self, String> {
-        // Names as they are in the file: something may well be called `x_orig` and be no such thing.
+        // Names as they are in the file: `x_orig` may be the name of something else.
         let mut store = PytorchStore::from_file(path).map_indices_contiguous(false);
         let tensors = store.get_all_tensors().map_err(|error| error.to_string())?;
         let is_pruned = |name: &str| {
@@ -138,8 +138,7 @@ impl StateDict {
         for (name, tensor) in tensors {
             let pruned_by = |suffix| name.strip_suffix(suffix).filter(|name| is_pruned(name));
             let weight = pruned_by(ORIGINAL).or(pruned_by(MASK));
-            if weight.is_some_and(|weight| tensors.contains_key(weight)) {
-                let weight = weight.unwrap_or_default();
+            if let Some(weight) = weight.filter(|weight| tensors.contains_key(*weight)) {
                 return Err(format!("it has both `{weight}` and `{weight}{ORIGINAL}`"));
             }
             let mut tensor = tensor.clone();
@@ -165,7 +164,7 @@ impl StateDict {
     }
 }
 
-/// Which weights a mask of PyTorch keeps; nothing but 0 and 1 says so.
+/// Which weights a mask of PyTorch keeps: 1 keeps, 0 prunes, and nothing else is allowed.
 fn kept(path: &str, mask: &TensorData) -> Result<Vec<bool>, PruneError> {
     let is_kept = |(index, value): (usize, f64)| {
         if value == 0.0 || value == 1.0 {
@@ -209,17 +208,17 @@ fn read<M: Module>(model: &M, path: &Path) -> Result<(M, MaskSet), PruneError> {
     inventory.initialize(model, &all);
     if inventory.is_masked() {
         return Err(failed(
-            "the model has masks already, load into one without".to_string(),
+            "the model has masks already; load into a model without masks".to_string(),
         ));
     }
     let StateDict { tensors, masks } = StateDict::read(path).map_err(failed)?;
     let mut found = MaskSet::new();
     for mask in masks {
         let weight = mask.name.clone();
-        let parameter = named_by_pytorch(&inventory, &weight);
-        let parameter = parameter.ok_or_else(|| PruneError::MaskFitsNothing {
-            path: weight.clone(),
-            found: inventory.paths(),
+        let parameter = named_by_pytorch(&inventory, &weight).ok_or_else(|| {
+            let found = inventory.paths();
+            let path = weight.clone();
+            PruneError::MaskFitsNothing { path, found }
         })?;
         parameter.check_maskable()?;
         let data = bridge::into_data(mask).map_err(|error| failed(error.to_string()))?;

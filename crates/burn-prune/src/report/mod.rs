@@ -13,7 +13,7 @@ use crate::pattern::{Axis, Pattern, Units, WeightAxes};
 /// Zeros of a model, by parameter and in total.
 ///
 /// Counts the weights that a forward pass reads as exactly 0 ([`Param::val`](burn::module::Param::val)),
-/// in either [mode](crate::MaskMode) of the masks, be it by a mask or because the mask has been made
+/// in either [mode](crate::MaskMode) of the masks, whether by a mask or because the mask was made
 /// permanent. Prints as a table; serializes with serde.
 ///
 /// A masked model is neither smaller nor faster: a sparsity of 90 % says that 90 % of the weights
@@ -31,6 +31,7 @@ use crate::pattern::{Axis, Pattern, Units, WeightAxes};
 /// # Ok::<(), burn_prune::PruneError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SparsityReport {
     /// The prunable parameters in module order: weights of Linear and convolution layers, and
     /// whatever else has a mask. A shared parameter counts once.
@@ -41,6 +42,7 @@ pub struct SparsityReport {
 
 /// Zeros of one parameter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ParameterSparsity {
     /// Dotted path.
     pub path: String,
@@ -63,6 +65,7 @@ pub struct ParameterSparsity {
 /// A dead output may still contribute its bias, and whatever later layers make of a zero; see the
 /// notes on channels in the crate's documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ChannelSparsity {
     /// Number of channels.
     pub total: usize,
@@ -174,8 +177,9 @@ struct Alive {
 impl Alive {
     fn along(axis: Axis, parameter: &Parameter, axes: Option<WeightAxes>) -> Option<Self> {
         let pattern = Pattern::Channels(axis);
-        let units = pattern.units(parameter.path(), &parameter.shape, Some(axes?));
-        let units = units.ok()?;
+        let units = pattern
+            .units(parameter.path(), &parameter.shape, Some(axes?))
+            .ok()?;
         Some(Self {
             channels: vec![false; units.count()],
             units,

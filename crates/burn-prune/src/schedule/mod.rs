@@ -1,8 +1,10 @@
 //! When masks move while a model trains, and how sparse they make it.
 //!
-//! [`Schedule`] is the two questions, [`ScheduleConfig`] the known answers as plain data, and
-//! [`Span`] the time they take, in steps or in epochs.
+//! [`Schedule`] asks when and how much. [`ScheduleConfig`] holds the known answers as plain data,
+//! and [`Span`] and [`At`] the time they take, in steps or in epochs. `build` turns a configuration
+//! into steps on a `curve`.
 
+mod build;
 mod config;
 mod curve;
 mod probe;
@@ -10,15 +12,15 @@ mod span;
 
 pub use config::ScheduleConfig;
 pub(crate) use probe::{of_schedule, steps_of};
-pub use span::{Span, TrainingLength};
+pub use span::{At, Span, TrainingLength};
 
 use std::fmt::Debug;
 
 use crate::identity::Identity;
 
-/// Whether the masks are updated now, and how sparse the model is to be.
+/// Whether the masks are updated now, and how sparse the model should be.
 ///
-/// Steps are finished steps of the optimizer: 0 is before training. A schedule of one's own is
+/// Steps are finished steps of the optimizer: 0 is before the training. Your own schedule implements
 /// these methods:
 ///
 /// ```
@@ -53,8 +55,8 @@ pub trait Schedule: Debug + Send + Sync {
     /// The sparsity over all units after this step, in `[0, 1]`.
     fn sparsity_after(&self, step: usize) -> f64;
 
-    /// The step of the last update, where there is one. What it asks for is tried out before the
-    /// training.
+    /// The step of the last update, if there is one. [`Pruning::new`](crate::Pruning::new) tries out
+    /// what it asks for.
     fn last_update(&self) -> Option<usize> {
         None
     }

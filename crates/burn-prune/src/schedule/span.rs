@@ -1,12 +1,12 @@
 use serde::{Deserialize, Serialize};
 
-use crate::PruneError;
+use crate::error::PruneError;
 
 /// From when to when masks are updated, and how often: all in steps of the optimizer, or all in
 /// epochs.
 ///
-/// The first update is at `begin`, further ones follow `every` so often, and the last is at `end`
-/// whatever `every` is.
+/// The first update is at `begin`, the others follow at intervals of `every`, and the last is at
+/// `end` whatever `every` is.
 ///
 /// ```
 /// use burn_prune::{TrainingLength, Span};
@@ -37,10 +37,30 @@ pub enum Span {
     },
 }
 
-/// How long the training is, which turns epochs into steps.
+/// A point of the training, in finished steps of the optimizer or in finished epochs; 0 is before
+/// the training.
+///
+/// ```
+/// use burn_prune::{At, ScheduleConfig};
+///
+/// // 90 % after the third epoch.
+/// let schedule = ScheduleConfig::OneShot { sparsity: 0.9, at: At::Epoch(3) };
+/// assert_eq!(ScheduleConfig::one_shot(0.9), ScheduleConfig::OneShot { sparsity: 0.9, at: At::Step(0) });
+/// # assert_ne!(ScheduleConfig::one_shot(0.9), schedule);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum At {
+    /// After this many steps.
+    Step(usize),
+    /// After this many epochs.
+    Epoch(usize),
+}
+
+/// How long a training is. It turns epochs into steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TrainingLength {
-    /// Epochs of the whole run.
+    /// Epochs of the whole training.
     pub epochs: usize,
     /// Steps of the optimizer in an epoch: batches, divided by the devices that share them and by
     /// those whose gradients are accumulated, rounded up.
@@ -48,9 +68,36 @@ pub struct TrainingLength {
 }
 
 impl TrainingLength {
-    /// Steps of the whole run.
+    /// Steps of the whole training.
     pub fn steps(self) -> usize {
         self.epochs.saturating_mul(self.steps_per_epoch)
+    }
+
+    /// The steps of so many epochs, which a field of a schedule has.
+    fn steps_of(self, field: &'static str, epochs: usize) -> Result<usize, PruneError> {
+        let steps = epochs.checked_mul(self.steps_per_epoch);
+        steps.ok_or_else(|| PruneError::InvalidSchedule {
+            field,
+            expected: format!("at most {} epochs", usize::MAX / self.steps_per_epoch),
+            found: epochs.to_string(),
+        })
+    }
+}
+
+impl Default for At {
+    fn default() -> Self {
+        Self::Step(0)
+    }
+}
+
+impl At {
+    /// The span of this one update, in steps: begin, end, and the length of its own unit.
+    pub(super) fn checked_steps(self, length: TrainingLength) -> Result<[usize; 3], PruneError> {
+        let (step, unit) = match self {
+            Self::Step(step) => (step, 1),
+            Self::Epoch(epoch) => (length.steps_of("at", epoch)?, length.steps_per_epoch),
+        };
+        Ok([step, step, unit])
     }
 }
 
@@ -67,32 +114,25 @@ impl Span {
 
     /// The same in steps; more than a `usize` holds are `usize::MAX`.
     #[must_use]
-    pub fn in_steps(self, run: TrainingLength) -> Self {
+    pub fn in_steps(self, length: TrainingLength) -> Self {
         let Self::Epochs { begin, end, every } = self else {
             return self;
         };
         let [begin, end, every] =
-            [begin, end, every].map(|epochs| epochs.saturating_mul(run.steps_per_epoch));
+            [begin, end, every].map(|epochs| epochs.saturating_mul(length.steps_per_epoch));
         Self::Steps { begin, end, every }
     }
 
     /// Begin, end and what lies between updates, in steps of the optimizer.
-    pub(super) fn checked_steps(self, run: TrainingLength) -> Result<[usize; 3], PruneError> {
+    pub(super) fn checked_steps(self, length: TrainingLength) -> Result<[usize; 3], PruneError> {
+        self.validate()?;
         let Self::Epochs { begin, end, every } = self else {
             return Ok(self.parts());
         };
-        let steps = |field, epochs: usize| {
-            let steps = epochs.checked_mul(run.steps_per_epoch);
-            steps.ok_or_else(|| PruneError::InvalidSchedule {
-                field,
-                expected: format!("at most {} epochs", usize::MAX / run.steps_per_epoch),
-                found: epochs.to_string(),
-            })
-        };
         Ok([
-            steps("span.begin", begin)?,
-            steps("span.end", end)?,
-            steps("span.every", every)?,
+            length.steps_of("span.begin", begin)?,
+            length.steps_of("span.end", end)?,
+            length.steps_of("span.every", every)?,
         ])
     }
 
@@ -105,7 +145,7 @@ impl Span {
         }
     }
 
-    pub(super) fn validate(self) -> Result<(), PruneError> {
+    fn validate(self) -> Result<(), PruneError> {
         let [begin, end, every] = self.parts();
         let invalid = |field: &'static str, expected: String, found: usize| {
             Err(PruneError::InvalidSchedule {

@@ -1,4 +1,4 @@
-//! Checkpoints of a pruning training: whether one fits, and what can be had of it.
+//! Checkpoints of a `Pruning`: whether one fits, and loading it.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::error::PruneError;
 use crate::record::{self, RecordFile};
 use crate::rejected::{Rejected, accept};
 
-/// Refuses what cannot be loaded, or is of another training.
+/// Refuses what cannot be loaded, or belongs to another training.
 pub(super) fn check<M: Module + ModuleDisplay>(
     pruning: &Pruning<M>,
     path: &Path,
@@ -21,7 +21,7 @@ pub(super) fn check<M: Module + ModuleDisplay>(
     record::check(pruning, record).map_err(|error| in_file(path, error))
 }
 
-/// Loads the checkpoint of a training that is the same.
+/// Loads a checkpoint of the same training.
 pub(super) fn resume<M: Module + ModuleDisplay>(
     pruning: Pruning<M>,
     path: &Path,
@@ -40,9 +40,11 @@ fn fitting<M: Module + ModuleDisplay>(
 ) -> Result<ModuleRecord, PruneError> {
     let file = RecordFile::read(path)?;
     let name = path.display().to_string();
-    let steps = words(&file, Clock::STEPS, path)?;
+    let steps: Vec<i64> = words(&file, Clock::STEPS, path)?
+        .into_iter()
+        .map(i64::from)
+        .collect();
     let recipe = words(&file, Clock::RECIPE, path)?;
-    let steps: Vec<i64> = steps.into_iter().map(i64::from).collect();
     let reading = Reading::of(&name, &steps, &recipe)?;
     pruning.check_recipe(&name, &reading)?;
     file.into_record()
@@ -56,7 +58,8 @@ fn words(file: &RecordFile, name: &str, path: &Path) -> Result<Vec<i32>, PruneEr
     let found = file.tensor(&format!("clock.{name}"))?;
     let (dtype, bytes) = found.ok_or_else(|| {
         failed(format!(
-            "this is no checkpoint of a `Pruning`: it has no {name}"
+            "this is no checkpoint of a `Pruning`: it has no {name}; load records of plain models with \
+             `Prunable::load_masked`"
         ))
     })?;
     let (words, rest) = bytes.as_chunks::<4>();
@@ -65,8 +68,7 @@ fn words(file: &RecordFile, name: &str, path: &Path) -> Result<Vec<i32>, PruneEr
             "its {name} is damaged: it does not hold 32-bit integers"
         )));
     }
-    let words = words.iter().map(|word| i32::from_le_bytes(*word));
-    Ok(words.collect())
+    Ok(words.iter().map(|word| i32::from_le_bytes(*word)).collect())
 }
 
 fn in_file(path: &Path, error: PruneError) -> PruneError {

@@ -98,12 +98,12 @@ impl Reading {
             },
             Unreadable::Damaged => damaged("its pruning recipe is damaged".to_string()),
         })?;
-        let steps = match steps {
-            [steps] => usize::try_from(*steps).ok(),
-            _ => None,
-        };
-        let steps = steps.ok_or_else(|| damaged("its number of steps is damaged".to_string()))?;
-        Ok(Self { steps, recipe })
+        if let [steps] = steps
+            && let Ok(steps) = usize::try_from(*steps)
+        {
+            return Ok(Self { steps, recipe });
+        }
+        Err(damaged("its number of steps is damaged".to_string()))
     }
 }
 

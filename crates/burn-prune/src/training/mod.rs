@@ -29,7 +29,7 @@ pub use moments::reset_moments;
 pub use optimizer_state::{load_optimizer_record, map_optimizer_record, map_optimizer_state};
 pub use problem::Problem;
 pub use pruning::Pruning;
-pub use recipe::{AllocationConfig, CriterionConfig, Recipe};
+pub use recipe::Recipe;
 pub use sensitivity::{LayerSensitivity, SensitivityProgress, SensitivityReport};
 pub use statistics::reestimate_statistics;
 

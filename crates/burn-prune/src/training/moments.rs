@@ -45,11 +45,10 @@ pub fn reset_moments<M: Module>(
 ) -> Result<ModuleOptimizer, PruneError> {
     let came_back = came_back(model, before)?;
     map_optimizer_state(optimizer, |parameter, state| {
-        let mask = came_back.get(&parameter);
-        let mask = mask.filter(|mask| mask.shape() == state.shape().to_vec().as_slice());
-        Some(match mask {
-            Some(mask) => zeroed(state, mask),
-            None => state,
+        let shape = state.shape().to_vec();
+        Some(match came_back.get(&parameter) {
+            Some(mask) if mask.shape() == shape => zeroed(state, mask),
+            _ => state,
         })
     })
 }
@@ -60,13 +59,9 @@ fn came_back<M: Module>(model: &M, before: &MaskSet) -> Result<HashMap<ParamId, 
     let inventory = reading.inventory();
     let mut came_back: HashMap<ParamId, Mask> = HashMap::new();
     for (path, before) in before.iter() {
-        let parameter = inventory.find(path);
-        let parameter = parameter.ok_or_else(|| PruneError::MaskFitsNothing {
-            path: path.to_string(),
-            found: inventory.paths(),
-        })?;
-        let now = reading.mask(parameter);
-        let now = now.unwrap_or_else(|| Arc::new(Mask::all_kept(parameter.shape.clone())));
+        let parameter = inventory.at(path)?;
+        let all_kept = || Arc::new(Mask::all_kept(parameter.shape.clone()));
+        let now = reading.mask(parameter).unwrap_or_else(all_kept);
         now.check_shape(before).map_err(|error| error.at(path))?;
         let kept: Vec<bool> = before
             .iter()

@@ -46,7 +46,7 @@ pub(super) fn of(range: Range, starts: [&Vec<f64>; 2], runs: [&Vec<f64>; 2]) -> 
         let [end, start] = [runs, starts].map(|[small, large]| large[channel] - small[channel]);
         1.0 - end / start
     };
-    // A batch that is not finite, in one channel, tells nothing there.
+    // A channel in which the batch is not finite says nothing about the momentum.
     let found: Vec<f64> = (0..channels)
         .map(of_channel)
         .filter(|momentum| momentum.is_finite())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 #[cfg(feature = "train")]
 use std::sync::{Mutex, PoisonError};
 
-use crate::mask::MaskSet;
+use crate::mask::{Mask, MaskSet};
 
 /// What is pruned of each selected parameter.
 #[derive(Debug, Clone)]
@@ -21,13 +21,13 @@ struct Count {
 impl Counts {
     /// What these masks prune of the parameters at these paths.
     pub(super) fn of(masks: &MaskSet, selected: &HashSet<String>) -> Self {
-        let masks = masks.iter().filter(|(path, _)| selected.contains(*path));
-        let counts = masks.map(|(path, mask)| Count {
+        let count = |(path, mask): (&str, &Mask)| Count {
             path: path.to_string(),
             weights: mask.len(),
             pruned: mask.pruned(),
-        });
-        Self(counts.collect())
+        };
+        let selected = masks.iter().filter(|(path, _)| selected.contains(*path));
+        Self(selected.map(count).collect())
     }
 
     /// Fraction of the weights that is pruned, of one parameter or of all.
@@ -39,10 +39,10 @@ impl Counts {
         let (weights, pruned) = chosen.fold((0, 0), |(weights, pruned), one| {
             (weights + one.weights, pruned + one.pruned)
         });
-        match weights {
-            0 => 0.0,
-            weights => pruned as f64 / weights as f64,
+        if weights == 0 {
+            return 0.0;
         }
+        pruned as f64 / weights as f64
     }
 
     #[cfg(feature = "train")]

@@ -27,8 +27,8 @@ use crate::schedule::Schedule;
 
 /// A model whose masks move on a schedule while it trains: the callback for Burn's `Learner`.
 ///
-/// A wrapper around the model, which stays as it is: `Pruning<M>` is a module, and where `M` can be
-/// trained by `Learner` so can `Pruning<M>`. After each step of the optimizer it zeroes what is
+/// It wraps the model, which needs no change: `Pruning<M>` is a module, and if `Learner` can train
+/// `M`, it can train `Pruning<M>`. After each step of the optimizer it zeroes what is
 /// pruned ([`MaskMode::AfterStep`]), counts the step, and updates the masks when the schedule says
 /// so. The model's own `TrainStep::optimize` is called, and parameter groups match as without the
 /// wrapper.
@@ -97,10 +97,9 @@ pub struct Pruning<M: Module> {
 }
 
 impl<M: Module + ModuleDisplay> Pruning<M> {
-    /// Wraps a model. The pruner needs no amount: the schedule gives it, and an amount for all
-    /// parameters that the pruner has is not used. Amounts
-    /// [by layer](crate::Allocation::per_layer) are final amounts, which are reached in proportion
-    /// to the last sparsity of the schedule.
+    /// Wraps a model. The schedule says how much is pruned, so a pruner with an amount for all
+    /// parameters is refused. Amounts [by layer](crate::Allocation::per_layer) are final amounts,
+    /// which are reached in proportion to the last sparsity of the schedule.
     ///
     /// What the pruner selects is settled now, by path: groups of ids go on meaning the same when a
     /// checkpoint brings other ids.
@@ -110,13 +109,14 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     /// at once.
     ///
     /// # Errors
-    /// When nothing is selected, a selected parameter cannot carry a mask, another parameter has a
-    /// LoRA adapter, places of one [`ParamId`](burn::module::ParamId) hold different weights that are
+    /// When the pruner has an amount ([`PruneError::Contradiction`]), nothing is selected, a selected
+    /// parameter cannot carry a mask, another parameter has a LoRA adapter, places of one
+    /// [`ParamId`](burn::module::ParamId) hold different weights that are
     /// trained ([`PruneError::SharedId`]; Burn's optimizers would give the gradient of one to the
-    /// other), or any update of the schedule would fail; of a schedule of your own that goes
-    /// on for more than a million steps, any of its first million or its last. Scores that are not
-    /// finite are no reason before the first update when the weights are finite: a criterion may look
-    /// at what training does to them. The model comes back as it was.
+    /// other), or any update of the schedule would fail (if it is your own and runs for
+    /// more than a million steps: any of the first million, or the last). Scores that are not finite
+    /// before the first update are accepted if the weights are finite: a criterion may depend on what
+    /// training does to them. The error returns the model as it was.
     pub fn new(model: M, pruner: Pruner, schedule: Box<dyn Schedule>) -> Result<Self, Rejected<M>> {
         let plan = Self::plan(&model, pruner, schedule.into());
         let ((scheduled, masks, recipe), model) = accept(plan, model)?;
@@ -216,7 +216,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
         &self.state.problems
     }
 
-    /// Shows what a loaded checkpoint has brought to those who watch.
+    /// Shows metrics what a loaded checkpoint has brought.
     #[cfg(feature = "train")]
     pub(super) fn take_in_checkpoint(&self) {
         if self.clock.steps().is_none() {

@@ -1,4 +1,4 @@
-//! A pruner that a schedule leads to its end.
+//! A pruner on a schedule.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const LIMIT: usize = 700;
 /// A pruner on a schedule. Everything that an update would refuse has been refused when it was made.
 #[derive(Debug, Clone)]
 pub(super) struct Scheduled {
-    /// As it was given, but for its amount: the schedule has one.
+    /// As it was given.
     given: Pruner,
     /// The same with paths in the place of groups, which may be of ids.
     pruner: Pruner,
@@ -38,6 +38,7 @@ impl Scheduled {
         pruner: Pruner,
         schedule: Arc<dyn Schedule>,
     ) -> Result<(Self, MaskSet), PruneError> {
+        pruner.check_schedulable()?;
         let densest = highest_update(schedule.as_ref())?;
         let last = schedule.last_update();
         let ends = pruner.ends(model)?;
@@ -61,15 +62,9 @@ impl Scheduled {
                 });
             }
         }
-        if pruner.target.is_some() {
-            log::warn!(
-                "the amount of the pruner is not used in training: the schedule has its own"
-            );
-        }
-        let given = pruner.without_amount();
         let scheduled = Self {
-            pruner: given.by_path(model)?,
-            given,
+            pruner: pruner.by_path(model)?,
+            given: pruner,
             schedule,
             ends,
             last_sparsity,
@@ -129,7 +124,7 @@ impl Scheduled {
         let lost = if self.ends.is_empty() {
             BTreeMap::new()
         } else {
-            // A schedule of one's own may have been further before its end.
+            // A user's own schedule may have been sparser before its end.
             self.ends.at((sparsity / self.last_sparsity).min(1.0))
         };
         self.pruner.to_scheduled(sparsity).choose(&lost, model)

@@ -35,6 +35,7 @@ use crate::table::Table;
 /// # Ok::<(), burn_prune::PruneError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SensitivityReport {
     /// The metric of the model as it is.
     pub baseline: f64,
@@ -47,6 +48,7 @@ pub struct SensitivityReport {
 
 /// The metric against the sparsity of one parameter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct LayerSensitivity {
     /// Path of the parameter, or name of the group.
     pub path: String,
@@ -56,6 +58,7 @@ pub struct LayerSensitivity {
 
 /// How far an analysis has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SensitivityProgress {
     /// Evaluations of the metric that are done.
     pub done: usize,
@@ -71,8 +74,9 @@ impl SensitivityReport {
     /// Prunes each parameter that the pruner selects by itself, to each sparsity, and measures; of
     /// coupled channels each group.
     ///
-    /// The metric is given a pruned copy in evaluation mode; the model itself stays as it is. The
-    /// pruner needs no amount, and its allocation does not matter: each parameter is pruned alone. `progress` is called after each evaluation.
+    /// The metric is given a pruned copy in evaluation mode; the model itself stays as it is. Each
+    /// parameter is pruned alone to each sparsity, so the amount and the allocation of the pruner are
+    /// not used. `progress` is called after each evaluation.
     ///
     /// # Errors
     /// As [`Pruner::masks`] for any of the parameters at any of the sparsities, before the first
@@ -141,13 +145,9 @@ impl SensitivityReport {
 impl fmt::Display for SensitivityReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let percent = |sparsity: &f64| format!("{:.1}%", 100.0 * sparsity);
+        let sparsities = self.sparsities.iter().map(percent);
         let header = ["parameter", "as it is"].map(str::to_string);
-        let mut table = Table::new(
-            1,
-            header
-                .into_iter()
-                .chain(self.sparsities.iter().map(percent)),
-        );
+        let mut table = Table::new(1, header.into_iter().chain(sparsities));
         for LayerSensitivity { path, values } in &self.layers {
             let values = values.iter().map(|value| format!("{value:.4}"));
             let row = [path.clone(), format!("{:.4}", self.baseline)];

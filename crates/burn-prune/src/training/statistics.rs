@@ -11,11 +11,11 @@ use crate::model::{Inventory, Place, Position, Values, WeightMapper, WeightVisit
 
 /// Recomputes the running statistics of norms: the mean over these batches of what each batch gives.
 ///
-/// Pruning moves the activations, and with them what the statistics of a BatchNorm should be; a few
-/// batches bring most of the lost accuracy back before any fine-tuning. The model must be on a
-/// device with autodiff, where norms take in statistics; `forward` runs it on a batch and its result
-/// is dropped. Weights and momenta stay as they are. Without batches nothing changes, and a norm that
-/// no batch reaches keeps its statistics.
+/// Pruning changes the activations, and so what the statistics of a BatchNorm should be; a few
+/// batches restore most of the lost accuracy before any fine-tuning. The model must be on a device
+/// with autodiff, where norms update their statistics; `forward` runs it on a batch and its result is
+/// dropped. Weights and momenta stay as they are. Without batches nothing changes, and a norm that no
+/// batch reaches keeps its statistics.
 ///
 /// `forward` runs once a batch, and a second time on the first batch that reaches a norm: a norm does
 /// not show its momentum, but two runs from different statistics do. A norm that is shared has to run

@@ -65,8 +65,8 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
             self = self.guarded();
         }
         if !before.zeroed {
-            // A checkpoint was loaded, or something else was done to the model: the optimizer is to
-            // see zeros, and the pass after it to know what it starts from.
+            // A checkpoint was loaded, or something else was done to the model. The optimizer must
+            // see zeros, and the pass after it must know what it starts from.
             self.model = zero_after_step(self.model);
         }
         let pruning = Self {
@@ -104,11 +104,11 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     }
 }
 
-/// What there is before the optimizer steps.
+/// What is known before the optimizer steps.
 struct Before {
     /// The parameters that have a gradient.
     with_gradient: HashSet<ParamId>,
-    /// Whether all stored weights that are to be 0 where they are pruned are known to be so.
+    /// Whether all weights that are zeroed after the step are known to be zero where they are pruned.
     zeroed: bool,
 }
 

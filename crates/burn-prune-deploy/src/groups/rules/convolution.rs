@@ -31,10 +31,8 @@ impl Rules<'_> {
             self.spoken.insert(axis);
         }
         // The axis with one entry a channel, and the one that is shared by the groups.
-        let (whole, whole_side, shared_side) = match transposed {
-            false => (of(weight, 0), y, x),
-            true => (of(weight, 0), x, y),
-        };
+        let whole = of(weight, 0);
+        let (whole_side, shared_side) = if transposed { (x, y) } else { (y, x) };
         let shared = of(weight, 1);
         self.tie(whole, whole_side);
         if groups == 1 {

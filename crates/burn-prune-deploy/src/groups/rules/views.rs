@@ -34,9 +34,10 @@ impl Rules<'_> {
                 tensor: to,
                 axis: block.after[0],
             };
-            let (fewer, more) = match self.entries.size(a) <= self.entries.size(b) {
-                true => (a, b),
-                false => (b, a),
+            let (fewer, more) = if self.entries.size(a) <= self.entries.size(b) {
+                (a, b)
+            } else {
+                (b, a)
             };
             let (few, many) = (self.entries.size(fewer), self.entries.size(more));
             for index in 0..few {

@@ -89,7 +89,21 @@ impl Zeros<'_> {
                 }
             }
             Kind::Attention { .. } => self.attention(inputs, axis),
-            _ => Value::anything(),
+            Kind::Spatial { .. }
+            | Kind::Elementwise { .. }
+            | Kind::Reduce { .. }
+            | Kind::Along { .. }
+            | Kind::Reshape
+            | Kind::Permute { .. }
+            | Kind::Slice { .. }
+            | Kind::Concatenate { .. }
+            | Kind::Expand
+            | Kind::Repeat { .. }
+            | Kind::Flip { .. }
+            | Kind::Pad { .. }
+            | Kind::Select { .. }
+            | Kind::Create { .. }
+            | Kind::Other { .. } => Value::anything(),
         };
         if value.untouched {
             self.kept[output.index()]

@@ -43,7 +43,23 @@ impl Zeros<'_> {
                     axis,
                 },
             ),
-            _ => self.at(input, axis),
+            Kind::Convolution { .. }
+            | Kind::MatMul
+            | Kind::Linear
+            | Kind::BatchNorm { .. }
+            | Kind::LayerNorm { .. }
+            | Kind::Embedding
+            | Kind::Attention { .. }
+            | Kind::Spatial { .. }
+            | Kind::Elementwise { .. }
+            | Kind::Reduce { .. }
+            | Kind::Along { .. }
+            | Kind::Slice { .. }
+            | Kind::Repeat { .. }
+            | Kind::Flip { .. }
+            | Kind::Select { .. }
+            | Kind::Create { .. }
+            | Kind::Other { .. } => self.at(input, axis),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What came out of a study: rows, summaries over the seeds, and the ways to show them.
+//! The results of a study: rows, summaries over the seeds, and the ways to show them.
 
 mod page;
 mod plots;
@@ -29,7 +29,7 @@ pub struct StudyReport {
     pub rows: Vec<StudyRow>,
     /// Cells that are not there yet.
     pub missing: Vec<CellId>,
-    /// Cells that running the study makes anew, as they are not whole, or were made from masks or
+    /// Cells that running the study trains again, as they are damaged or were made from masks or
     /// weights that are no longer there; and cells that were made with other settings.
     pub damaged: Vec<CellId>,
     /// What all cells have in common.

@@ -3,7 +3,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::lottery::cell_id::CellId;
 use crate::lottery::store::Outcome;
 
-/// What came out of a cell.
+/// The result of a cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StudyRow {

@@ -86,7 +86,10 @@ impl StudyReport {
     ) -> Result<(), LotteryError> {
         let directory = directory.as_ref();
         if self.rows.is_empty() {
-            return Err(file_error(directory, "no cell is there to report on"));
+            return Err(file_error(
+                directory,
+                "there is nothing to report: no cell of the study is finished",
+            ));
         }
         std::fs::create_dir_all(directory).map_err(|error| file_error(directory, error))?;
         let path = directory.join(CSV);
@@ -106,8 +109,8 @@ impl StudyReport {
             drawings.push(drawing.map_err(|error| file_error(&path, error))?);
         }
         let path = directory.join("index.html");
-        let page = page::page(self, title, sections, &drawings);
-        let page = page.map_err(|error| file_error(&path, error))?;
+        let page = page::page(self, title, sections, &drawings)
+            .map_err(|error| file_error(&path, error))?;
         files::write(&path, page.as_bytes()).map_err(|error| file_error(&path, error))
     }
 

@@ -161,9 +161,10 @@ mod tests {
     }
 
     fn expected(cells: &[(&str, usize)]) -> Vec<(String, usize)> {
-        let cells = cells.iter();
-        let cells = cells.map(|(cell, count)| (format!("seed 0, {cell}"), *count));
-        cells.collect()
+        cells
+            .iter()
+            .map(|(cell, count)| (format!("seed 0, {cell}"), *count))
+            .collect()
     }
 
     #[test]

@@ -52,7 +52,9 @@ pub(super) fn digest<M: Module>(cell: &CellId, model: &M) -> Result<Digest, Lott
         cell: cell.clone(),
         error: PruneError::Record { message },
     };
-    let bytes = model.masked_record().into_bytes();
-    let bytes = bytes.map_err(|error| failed(error.to_string()))?;
+    let record = model.masked_record();
+    let bytes = record
+        .into_bytes()
+        .map_err(|error| failed(error.to_string()))?;
     content::of_record(bytes).map_err(|error| failed(error.to_string()))
 }

@@ -14,8 +14,11 @@ use crate::model::Inventory;
 /// Float parameters and their shapes, in module order.
 pub(super) fn of<M: Module>(model: &M) -> Value {
     let mut inventory = Inventory::of(model);
-    let places = inventory.parameters.iter().map(|known| known.place());
-    let places = places.collect();
+    let places: HashSet<_> = inventory
+        .parameters
+        .iter()
+        .map(|known| known.place())
+        .collect();
     inventory.initialize(model, &places);
     // One of each id, as studies have been kept from the beginning.
     let mut ids = HashSet::new();

@@ -89,7 +89,8 @@ impl Run<'_> {
         Ok(matches!(state, State::Missing | State::Unfit(..)))
     }
 
-    /// The cell, when it counts. One of this shard that is to be made anew is moved away.
+    /// The cell, when it counts. One of this shard that has to be trained again is moved
+    /// away.
     pub(super) fn finished(
         &self,
         cell: &PlannedCell<'_>,

@@ -151,8 +151,8 @@ impl Directory {
         }
         Err(file_error(
             &path,
-            "the file is damaged, or that of another cell; move its folder away to have the cell \
-             made anew",
+            "the file is damaged, or that of another cell; move its folder away to train the cell \
+             again",
         ))
     }
 

@@ -1,7 +1,7 @@
 //! Digests of what weights and masks are, whatever file they are in.
 //!
 //! Records name each parameter by an id that is another one in every process, so the digest of the
-//! file would not do: the same weights made anew are the same.
+//! file would not do: the same weights, trained again, are the same.
 
 use burn::tensor::Bytes;
 

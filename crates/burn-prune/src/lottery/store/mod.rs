@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! study.json                                  seeds, rounds, methods, settings
-//! cells/seed-0/dense/round-00/cell.json       what came out, what it was made from, and digests
+//! cells/seed-0/dense/round-00/cell.json       its result, what it was made from, and digests
 //!                             weights-*.bpk   weights to go back to
 //!                             masks.mask      masks that it was trained under
 //!                             next-*.mask     masks of the next round

@@ -1,4 +1,4 @@
-//! What a cell says of itself.
+//! `cell.json`: the result of a cell.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::lottery::cell_id::CellId;
 use crate::lottery::curve::LearningCurve;
 use crate::lottery::study::Moment;
 
-/// What came out of a cell, and what it was made from.
+/// The result of a cell, and what it was made from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::lottery) struct Outcome {

@@ -44,8 +44,10 @@ impl Settings {
     /// # Errors
     /// When one of them makes no sense.
     pub(in crate::lottery) fn validate(&self) -> Result<Study, LotteryError> {
-        let training = self.training.clone();
-        let training = training.map_err(|error| invalid("description", "plain data", error))?;
+        let training = self
+            .training
+            .clone()
+            .map_err(|error| invalid("description", "plain data that JSON can hold", error))?;
         let counts = [
             ("steps", Some(self.steps)),
             ("fine-tuning steps", self.fine_tuning_steps),

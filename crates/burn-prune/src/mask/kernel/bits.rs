@@ -4,8 +4,7 @@ use std::ops::BitAndAssign;
 
 use rayon::prelude::*;
 
-use super::vectorized;
-use crate::mask::value::WORD_BITS;
+use super::{WORD_BITS, vectorized};
 
 /// Tiles of 32 rows whose bits are transposed before their weights are walked.
 const TILES: usize = 32;
@@ -42,10 +41,9 @@ pub(super) fn clear<E: Bits>(weights: &mut [E], words: &[i32]) {
     if weights.len() <= FEW {
         return vectorized(|| clear_words(weights, words));
     }
-    let weights = weights.par_chunks_mut(CHUNK);
-    let words = words.par_chunks(CHUNK / WORD_BITS);
     weights
-        .zip(words)
+        .par_chunks_mut(CHUNK)
+        .zip(words.par_chunks(CHUNK / WORD_BITS))
         .for_each(|(weights, words)| vectorized(|| clear_words(weights, words)));
 }
 
@@ -60,13 +58,14 @@ pub(super) fn copy_kept<E: Bits>(weights: &[E], words: &[i32]) -> Vec<E> {
     let mut kept = vec![E::ZERO; weights.len()];
     // In pieces that stay in the cache between the copy and the mask.
     const PIECE: usize = CHUNK / 8;
-    let pieces = kept.par_chunks_mut(PIECE).zip(weights.par_chunks(PIECE));
-    let pieces = pieces.zip(words.par_chunks(PIECE / WORD_BITS));
-    let pieces = pieces.with_min_len(8);
-    pieces.for_each(|((kept, weights), words)| {
-        kept.copy_from_slice(weights);
-        vectorized(|| clear_words(kept, words));
-    });
+    kept.par_chunks_mut(PIECE)
+        .zip(weights.par_chunks(PIECE))
+        .zip(words.par_chunks(PIECE / WORD_BITS))
+        .with_min_len(8)
+        .for_each(|((kept, weights), words)| {
+            kept.copy_from_slice(weights);
+            vectorized(|| clear_words(kept, words));
+        });
     kept
 }
 

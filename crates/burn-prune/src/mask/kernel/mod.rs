@@ -2,8 +2,8 @@
 //!
 //! On flex and on the CubeCL backends it is a kernel that reads the packed bits and writes in
 //! place, when nothing else holds the tensor. Everywhere else, and where our feature of a backend
-//! is off, it is composed of Burn's tensor operations. Which one it is, is seen from the tensor at
-//! run time: calling a backend extension on a backend that it does not know panics.
+//! is off, it is composed of Burn's tensor operations. The tensor tells at run time which it is:
+//! calling a backend extension on a backend that it does not know panics.
 
 #[cfg(feature = "autodiff")]
 mod autodiff;
@@ -37,6 +37,9 @@ use burn::backend::{
 use burn::tensor::{Bool, DType, Int, Tensor};
 
 pub(crate) use vectors::vectorized;
+
+/// Weights in a word of packed bits.
+pub(crate) const WORD_BITS: usize = u32::BITS as usize;
 
 /// The kernel, by backend.
 #[backend_extension(

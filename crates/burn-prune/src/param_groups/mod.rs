@@ -1,4 +1,6 @@
-//! Groups of parameters, of which the first counts that a parameter is in.
+//! Groups of parameters, of which the first counts that a parameter is in, and their form as data.
+
+pub(crate) mod stored;
 
 use std::collections::{HashMap, HashSet};
 

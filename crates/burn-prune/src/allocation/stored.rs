@@ -1,0 +1,70 @@
+//! A rule of allocation as data: its [`Identity`]. It has to be given again when it is read.
+//!
+//! For use with `#[serde(with = "crate::allocation::stored")]`.
+
+use std::sync::Arc;
+
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Allocation, AllocationRule, Shares};
+use crate::amount::Target;
+use crate::error::PruneError;
+use crate::identity::{Given, Identity};
+
+/// A rule that was read by its identity and has not been given.
+#[derive(Debug)]
+struct NotGiven(Identity);
+
+impl AllocationRule for NotGiven {
+    fn counts(&self, _: &Shares<'_>, _: Option<Target>) -> Result<Vec<usize>, PruneError> {
+        Err(PruneError::NotGiven {
+            what: "allocation rule",
+            wanted: self.0.to_string(),
+            method: "Pruner::give_allocation",
+        })
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        Some(self.0.clone())
+    }
+}
+
+pub(crate) fn serialize<S: Serializer>(
+    rule: &Arc<dyn AllocationRule>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match rule.identity() {
+        Some(identity) => identity.into_value().serialize(serializer),
+        None => Err(S::Error::custom(format!(
+            "the allocation rule `{}` does not say what it is: implement \
+             `AllocationRule::identity` to store it",
+            rule.type_name()
+        ))),
+    }
+}
+
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Arc<dyn AllocationRule>, D::Error> {
+    Ok(Arc::new(NotGiven(Identity::deserialize(deserializer)?)))
+}
+
+/// Refuses an allocation that is not the one that was read.
+pub(crate) fn check_given(read: &Allocation, given: &Allocation) -> Result<(), PruneError> {
+    of(given).check("allocation rule", &of(read))
+}
+
+fn of(allocation: &Allocation) -> Given {
+    let (identity, type_name) = match allocation {
+        Allocation::Rule(rule) => (rule.identity(), rule.type_name()),
+        Allocation::Uniform => (None, "Allocation::Uniform"),
+        Allocation::Global => (None, "Allocation::Global"),
+        Allocation::Erk => (None, "Allocation::Erk"),
+        Allocation::PerLayer(_) => (None, "Allocation::PerLayer"),
+    };
+    Given {
+        identity,
+        type_name,
+    }
+}
