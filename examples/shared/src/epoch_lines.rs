@@ -122,7 +122,7 @@ impl<W: Write + Send + Sync> MetricsRendererTraining for EpochLines<W> {
         keep(&mut self.valid, state);
     }
 
-    /// The lines have said it all.
+    /// No summary: the lines have shown everything.
     fn on_train_end(&mut self, _summary: Option<LearnerSummary>) -> Result<(), Box<dyn Error>> {
         Ok(())
     }

@@ -76,7 +76,10 @@ fn a_group_keeps_a_unit_whatever_is_asked() {
     };
     let first = ("conv.weight".to_string(), 3, 1, 2);
     assert_eq!(all(l1().amount(1.0)), first);
-    assert_eq!(all(l1().to_sparsity(1.0)), first);
+    let to_sparsity = Pruner::new(Magnitude::l1())
+        .pattern(pattern())
+        .to_sparsity(1.0);
+    assert_eq!(all(to_sparsity), first);
     assert_eq!(all(l1().amount(3)), first);
     let together = ("all parameters".to_string(), 7, 2, 5);
     assert_eq!(

@@ -12,6 +12,10 @@ impl Groups {
     /// so are groups that have nothing else. [`Selection`](crate::Selection) turns the masks back
     /// into units that can be cut.
     ///
+    /// A pruner that excludes a member leaves the whole group alone. The weight that reads the
+    /// channels is a member too, so a layer belongs to the group of its outputs and to that of its
+    /// inputs: to keep only its outputs, exclude its bias or the norm behind it.
+    ///
     /// The role of each member is worked out from the operations that read it, never from names: a
     /// weight makes channels or reads them, and a vector that channels are multiplied with or that
     /// is added to them is a scale or a shift.

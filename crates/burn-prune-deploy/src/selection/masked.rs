@@ -78,6 +78,11 @@ impl Masked {
         parameter: ParameterId,
         entries: impl Iterator<Item = usize>,
     ) {
+        // A mask of ones would mark the parameter as pruned.
+        let mut entries = entries.peekable();
+        if entries.peek().is_none() {
+            return;
+        }
         let elements = graph[graph[parameter].tensor].elements();
         let removed = self.0[parameter.index()].get_or_insert_with(|| vec![false; elements]);
         entries.for_each(|entry| removed[entry] = true);

@@ -204,9 +204,14 @@ impl<'a> Reading<'a> {
 
     /// Whether what comes in at an input can go: it is 0, or the product's bias takes it over.
     fn is_taken(&self, product: usize, input: usize) -> bool {
-        let sent = self.constants.sent(&self.products[product], input);
-        sent.is_some_and(|sent| {
-            self.constants.is_zero(&sent) || matches!(self.takers[product], Taker::Into(_))
+        let known = &self.products[product];
+        self.constants.sent(known, input).is_some_and(|sent| {
+            // What is 0 with the values of today has to be so when the model is cut, which takes a
+            // weight to look at.
+            let can_be_checked = known.matrix.is_some();
+            let is_taken =
+                self.constants.is_zero(&sent) || matches!(self.takers[product], Taker::Into(_));
+            sent.is_zero() || (can_be_checked && is_taken)
         })
     }
 

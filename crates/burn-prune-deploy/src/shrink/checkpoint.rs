@@ -103,11 +103,14 @@ impl ShrinkPlan {
         let (from, to) = (from.as_ref(), to.as_ref());
         let large = Files::of(from, epoch);
         // `valid` makes running statistics of its own, and masks are in the file.
-        let loaded = model.valid().materialize().load_checkpoint(&large.model);
-        let loaded = loaded.map_err(|rejected| rejected.into_parts().1)?;
+        let loaded = model
+            .valid()
+            .materialize()
+            .load_checkpoint(&large.model)
+            .map_err(|rejected| rejected.into_parts().1)?;
         let optimizer = self.shrink_record(&loaded, &large.optimizer)?;
-        let scheduler = LrSchedulerRecord::load(&large.scheduler);
-        let scheduler = scheduler.map_err(|error| damaged(&large.scheduler, error))?;
+        let scheduler = LrSchedulerRecord::load(&large.scheduler)
+            .map_err(|error| damaged(&large.scheduler, error))?;
         let small_model = self.cut(&loaded, Check::Zeros)?;
 
         fs::create_dir_all(to).map_err(|error| not_written(to, error))?;
@@ -141,8 +144,8 @@ impl ShrinkPlan {
         let record = map_optimizer_record(record, |parameter, state| {
             is_of_model &= known.contains(&parameter);
             cuts.cut(parameter, state)
-        });
-        let record = record.map_err(|error| damaged(file, error))?;
+        })
+        .map_err(|error| damaged(file, error))?;
         if !is_of_model {
             return Err(damaged(
                 file,

@@ -6,9 +6,9 @@ use burn::module::{Module, Param, Reparameterizer};
 use burn::tensor::{Device, Int, Tensor};
 
 use super::attached::attached;
-use super::fitting::{Attachment, Fitting};
+use super::fitting::Fitting;
 use super::inventory::Inventory;
-use super::new_masks::NewMasks;
+use super::new_masks::{Attachment, NewMasks};
 use super::reading::ModelReading;
 use super::walk::{Place, Position, WeightMapper, map, paths};
 use super::zeroing::{zero_after_step, zero_after_walk, zero_pruned_of};

@@ -6,21 +6,12 @@ use std::collections::{HashMap, HashSet};
 use burn::module::Module;
 
 use super::inventory::Inventory;
-use super::new_masks::NewMasks;
+use super::new_masks::{Attachment, NewMasks};
 use super::parameter::Parameter;
 use super::reading::ModelReading;
 use super::walk::Place;
 use crate::error::PruneError;
 use crate::mask::{Mask, MaskMode, MaskSet};
-
-/// What becomes of the mask that a parameter has.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Attachment {
-    /// What it prunes stays pruned.
-    Intersect,
-    /// The new one takes its place.
-    Replace,
-}
 
 /// Masks that fit a model.
 pub(super) struct Fitting<'a> {

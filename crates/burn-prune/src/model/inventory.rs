@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Int, Tensor};
 
+use super::mask_ids::Together;
 use super::parameter::Parameter;
-use super::shared::Together;
 use super::statistics::statistics;
 use super::walk::{Place, Position, WeightVisitor, visit};
 use crate::error::PruneError;

@@ -10,6 +10,7 @@ mod fitting;
 #[cfg(feature = "optim")]
 mod gradients;
 mod inventory;
+mod mask_ids;
 mod new_masks;
 mod parameter;
 mod reading;

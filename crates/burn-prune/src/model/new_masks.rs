@@ -5,11 +5,19 @@ use std::collections::HashMap;
 use burn::module::ParamId;
 use burn::tensor::{DType, Device, Int, Tensor};
 
-use super::fitting::Attachment;
+use super::mask_ids::MaskIds;
 use super::parameter::Parameter;
-use super::shared::MaskIds;
 use super::walk::Place;
 use crate::mask::{Mask, bits};
+
+/// What becomes of the mask that a parameter has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attachment {
+    /// What it prunes stays pruned.
+    Intersect,
+    /// The new one takes its place.
+    Replace,
+}
 
 /// New masks by the place of their weight.
 #[derive(Default)]

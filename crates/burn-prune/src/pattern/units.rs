@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::CoupledMember;
@@ -160,11 +161,58 @@ impl Units {
         values: impl IntoIterator<Item = f64>,
         mut fold: impl FnMut(&mut T, f64),
     ) {
-        for (index, value) in values.into_iter().enumerate() {
-            if let Some(unit) = self.unit_of(index) {
+        let Some((stride, slices)) = self.sliced() else {
+            for (index, value) in values.into_iter().enumerate() {
+                if let Some(unit) = self.unit_of(index) {
+                    fold(&mut units[unit], value);
+                }
+            }
+            return;
+        };
+        // Counted instead of divided: a division takes longer than all the rest.
+        let (mut slice, mut inner) = (0, 0);
+        for value in values {
+            if let Some(unit) = self.unit_of_slice(slice) {
                 fold(&mut units[unit], value);
             }
+            inner += 1;
+            if inner == stride {
+                (inner, slice) = (0, if slice + 1 == slices { 0 } else { slice + 1 });
+            }
         }
+    }
+
+    /// The length of a slice and the number of slices, for units that are made of slices.
+    fn sliced(&self) -> Option<(usize, usize)> {
+        match &self.kind {
+            Kind::Slices { stride } => Some((*stride, self.count)),
+            Kind::Coupled { stride, slices } => Some((*stride, slices.len())),
+            Kind::Single | Kind::Blocks { .. } => None,
+        }
+    }
+
+    /// The unit of a slice, for units that are made of slices.
+    fn unit_of_slice(&self, slice: usize) -> Option<usize> {
+        match &self.kind {
+            Kind::Coupled { slices, .. } => slices[slice],
+            _ => Some(slice),
+        }
+    }
+
+    /// Weights that follow each other and are in one unit, in flat order, with that unit; for units
+    /// that are made of slices.
+    fn runs(
+        &self,
+        stride: usize,
+        slices: usize,
+    ) -> impl Iterator<Item = (Range<usize>, usize)> + '_ {
+        let outer = self.weights().checked_div(stride * slices);
+        (0..outer.unwrap_or(0)).flat_map(move |outer| {
+            (0..slices).filter_map(move |slice| {
+                let start = (outer * slices + slice) * stride;
+                Some((start..start + stride, self.unit_of_slice(slice)?))
+            })
+        })
     }
 
     /// The sum of the values of each unit's weights; the values themselves for single weights.
@@ -184,6 +232,14 @@ impl Units {
             return mask.clone();
         }
         let mut units = Mask::none_kept([self.count]);
+        if let Some((stride, slices)) = self.sliced() {
+            for (mut run, unit) in self.runs(stride, slices) {
+                if !units.is_kept(unit) && run.any(|index| mask.is_kept(index)) {
+                    units.keep(unit);
+                }
+            }
+            return units;
+        }
         for (index, _) in mask.iter().enumerate().filter(|(_, kept)| *kept) {
             if let Some(unit) = self.unit_of(index) {
                 units.keep(unit);
@@ -195,6 +251,12 @@ impl Units {
     /// Prunes the weights of the units that this mask of units prunes.
     pub(crate) fn prune(&self, mask: &mut Mask, units: &Mask) {
         let goes = |unit: usize| !units.is_kept(unit);
+        if let Some((stride, slices)) = self.sliced() {
+            for (run, _) in self.runs(stride, slices).filter(|(_, unit)| goes(*unit)) {
+                run.for_each(|index| mask.prune(index));
+            }
+            return;
+        }
         for index in (0..self.weights()).filter(|index| self.unit_of(*index).is_some_and(goes)) {
             mask.prune(index);
         }

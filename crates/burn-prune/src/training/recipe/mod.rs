@@ -56,7 +56,7 @@ use crate::schedule::{ScheduleConfig, TrainingLength};
 /// |---|---|
 /// | `criterion` | `"Magnitude"`, `{ "Magnitude": { "n": 2 } }`, `"Lamp"`, `"NormScale"`, `{ "Random": { "seed": 1 } }` |
 /// | `pattern` | `"Unstructured"`, `{ "Channels": "Input" }`, `{ "Blocks": { "size": [4, 1] } }`, `{ "NM": { "n": 2, "m": 4 } }` |
-/// | `allocation` | `"Uniform"`, `"Global"`, `"Erk"`, `{ "PerLayer": [["fc.weight", { "Sparsity": 0.9 }], ..] }` |
+/// | `allocation` | `"Uniform"`, `"Global"`, `"Erk"`, `{ "PerLayer": [["fc.weight", { "Sparsity": 0.9 }], ..] }`, `{ "Rule": .. }` |
 /// | `normalize` | `"None"`, `"Norm"`, `"Mean"` |
 /// | `min_density`, `min_count` | numbers |
 /// | `only` | a group: a path, a list of paths, or a [`ParamGroup`](burn::module::ParamGroup) as Burn writes it |
