@@ -180,7 +180,7 @@ mod training;
 pub use allocation::{Allocation, AllocationRule, Share, Shares};
 pub use amount::{Amount, Target};
 pub use criterion::{Criterion, GroupWeights, Lamp, Magnitude, NormScale, Random, Weight};
-pub use error::{CoupledError, PruneError};
+pub use error::{CoupledError, PruneError, StoredError};
 pub use guard::MaskGuard;
 pub use identity::{Identity, differences};
 pub use mask::{Mask, MaskDiff, MaskMode, MaskSet, ParameterDiff, Skipped, WeightMask};

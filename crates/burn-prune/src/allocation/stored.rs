@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Allocation, AllocationRule, Shares};
 use crate::amount::Target;
-use crate::error::PruneError;
+use crate::error::{PruneError, StoredError};
 use crate::identity::{Given, Identity};
 
 /// A rule that was read by its identity and has not been given.
@@ -18,11 +18,12 @@ struct NotGiven(Identity);
 
 impl AllocationRule for NotGiven {
     fn counts(&self, _: &Shares<'_>, _: Option<Target>) -> Result<Vec<usize>, PruneError> {
-        Err(PruneError::NotGiven {
+        Err(StoredError::NotGiven {
             what: "allocation rule",
             wanted: self.0.to_string(),
             method: "Pruner::give_allocation",
-        })
+        }
+        .into())
     }
 
     fn identity(&self) -> Option<Identity> {
@@ -51,7 +52,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
 }
 
 /// Refuses an allocation that is not the one that was read.
-pub(crate) fn check_given(read: &Allocation, given: &Allocation) -> Result<(), PruneError> {
+pub(crate) fn check_given(read: &Allocation, given: &Allocation) -> Result<(), StoredError> {
     of(given).check("allocation rule", &of(read))
 }
 

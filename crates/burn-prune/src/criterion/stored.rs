@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{Criterion, GroupWeights, Lamp, Magnitude, NormScale, Random, Weight};
-use crate::error::PruneError;
+use crate::error::{PruneError, StoredError};
 use crate::identity::{Given, Identity};
 use crate::pattern::Units;
 use crate::scores::Scores;
@@ -55,11 +55,12 @@ struct NotGiven(Identity);
 
 impl NotGiven {
     fn error(&self) -> PruneError {
-        PruneError::NotGiven {
+        StoredError::NotGiven {
             what: "criterion",
             wanted: self.0.to_string(),
             method: "Pruner::give_criterion",
         }
+        .into()
     }
 }
 
@@ -136,7 +137,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
 }
 
 /// Refuses a criterion that is not the one that was read.
-pub(crate) fn check_given(read: &dyn Criterion, given: &dyn Criterion) -> Result<(), PruneError> {
+pub(crate) fn check_given(read: &dyn Criterion, given: &dyn Criterion) -> Result<(), StoredError> {
     let of = |criterion: &dyn Criterion| Given {
         identity: criterion.identity(),
         type_name: criterion.type_name(),
@@ -245,7 +246,8 @@ mod tests {
         let values = crate::model::Values::from_vec(vec![1.0]);
         let weight = Weight::new("w", &[1], &values);
         let error = stored.scores(&weight, &Units::single(&[1])).unwrap_err();
-        assert!(matches!(error, PruneError::NotGiven { .. }), "{error}");
+        let is_not_given = matches!(error, PruneError::Stored(StoredError::NotGiven { .. }));
+        assert!(is_not_given, "{error}");
         assert!(error.to_string().contains("`around"), "{error}");
 
         check_given(stored.as_ref(), &own).unwrap();

@@ -3,8 +3,10 @@
 mod coupled;
 mod message;
 mod path;
+mod stored;
 
 pub use coupled::CoupledError;
+pub use stored::StoredError;
 
 /// Why an operation was refused.
 ///
@@ -81,28 +83,9 @@ pub enum PruneError {
         /// What to do.
         advice: &'static str,
     },
-    /// A stored pruner names a criterion or a rule of your own, which it was not given.
-    #[error(
-        "the {what} `{wanted}` is not one of burn-prune: give it to the pruner with `{method}`"
-    )]
-    NotGiven {
-        /// "criterion" or "allocation".
-        what: &'static str,
-        /// What is named, by its [`Identity`](crate::Identity).
-        wanted: String,
-        /// The method of the pruner that takes it.
-        method: &'static str,
-    },
-    /// A stored pruner names another criterion or rule than the one that it was given.
-    #[error("the pruner was stored with the {what} `{wanted}`, but was given `{found}`")]
-    OtherGiven {
-        /// "criterion" or "allocation".
-        what: &'static str,
-        /// What is named, by its [`Identity`](crate::Identity).
-        wanted: String,
-        /// What was given.
-        found: String,
-    },
+    /// A stored pruner that lacks a criterion or rule of your own.
+    #[error(transparent)]
+    Stored(#[from] StoredError),
     /// A schedule with an invalid field.
     #[error("`{field}` of the pruning schedule must be {expected}, found {found}")]
     InvalidSchedule {

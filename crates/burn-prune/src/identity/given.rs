@@ -1,7 +1,7 @@
 //! Whether what is given for a stored part of a pruner is that part.
 
 use super::Identity;
-use crate::error::PruneError;
+use crate::error::StoredError;
 
 /// A criterion or a rule, by what it says of itself.
 pub(crate) struct Given {
@@ -10,12 +10,12 @@ pub(crate) struct Given {
 }
 
 impl Given {
-    /// Refuses this one in the place of another.
-    pub(crate) fn check(&self, what: &'static str, wanted: &Self) -> Result<(), PruneError> {
+    /// Refuses this one where another is wanted.
+    pub(crate) fn check(&self, what: &'static str, wanted: &Self) -> Result<(), StoredError> {
         if self.identity.is_some() && self.identity == wanted.identity {
             return Ok(());
         }
-        Err(PruneError::OtherGiven {
+        Err(StoredError::OtherGiven {
             what,
             wanted: wanted.name(),
             found: self.name(),
