@@ -174,9 +174,12 @@ mod tests {
         impl Criterion for Total {
             fn scores(&self, weight: &Weight<'_>, units: &Units) -> Result<Scores, PruneError> {
                 let total: f64 = self.tenths.values().sum();
-                let of = |w: f64| match self.divides {
-                    true => w.abs() / total,
-                    false => w.abs() * total,
+                let of = |w: f64| {
+                    if self.divides {
+                        w.abs() / total
+                    } else {
+                        w.abs() * total
+                    }
                 };
                 Ok(units.sum(weight.iter().map(of)).into())
             }

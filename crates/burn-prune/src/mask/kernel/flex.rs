@@ -27,9 +27,10 @@ impl MaskOps for Flex {
 
 /// Makes a new tensor when the storage is shared, and when two indices mean the same place.
 fn apply<E: Element + Pod, U: Bits + Pod>(weight: FlexTensor, words: &[i32]) -> FlexTensor {
-    let mut weight = match has_own_places(weight.layout()) {
-        true => weight,
-        false => weight.to_contiguous(),
+    let mut weight = if has_own_places(weight.layout()) {
+        weight
+    } else {
+        weight.to_contiguous()
     };
     let layout = weight.layout().clone();
     if let (false, Some((start, end))) = (weight.is_unique(), layout.contiguous_offsets()) {
