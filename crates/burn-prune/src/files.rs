@@ -1,6 +1,6 @@
 //! Files that are written whole or not at all.
 //!
-//! Everything that burn-prune and burn-prune-deploy write is written so.
+//! Everything that burn-prune and burn-prune-deploy write is written this way.
 
 use std::fs;
 use std::io::{self, Write};

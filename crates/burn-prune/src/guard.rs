@@ -73,7 +73,7 @@ impl MaskGuard {
 
     /// Refuses a model that has lost a mask, naming the paths.
     ///
-    /// Looks at no tensor: cheap enough to be called after each step.
+    /// Reads no tensor, so it is cheap enough to call after each step.
     ///
     /// # Errors
     /// [`PruneError::MasksLost`], with the path of each weight that had a mask and has none now. A

@@ -156,7 +156,7 @@ impl Groups {
     }
 
     /// An allocation that leaves each group a multiple of so many units, as suits the hardware:
-    /// another allocation says how many go, and fewer go where that leaves no multiple.
+    /// another allocation says how many units go, and fewer go where that would not leave a multiple.
     ///
     /// A group that would be left between two multiples keeps the larger one, or all that it has. A
     /// goal of multiply-adds or parameters is reached nevertheless: with multiples, more units are

@@ -25,7 +25,7 @@ impl Graph {
     /// `forward` runs a second time with another batch, so that sizes which follow the batch are
     /// told from others that happen to be equal; the batch is taken to be the first axis of every
     /// input. Where that pass fails or does something else, the batch is fixed, and
-    /// [`sizes`](Self::sizes) says why; a panic message on the way is of that pass.
+    /// [`sizes`](Self::sizes) says why. A panic message printed meanwhile comes from that pass.
     ///
     /// # Errors
     /// When the forward pass fails on the example or depends on the values of tensors.

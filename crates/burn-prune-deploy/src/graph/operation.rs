@@ -56,7 +56,7 @@ pub enum OperationKind {
         padding_out: Vec<usize>,
         /// Distance between the entries of the kernel.
         dilation: Vec<usize>,
-        /// In how many parts the channels are convolved.
+        /// Number of groups that the channels are convolved in.
         groups: usize,
     },
     /// A matrix product. Inputs: `[.., n, k]` and `[.., k, m]`.
@@ -98,7 +98,7 @@ pub enum OperationKind {
         /// Numbers in it.
         scalars: Vec<Number>,
     },
-    /// Puts several axes down to a size of 1, or all of them into `[1]`.
+    /// Reduces axes to size 1, or all of them to `[1]`.
     Reduce {
         /// Which one.
         #[serde(rename = "name")]
@@ -152,12 +152,12 @@ pub enum OperationKind {
         /// What is added.
         mode: Padding,
     },
-    /// Entries of an axis by their numbers. Inputs: tensor, indices.
+    /// Entries of an axis, selected by index. Inputs: tensor, indices.
     Select {
         /// The axis.
         axis: usize,
     },
-    /// A tensor from nothing: zeros, ones, a number, random numbers.
+    /// A new tensor: zeros, ones, a number, random numbers.
     Create {
         /// What it holds.
         #[serde(rename = "name")]
@@ -191,7 +191,7 @@ pub enum Role {
     Scale,
     /// A running mean or variance.
     Statistic,
-    /// What must not be 0: what is divided by, or of which a logarithm or `acosh` is taken.
+    /// What must not be 0: a divisor, or the argument of a logarithm or of `acosh`.
     Divisor,
 }
 

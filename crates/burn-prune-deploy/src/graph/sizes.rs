@@ -81,10 +81,10 @@ pub enum AxisSize {
     Batch {
         /// The part that does not follow the batch.
         times: usize,
-        /// Mostly 1.
+        /// Usually 1.
         power: u32,
     },
-    /// It is another for another batch, and no multiple of it.
+    /// It changes with the batch, but is not a multiple of it.
     Other,
 }
 

@@ -72,7 +72,7 @@ pub enum TensorKind {
     Input,
     /// It is a parameter.
     Parameter(ParameterId),
-    /// It is stored in the model or made by its code, and no parameter.
+    /// It is stored in the model or made by its code, and is not a parameter.
     Constant,
     /// An operation makes it.
     Computed,

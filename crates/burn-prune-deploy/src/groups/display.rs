@@ -5,7 +5,7 @@ use super::rules::KERNEL;
 
 impl fmt::Display for Groups {
     /// Each group with its members, then what is frozen and why, and where gradients may diverge;
-    /// axes of kernels go without saying.
+    /// axes of kernels are left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for group in self.groups() {
             writeln!(f, "{}: {} units", group.name, group.units.len())?;

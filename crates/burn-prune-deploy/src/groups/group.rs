@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::Places;
 use crate::graph::{Graph, ParameterId};
 
-/// Units that lie in the same axes of the same parameters, mostly the channels of a layer.
+/// Units in the same axes of the same parameters: usually the channels of a layer.
 ///
 /// ```
 /// # use burn::nn::{Linear, LinearConfig};
@@ -21,13 +21,13 @@ use crate::graph::{Graph, ParameterId};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
-    /// Path of its first parameter; the second group with the same one has `#2` behind it.
+    /// Path of its first parameter, followed by `#2` in the second group with the same one.
     pub name: String,
     /// Its units, in the order of their first entries.
     pub units: Vec<Unit>,
 }
 
-/// What is cut together: mostly one channel.
+/// What is cut as a whole: usually one channel.
 ///
 /// ```
 /// # use burn::nn::{Linear, LinearConfig};

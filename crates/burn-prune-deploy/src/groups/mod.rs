@@ -28,10 +28,10 @@ use crate::graph::{AxisSize, Graph, OperationKind, ParameterId, TensorId};
 /// Found from operations alone, never from names or types of layers: two entries of two axes go
 /// together when an operation makes one of the other. What goes together is a [`Unit`]: mostly one
 /// channel, in all parameters that make, scale, shift or read it. Units of the same parameters are
-/// a [`Group`]. Channels that an input, an output, a constant or a layer norm holds fast are
-/// [frozen](Groups::frozen), with the reason; and so are those of which a mask would make infinity,
-/// something that is not a number, or a number so large that sums overflow, before they are read: of
-/// `log(x)` for instance, and not of `sigmoid(x)`.
+/// a [`Group`]. Channels that an input, an output, a constant or a layer norm needs are
+/// [frozen](Groups::frozen), with the reason. So are channels whose zero becomes infinity, NaN or a
+/// number so large that sums overflow before it is read: behind `log(x)` for instance, and not
+/// behind `sigmoid(x)`.
 ///
 /// Splits into equal parts lose the same places in each part; a group of a GroupNorm is one unit;
 /// so is a depthwise channel, while other grouped convolutions keep their groups and lose the same
@@ -127,7 +127,7 @@ impl Groups {
     /// The group of a name.
     ///
     /// # Errors
-    /// When there is none; the names that there are are in the message.
+    /// When there is none. The message lists the names.
     ///
     /// ```
     /// # use burn::nn::{Linear, LinearConfig};
@@ -181,8 +181,8 @@ impl Groups {
     /// Operations whose gradients may not be finite numbers behind channels that are masked as a
     /// whole: there, shrink before training.
     ///
-    /// They are found as Burn computes gradients, and named, not refused: the masked model computes
-    /// what the shrunk one does.
+    /// They follow Burn's gradient formulas. They are listed and not refused, since the masked model
+    /// still computes what the shrunk one does.
     ///
     /// ```
     /// use burn::module::Module;

@@ -108,8 +108,7 @@ impl Selection {
     /// convolution pads with zeros: these units stay. Units of which [some members are masked and
     /// others not](Self::disagreements) stay, too; [`extend`](Self::extend) removes both. When a
     /// group would lose all of its units, its first one stays, and is
-    /// [listed](Self::last_units). What no masks are needed for, as a layer that nobody reads, stays
-    /// unless it is masked.
+    /// [listed](Self::last_units). A layer that nobody reads stays unless it is masked.
     ///
     /// A unit whose constant is 0 with the values that the graph was captured with, as a ReLU of a
     /// negative bias, is cut. If that has changed when a model is shrunk, shrinking is an error.

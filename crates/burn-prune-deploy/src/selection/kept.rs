@@ -9,7 +9,7 @@ use crate::graph::Graph;
 use crate::groups::{GradientHazard, Groups};
 use crate::shrink::{Fold, ShrinkPlan};
 
-/// Which units go: those that masks remove, or that the caller names.
+/// Which units are cut: those that masks remove, or that the caller names.
 ///
 /// ```
 /// # use burn::nn::{Linear, LinearConfig};

@@ -18,16 +18,17 @@ use crate::error::DeployError;
 
 impl ShrinkPlan {
     /// Cuts a checkpoint of Burn's `Learner`: the model, what the optimizer knows of it, and the
-    /// learning rate. A `Learner` of the small model resumes it and trains on. `Learner` gives its
-    /// optimizer back nowhere else; in a loop of your own there is
+    /// learning rate. A `Learner` of the small model resumes it and trains on. This is the only way
+    /// after `Learner`, which does not give its optimizer back; in a loop of your own, use
     /// [`shrink_training`](Self::shrink_training).
     ///
-    /// `from` is the folder of the files `model-3.bpk`, `optim-3.bpk` and `scheduler-3.bpk` for epoch
-    /// 3, which is `checkpoint` in the folder of the training. The three small files are written into
-    /// the folder `to`, under the same names. `model` is a large one, whose weights do not matter;
-    /// whether the checkpoint is of it or of a [`Pruning`](burn_prune::Pruning) around it does not
-    /// either. The small files are of the bare model: masks are folded in, and a training that goes on
-    /// pruning wraps the small model and starts a schedule of its own.
+    /// `from` is the folder of the files `model-3.bpk`, `optim-3.bpk` and `scheduler-3.bpk` for
+    /// epoch 3, which is `checkpoint` in the folder of the training. The three small files are
+    /// written into the folder `to`, under the same names. `model` is any model of the large size;
+    /// its weights do not matter. The checkpoint may be of the model itself or of a
+    /// [`Pruning`](burn_prune::Pruning) around it. The small files are of the bare model: masks are
+    /// folded in, and a training that goes on pruning wraps the small model and starts a schedule
+    /// of its own.
     ///
     /// State that has neither the size of its parameter nor 1 along each axis cannot be cut: the
     /// optimizer forgets that parameter.
@@ -39,7 +40,7 @@ impl ShrinkPlan {
     /// # Errors
     /// When a file cannot be read or written, is damaged in a way that shows (Burn writes no
     /// checksums), or is of another model or training; when both folders are the same one; when a
-    /// channel that sent 0 sends something else by now, and nothing can take it over; and as
+    /// channel that sent 0 now sends something else that no bias can take over; and as
     /// [`shrink_optimizer`](Self::shrink_optimizer). Nothing has been written then, unless it is the
     /// writing that failed.
     ///

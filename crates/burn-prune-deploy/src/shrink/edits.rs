@@ -22,9 +22,9 @@ pub struct FieldEdit {
     pub path: String,
     /// Name of the field.
     pub field: String,
-    /// What it is.
+    /// Its value now.
     pub from: usize,
-    /// What it has to be.
+    /// The value that it must have.
     pub to: usize,
 }
 

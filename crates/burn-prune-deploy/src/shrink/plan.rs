@@ -132,8 +132,8 @@ impl ShrinkPlan {
     ///
     /// # Errors
     /// When the model is another one, or the small one computes something else: the message says
-    /// what differs, and which fields should have been changed. When a channel that sent 0 sends
-    /// something else by now, and nothing can take it over.
+    /// what differs, and which fields should have been changed. When a channel that sent 0 now sends
+    /// something else that no bias can take over.
     ///
     /// ```
     /// # use burn::nn::{Linear, LinearConfig};
@@ -166,8 +166,8 @@ impl ShrinkPlan {
         self.shrink_with(model, |model, _| model, example, forward)
     }
 
-    /// The same, with a closure that changes the fields that Burn keeps outside of parameters, as
-    /// the groups of a depthwise `Conv2d`.
+    /// The same, with a closure that changes sizes that Burn keeps in fields, such as the groups of
+    /// a depthwise `Conv2d`.
     ///
     /// # Errors
     /// As [`shrink`](Self::shrink).

@@ -37,12 +37,12 @@ pub enum Allocation {
     /// All units are ranked together, without normalising by layer: some layers lose more than
     /// others, and one may lose everything, which the report shows.
     Global,
-    /// Erdős–Rényi-kernel: layers are the denser the smaller they are for their shape (Evci et al.
-    /// 2020, "Rigging the Lottery").
+    /// Erdős–Rényi-kernel: the density of a layer of shape `s` is proportional to `Σ s / Π s` (Evci
+    /// et al. 2020, "Rigging the Lottery").
     ///
-    /// A layer of shape `s` keeps `ε · Σ s / Π s` of its weights, with one `ε` for all that makes
-    /// the whole as sparse as asked for. A layer that would keep more than it has left keeps all
-    /// of that, and `ε` is found again for the others. Each layer's count is rounded half to even,
+    /// A layer keeps `ε · Σ s / Π s` of its weights. One `ε` for all layers makes the whole model as
+    /// sparse as asked for. A layer that would keep more than it has left keeps all of that, and
+    /// `ε` is found again for the others. Each layer's count is rounded half to even,
     /// and where these do not add up to the amount, the layers that were rounded the furthest give
     /// or take one.
     Erk,

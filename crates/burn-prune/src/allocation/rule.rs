@@ -13,7 +13,7 @@ use crate::identity::{Identity, short_name};
 
 /// Says how many units each parameter, or each group of coupled channels, loses.
 ///
-/// For an aim that is no fraction of the units: a number of multiply-adds, or counts that suit the
+/// For goals other than a fraction of the units: a number of multiply-adds, or counts that suit the
 /// hardware. Which units go is then decided by their scores.
 ///
 /// ```
@@ -57,14 +57,14 @@ pub trait AllocationRule: Any + Debug + Send + Sync {
     /// that knows by itself how much goes has to refuse a target or decide what it means.
     ///
     /// # Errors
-    /// Whatever makes it unable to decide, as [`PruneError::Allocation`]. Nothing is pruned then.
+    /// When it cannot decide: [`PruneError::Allocation`]. Nothing is pruned then.
     /// Counts that go below a floor are refused by the pruner.
     fn counts(&self, shares: &Shares<'_>, target: Option<Target>)
     -> Result<Vec<usize>, PruneError>;
 
     /// The identity by which checkpoints and studies tell this rule from others.
     ///
-    /// One that gives none is known by the name of its type and the counts that it gives for some
+    /// A rule without one is known by the name of its type and the counts that it gives for some
     /// targets.
     fn identity(&self) -> Option<Identity> {
         None
@@ -104,8 +104,8 @@ impl<'a> Shares<'a> {
         self.shares.is_empty()
     }
 
-    /// What each loses of this fraction of its remaining units, rounded half to even, and no more
-    /// than its floor allows. A fraction above 1 is 1.
+    /// How many units each share loses when this fraction of its remaining units goes, rounded half
+    /// to even and limited by its floor. A fraction above 1 counts as 1.
     pub fn uniform(&self, fraction: f64) -> Vec<usize> {
         let count = |share: &Share<'_>| {
             let count = (fraction * share.remaining() as f64).round_ties_even();
@@ -115,16 +115,17 @@ impl<'a> Shares<'a> {
         self.shares.iter().map(count).collect()
     }
 
-    /// What each loses when the units of all are ranked together and so many of them go: none goes
-    /// below its floor, the others lose more instead. Where fewer can go, all of those go.
+    /// How many units each share loses when the units of all are ranked together and this many go. No
+    /// share goes below its floor; the others lose more instead. Where fewer can go, all of those
+    /// go.
     ///
-    /// A larger count takes from no share less, so an aim can be searched for by bisection.
+    /// With a larger count no share loses fewer units, so a goal can be found by bisection.
     pub fn global(&self, count: usize) -> Vec<usize> {
         let removable = self.shares.iter().map(Share::removable).sum();
         (self.ranked)(count.min(removable))
     }
 
-    /// What each loses by another allocation, for a rule that changes what that says.
+    /// How many units each share loses by another allocation, for a rule that builds on it.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -154,7 +155,7 @@ impl<'a> Shares<'a> {
     /// ```
     ///
     /// # Errors
-    /// When that allocation refuses the target, which has to be there, or a floor is in its way.
+    /// When there is no target, when that allocation refuses it, or when a floor makes it impossible.
     pub fn by(
         &self,
         allocation: &Allocation,

@@ -71,14 +71,14 @@ pub trait Criterion: Any + Debug + Send + Sync {
     /// One finite score for each unit.
     ///
     /// # Errors
-    /// Whatever makes the criterion unable to score this weight. Nothing is pruned then.
+    /// When the criterion cannot score this weight. Nothing is pruned then.
     fn scores(&self, weight: &Weight<'_>, units: &Units) -> Result<Scores, PruneError>;
 
     /// One finite score for each unit of a group of [coupled channels](crate::CoupledChannels).
     ///
-    /// Unless a criterion says otherwise a unit scores the sum, over the members of the group, of
-    /// the [scores](Self::scores) that its part in each member has. So a criterion that knows
-    /// nothing of groups works on them.
+    /// By default a unit scores the sum, over the members of the group, of the
+    /// [scores](Self::scores) of its part in each member. So a criterion that knows nothing of
+    /// groups works on them.
     ///
     /// ```
     /// use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
@@ -130,7 +130,7 @@ pub trait Criterion: Any + Debug + Send + Sync {
     /// ```
     ///
     /// # Errors
-    /// Whatever makes the criterion unable to score this group. Nothing is pruned then.
+    /// When the criterion cannot score this group. Nothing is pruned then.
     fn group_scores(&self, group: &GroupWeights<'_>) -> Result<Scores, PruneError> {
         let mut sums = vec![0.0; group.units()];
         for (weight, units, _) in group.members() {
@@ -145,9 +145,9 @@ pub trait Criterion: Any + Debug + Send + Sync {
 
     /// The identity by which checkpoints and studies tell this criterion from others.
     ///
-    /// One that gives none is known by the name of its type and the scores that it gives to fixed
-    /// weights of the selected parameters; that takes as long as scoring the model once. Give one
-    /// where that is too long, or where the type may be renamed.
+    /// A criterion without one is known by the name of its type and the scores that it gives to
+    /// fixed weights of the selected parameters, which takes as long as scoring the model once. Give
+    /// one where that is too long, or where the type may be renamed.
     ///
     /// ```
     /// use burn_prune::{Criterion, Identity, PruneError, Scores, Units, Weight};

@@ -2,8 +2,8 @@ use crate::model::Values;
 
 /// What a criterion sees of a parameter: the effective weight, 0 where it is pruned already.
 ///
-/// Where the caller supplied importance scores, those are seen in the place of the weight, and no
-/// mask enters.
+/// Where the caller has given importance scores, the criterion sees those instead of the weight,
+/// unmasked.
 #[derive(Debug, Clone, Copy)]
 pub struct Weight<'a> {
     path: &'a str,

@@ -7,7 +7,7 @@ use crate::model::Parameter;
 ///
 /// Layers store their weights differently: the outputs of a `Linear` are its columns
 /// (`[d_input, d_output]`), those of a `Conv2d` its first dimension. `Output` and `Input` are
-/// resolved for each layer, so nobody has to remember.
+/// resolved for each layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Axis {
@@ -50,8 +50,8 @@ impl Axis {
 
 /// Which dimension of a weight is its output and which its input.
 ///
-/// Known for Burn's Linear, convolution, deformable and transposed convolution layers; for a layer of your own
-/// say it with [`Pruner::weight_axes`](crate::Pruner::weight_axes).
+/// Known for Burn's Linear, convolution, deformable and transposed convolution layers; for a layer
+/// of your own say it with [`Pruner::weight_axes`](crate::Pruner::weight_axes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WeightAxes {

@@ -29,10 +29,10 @@ use crate::pattern::{Pattern, WeightAxes};
 use crate::ranking::{Importance, Normalize};
 use filter::ParameterFilter;
 
-/// How to prune: a criterion, a pattern, an allocation, and the parameters it is about.
+/// How to prune: a criterion, a pattern, an allocation, an amount, and which parameters.
 ///
-/// Without more it prunes single weights of every Linear and convolution layer, the same fraction
-/// of each. A pruner is a plain value that can be used on any number of models.
+/// By default it prunes single weights of every Linear and convolution layer, the same fraction of
+/// each. A pruner is a plain value that can be used on any number of models.
 ///
 /// ```
 /// use burn::{module::{Module, ParamGroup}, nn::{Linear, LinearConfig}, tensor::Device};
@@ -128,7 +128,7 @@ impl Pruner {
     }
 
     /// Divides the scores of each parameter, or of each group of coupled channels, before they are
-    /// compared with those of others; by nothing unless told.
+    /// compared with those of others. By default they are not divided.
     ///
     /// It matters where parameters are ranked together: a layer of small weights no longer goes first.
     /// Elsewhere it changes nothing, as the order within a parameter stays.
@@ -263,8 +263,8 @@ impl Pruner {
         self
     }
 
-    /// Ranks a parameter, or the part that it has in coupled channels, by these scores in the place
-    /// of its weights.
+    /// Ranks a parameter, or the part that it has in coupled channels, by these scores
+    /// instead of its weights.
     ///
     /// They have the shape of the parameter and go through the criterion: magnitude takes their
     /// absolute value, or their norm over a channel. What is pruned already takes no part, but no
@@ -298,8 +298,7 @@ impl Pruner {
     /// The masks that this pruner chooses for the model, together with what is pruned already.
     ///
     /// The model does not change. Weights, and the masks that are there, are read back from the
-    /// device together, once; on flex `f32` weights are looked at where they are. A parameter that was not initialized
-    /// yet is.
+    /// device together, once; on flex, `f32` weights are borrowed. Lazy parameters are initialized.
     ///
     /// A parameter that is shared between several places counts once, under its first path: places
     /// of one [`ParamId`](burn::module::ParamId) whose weights are equal to the last bit when they
@@ -313,12 +312,11 @@ impl Pruner {
         self.masks_with(&BTreeMap::new(), model)
     }
 
-    /// What this pruner is for this model, as JSON data: the same for the same masks, whatever
-    /// process it is in.
+    /// What this pruner does to this model, as JSON that is the same in every process.
     ///
-    /// The selection counts as the paths that it comes to, so that groups of ids, which another
-    /// process does not have, may be in it. Keys are sorted and floats are text; it takes at most
-    /// 3 KiB, with a SHA-256 in the place of what is too long. [`differences`](crate::differences)
+    /// The selection is kept as paths, so it may come from groups of ids, which differ between
+    /// processes. Keys are sorted and floats are text. It takes at most 3 KiB; a SHA-256 stands for
+    /// what is too long. [`differences`](crate::differences)
     /// names what differs. Nothing of the model is read, but a parameter that was not initialized
     /// yet may be; see [`Criterion::identity`].
     ///

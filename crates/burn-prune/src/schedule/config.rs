@@ -30,20 +30,20 @@ pub enum ScheduleConfig {
         /// The sparsity, in `[0, 1]`.
         #[serde(with = "crate::exact_float")]
         sparsity: f64,
-        /// When; before the training unless said otherwise.
+        /// When; by default before the training.
         #[serde(default)]
         at: At,
     },
     /// `s_f + (s_i - s_f)(1 - (t - t_0) / (t_1 - t_0))^power` (Zhu and Gupta 2017, "To prune, or
     /// not to prune"): fast at first, when there is much to choose from, and slow in the end.
     Polynomial {
-        /// `s_i`, the sparsity at the begin.
+        /// `s_i`, the sparsity at the start.
         #[serde(default, with = "crate::exact_float")]
         initial: f64,
         /// `s_f`, the sparsity at the end.
         #[serde(with = "crate::exact_float")]
         target: f64,
-        /// 3 unless said otherwise.
+        /// 3 by default.
         #[serde(default = "cubic", with = "crate::exact_float")]
         power: f64,
         /// `t_0` and `t_1`.
@@ -51,7 +51,7 @@ pub enum ScheduleConfig {
     },
     /// The same amount at each update.
     Linear {
-        /// The sparsity at the begin.
+        /// The sparsity at the start.
         #[serde(default, with = "crate::exact_float")]
         initial: f64,
         /// The sparsity at the end.
@@ -62,7 +62,7 @@ pub enum ScheduleConfig {
     },
     /// The same fraction of what is left in equal times.
     Exponential {
-        /// The sparsity at the begin, below 1.
+        /// The sparsity at the start, below 1.
         #[serde(default, with = "crate::exact_float")]
         initial: f64,
         /// The sparsity at the end, below 1.

@@ -63,7 +63,7 @@ pub trait Schedule: Debug + Send + Sync {
 
     /// The identity by which checkpoints tell this schedule from others.
     ///
-    /// One that gives none is known by the name of its type, its updates and their sparsities.
+    /// A schedule without one is known by the name of its type, its updates and their sparsities.
     fn identity(&self) -> Option<Identity> {
         None
     }

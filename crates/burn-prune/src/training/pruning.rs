@@ -101,12 +101,11 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     /// parameters is refused. Amounts [by layer](crate::Allocation::per_layer) are final amounts,
     /// which are reached in proportion to the last sparsity of the schedule.
     ///
-    /// What the pruner selects is settled now, by path: groups of ids go on meaning the same when a
+    /// The selection is fixed now, by path: groups of ids still mean the same parameters when a
     /// checkpoint brings other ids.
     ///
-    /// Every parameter that the pruner selects gets a mask now, if only one that keeps everything,
-    /// so that all checkpoints have the same tensors. Where the schedule says so the model is pruned
-    /// at once.
+    /// Every selected parameter gets a mask now, even one that keeps everything, so that all
+    /// checkpoints have the same tensors. Where the schedule says so, the model is pruned at once.
     ///
     /// # Errors
     /// When the pruner has an amount ([`PruneError::Contradiction`]), nothing is selected, a selected
@@ -225,7 +224,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     }
 
     /// One step: the gradients masked, the optimizer, the parameters masked, and the masks updated
-    /// when it is time. For a loop of your own; `Learner` gets there by `TrainStep::optimize`.
+    /// when it is time. For a loop of your own; `Learner` does the same in `TrainStep::optimize`.
     #[must_use]
     pub fn step(
         self,

@@ -63,7 +63,7 @@ impl fmt::Display for Moment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rewind {
-    /// The weights that decide over the next masks: those at this moment of the round.
+    /// When the next masks are chosen: from the weights at this moment of the round.
     pub prune_at: Moment,
     /// What the weights go back to; at the end, they are kept.
     pub weights_to: Moment,
