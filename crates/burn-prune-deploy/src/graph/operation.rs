@@ -21,6 +21,7 @@ use super::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Operation {
     /// What it does.
     pub kind: OperationKind,
@@ -180,6 +181,7 @@ pub enum OperationKind {
 /// assert_eq!(OperationKind::Linear.role(2), Role::Bias);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Role {
     /// The signal that goes through.
     Signal,

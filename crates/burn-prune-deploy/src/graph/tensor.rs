@@ -67,6 +67,7 @@ impl TensorInfo {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum TensorKind {
     /// It is given to the model.
     Input,

@@ -20,6 +20,7 @@ use crate::graph::{Graph, ParameterId};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Group {
     /// Path of its first parameter, followed by `#2` in the second group with the same one.
     pub name: String,
@@ -44,6 +45,7 @@ pub struct Group {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Unit {
     /// Where it lies.
     pub members: Vec<Member>,
@@ -123,6 +125,7 @@ pub struct GroupMember {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Frozen {
     /// Dotted path of the parameter.
     pub parameter: String,

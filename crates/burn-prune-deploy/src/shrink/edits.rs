@@ -17,6 +17,7 @@ use crate::graph::{Elementwise, Graph, OperationKind, Parameter, TensorId, modul
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct FieldEdit {
     /// Dotted path of the layer.
     pub path: String,

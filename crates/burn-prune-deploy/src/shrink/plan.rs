@@ -33,6 +33,7 @@ use crate::groups::Groups;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ShrinkPlan {
     /// Axes of parameters that lose entries.
     pub cuts: Vec<AxisCut>,
@@ -70,6 +71,7 @@ pub struct ShrinkPlan {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct AxisCut {
     /// Dotted path of the parameter.
     pub path: String,

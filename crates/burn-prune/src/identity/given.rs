@@ -15,7 +15,7 @@ impl Given {
         if self.identity.is_some() && self.identity == wanted.identity {
             return Ok(());
         }
-        Err(PruneError::OtherGiven {
+        Err(PruneError::GivenMismatch {
             what,
             wanted: wanted.name(),
             found: self.name(),
