@@ -63,8 +63,10 @@ fn by_scores<'a>(
                 scores.update(format!("{}:{};", group.name(), group.units()));
                 let units: Vec<Units> = group.members().iter().map(Units::of_member).collect();
                 for tensor in tensors(units.iter().map(Units::weights).sum()) {
-                    let members = group.members().iter().zip(&units);
-                    let members: Vec<_> = members
+                    let members: Vec<_> = group
+                        .members()
+                        .iter()
+                        .zip(&units)
                         .map(|(member, units)| MemberWeights {
                             path: &member.path,
                             shape: &member.shape,

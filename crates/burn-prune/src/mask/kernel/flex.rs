@@ -57,8 +57,11 @@ fn apply<E: Element + Pod, U: Bits + Pod>(weight: FlexTensor, words: &[i32]) -> 
 
 /// Whether every index of a layout has a place of its own, which an expanded tensor has not.
 fn has_own_places(layout: &Layout) -> bool {
-    let dims = layout.shape().to_vec().into_iter().zip(layout.strides());
-    let mut dims: Vec<_> = dims
+    let mut dims: Vec<_> = layout
+        .shape()
+        .to_vec()
+        .into_iter()
+        .zip(layout.strides())
         .filter(|(size, _)| *size > 1)
         .map(|(size, stride)| (stride.unsigned_abs(), size))
         .collect();
