@@ -27,7 +27,7 @@ use crate::graph::OperationId;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeployError {
-    /// The forward pass panicked on the example, usually because its shape is wrong.
+    /// The forward pass panicked on the example, usually because the example has the wrong shape.
     #[error(
         "the forward pass fails on an example of shape {}: {message}; give an example of the shape \
          and type that the model takes",
@@ -96,7 +96,7 @@ pub enum DeployError {
         /// How many units it has.
         units: usize,
     },
-    /// A plan meets another model.
+    /// A plan was used with another model.
     #[error("this plan is of another model: `{path}` should be {expected}, found {found}")]
     ModelMismatch {
         /// Dotted path of the parameter.
@@ -106,7 +106,7 @@ pub enum DeployError {
         /// Its shape in the model.
         found: String,
     },
-    /// Masks meet the graph of another model.
+    /// Masks were used with the graph of another model.
     #[error("these masks are of another model: `{path}` should be {expected}, found {found}")]
     MaskMismatch {
         /// Dotted path of the parameter.
@@ -214,7 +214,7 @@ fn hint(edits: &[String]) -> String {
                 .into()
         }
         edits => format!(
-            "; these fields have to change with it, see `ShrinkPlan::shrink_with`: {}; if they did, \
+            "; these fields must change too, see `ShrinkPlan::shrink_with`: {}; if they did, \
              does its forward pass use other sizes that are stored in fields or constants?",
             edits.join(", ")
         ),

@@ -7,7 +7,7 @@ use crate::error::PruneError;
 /// How many of the units that are *still unpruned* a call removes.
 ///
 /// As in PyTorch: a fraction is rounded half to even, and a second call counts what the first one
-/// left, so twice 20 % leaves 64 %. To ask for a sparsity over all weights, whatever has gone
+/// left, so twice 20 % leaves 64 %. To ask for a sparsity over all weights, whatever was pruned
 /// before, use [`Target::Sparsity`].
 ///
 /// ```
@@ -26,7 +26,7 @@ pub enum Amount {
 }
 
 impl Amount {
-    /// Refuses fractions outside of `[0, 1]` and those that are not numbers.
+    /// Refuses NaN and fractions outside of `[0, 1]`.
     pub(crate) fn validate(self) -> Result<(), PruneError> {
         match self {
             Self::Fraction(found) if !(0.0..=1.0).contains(&found) => {

@@ -1,6 +1,6 @@
 //! Files that are written whole or not at all.
 //!
-//! Everything that burn-prune and burn-prune-deploy write is written this way.
+//! burn-prune and burn-prune-deploy write all of their files this way.
 
 use std::fs;
 use std::io::{self, Write};
@@ -17,8 +17,8 @@ const ATTEMPTS: usize = 3;
 
 /// Writes these bytes to a file, whole or not at all.
 ///
-/// They go into a temporary file beside it, which is flushed to the disk and renamed. Whoever reads
-/// the file meanwhile, and whoever comes after a crash, finds the old content or the new.
+/// They go into a temporary file beside it, which is flushed to the disk and renamed. A reader,
+/// during the write or after a crash, finds the old content or the new.
 ///
 /// # Errors
 /// When the file cannot be written. A file that was there stays as it was.

@@ -22,9 +22,9 @@ use crate::rejected::{Rejected, accept};
 /// a [`ModuleMapper`](burn::module::ModuleMapper), or freeze layers as a whole
 /// (`layer.no_grad()`), and the masks stay.
 ///
-/// The guard remembers the masks of a model at one moment: those that are lost are named by
-/// [`check`](Self::check), and put back by [`restore`](Self::restore). Make another one when the
-/// masks have changed on purpose. [`Pruning`](crate::Pruning) does all this itself.
+/// The guard remembers the masks of a model at one moment: [`check`](Self::check) names those that
+/// are lost, and [`restore`](Self::restore) puts them back. Make a new guard after changing masks
+/// on purpose. [`Pruning`](crate::Pruning) does all this itself.
 ///
 /// ```
 /// use burn::{nn::LinearConfig, tensor::Device};
@@ -71,9 +71,9 @@ impl MaskGuard {
         self.masks.iter().map(|mask| mask.id)
     }
 
-    /// Refuses a model that has lost a mask, naming the paths.
+    /// Checks that the model still has its masks, and names the paths of those that are lost.
     ///
-    /// Reads no tensor, so it is cheap enough to call after each step.
+    /// No tensor is read, so this is cheap enough for every step.
     ///
     /// # Errors
     /// [`PruneError::MasksLost`], with the path of each weight that had a mask and has none now. A

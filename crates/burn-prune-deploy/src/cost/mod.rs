@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 /// Multiply-adds, parameters and bytes of a forward pass on the example of its graph, batch
 /// included.
 ///
-/// Three things are kept apart: what the operations cost as they are (dense), what they would cost
-/// if zeros were skipped (effective), and what was measured. A masked model has a smaller effective
-/// cost and the same dense one; only shrinking lowers that.
+/// Three costs are kept apart: that of the operations as they are (dense), that without zeros
+/// (effective), and what was measured. A masked model has a smaller effective cost and the same
+/// dense cost; only shrinking lowers the dense cost.
 ///
 /// A multiply-add of a convolution or matrix product counts as one, and a BatchNorm or LayerNorm as
-/// two for each element (one to normalise, one to scale and shift); biases, activations, pooling and
-/// norms that are composed of other operations count as none.
+/// two for each element (one to normalise, one to scale and shift); biases, activations, pooling,
+/// and norms that are composed of other operations are not counted.
 ///
 /// ```
 /// # use burn::nn::{Linear, LinearConfig};
@@ -38,9 +38,9 @@ pub struct Cost {
     /// Operations with parameters of their own, and products of two activations, in their order.
     /// Those of one module that follow each other, as a product and its bias, are one layer.
     pub layers: Vec<LayerCost>,
-    /// Bytes of all activations that other operations make; views as reshapes left out.
+    /// Bytes of all activations that other operations make; without views such as reshapes.
     pub other_activation_bytes: u64,
-    /// Parameters that no layer reads, statistics too: only a layer tells them apart.
+    /// Parameters that no layer reads, including statistics: only a layer tells the two apart.
     pub unused_parameters: u64,
     /// Their bytes.
     pub unused_weight_bytes: u64,
@@ -82,7 +82,7 @@ pub struct LayerCost {
     pub nonzero_parameters: u64,
     /// Bytes of the parameters and statistics.
     pub weight_bytes: u64,
-    /// Bytes of all that its operations make.
+    /// Bytes of everything that its operations make.
     pub activation_bytes: u64,
 }
 
@@ -188,7 +188,7 @@ impl Cost {
         layers + self.unused_weight_bytes
     }
 
-    /// Bytes of all that the operations make.
+    /// Bytes of everything that the operations make.
     ///
     /// ```
     /// # use burn::nn::{Linear, LinearConfig};
@@ -208,7 +208,7 @@ impl Cost {
         layers + self.other_activation_bytes
     }
 
-    /// The layer of a name.
+    /// The layer with this name.
     ///
     /// ```
     /// # use burn::nn::{Linear, LinearConfig};
@@ -227,8 +227,8 @@ impl Cost {
         self.layers.iter().find(|layer| layer.name == name)
     }
 
-    /// Measures a forward pass: once to warm up, then until it ran for half a second and at least
-    /// five times; the median is taken. The closure has to wait for the device.
+    /// Measures a forward pass: once to warm up, then for half a second and at least five times.
+    /// The result is the median. The closure has to wait for the device.
     ///
     /// ```
     /// # use burn::nn::{Linear, LinearConfig};

@@ -21,7 +21,7 @@ impl Groups {
     /// it is refused. It is for [`pattern`](Self::pattern) of the same groups; groups that the
     /// pruner excludes stay whole.
     ///
-    /// When too little can be removed, since groups keep a unit or the floor of the pruner, the
+    /// When too little can be removed, because groups keep one unit or the pruner's floor, the
     /// pruner returns an error that says how much can.
     ///
     /// ```
@@ -64,8 +64,8 @@ impl Groups {
         self.multiply_adds_with(fraction, Allocation::Uniform)
     }
 
-    /// The same, shared out between the groups by another allocation: [`Allocation::Global`] ranks
-    /// the units of all groups together.
+    /// The same, divided among the groups by another allocation: [`Allocation::Global`] ranks the
+    /// units of all groups together.
     ///
     /// ```
     /// use burn::nn::{Linear, LinearConfig};
@@ -127,7 +127,7 @@ impl Groups {
         self.parameters_with(fraction, Allocation::Uniform)
     }
 
-    /// The same, shared out between the groups by another allocation.
+    /// The same, divided among the groups by another allocation.
     ///
     /// As [`multiply_adds_with`](Self::multiply_adds_with).
     ///
@@ -155,8 +155,8 @@ impl Groups {
         self.goal(Measure::Parameters, fraction, shared_by)
     }
 
-    /// An allocation that leaves each group a multiple of so many units, as suits the hardware:
-    /// another allocation says how many units go, and fewer go where that would not leave a multiple.
+    /// An allocation that leaves each group a multiple of this many units, to suit the hardware.
+    /// Another allocation says how many are pruned; fewer are pruned where that leaves no multiple.
     ///
     /// A group that would be left between two multiples keeps the larger one, or all that it has. A
     /// goal of multiply-adds or parameters is reached nevertheless: with multiples, more units are

@@ -33,7 +33,7 @@ pub enum Batch {
     First,
     /// An axis of each input, in their order; none where an input is the same for every batch.
     Axes(Vec<Option<usize>>),
-    /// None: the sizes of the example are the only ones.
+    /// No batch axis: the graph holds for the sizes of the example only.
     Fixed,
 }
 

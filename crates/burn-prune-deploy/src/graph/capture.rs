@@ -15,8 +15,8 @@ use super::{Batch, Graph, GraphTensors};
 use crate::error::DeployError;
 
 impl Graph {
-    /// Runs the forward pass of a model on an example, without computing anything, and writes down
-    /// what it does.
+    /// Runs the forward pass of a model on an example, without computing anything, and records its
+    /// operations.
     ///
     /// The model is taken as it computes: with its masks folded in, and in evaluation mode, so that
     /// BatchNorm uses its running statistics. Neither the model nor its statistics are touched.
@@ -25,7 +25,7 @@ impl Graph {
     /// `forward` runs a second time with another batch, so that sizes which follow the batch are
     /// told from others that happen to be equal; the batch is taken to be the first axis of every
     /// input. Where that pass fails or does something else, the batch is fixed, and
-    /// [`sizes`](Self::sizes) says why. A panic message printed meanwhile comes from that pass.
+    /// [`sizes`](Self::sizes) says why; a panic message that is printed comes from that pass.
     ///
     /// # Errors
     /// When the forward pass fails on the example or depends on the values of tensors.
@@ -56,7 +56,7 @@ impl Graph {
         Self::capture_with(model, inputs, Batch::First, forward)
     }
 
-    /// The same with the batch in other axes of the inputs: behind the sequence, or not in all of
+    /// The same with the batch in other axes of the inputs: after the sequence, or not in all of
     /// them.
     ///
     /// # Errors

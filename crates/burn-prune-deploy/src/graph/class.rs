@@ -56,7 +56,7 @@ named! {
 }
 
 impl OperationClass {
-    /// The names of all operations that a graph can have, but for those that are not understood.
+    /// The names of all operations that a graph can have, except for those that are not understood.
     ///
     /// ```
     /// let names = burn_prune_deploy::OperationClass::operations();

@@ -12,7 +12,7 @@ pub(crate) fn dims(shape: &[usize]) -> String {
 }
 
 impl fmt::Display for Graph {
-    /// One line an operation: outputs, name, inputs, settings.
+    /// One line per operation: outputs, name, inputs, settings.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inputs: Vec<String> = self
             .inputs

@@ -50,8 +50,8 @@ use serde::{Deserialize, Serialize};
 /// The forward pass of a model on an example: operations in their order, tensors with their shapes.
 ///
 /// Made by [`Graph::capture`]. Tensors, operations and parameters are numbered, each with a type of
-/// its own ([`TensorId`], [`OperationId`], [`ParameterId`]); a graph is indexed by them. Displays as
-/// one line an operation.
+/// its own ([`TensorId`], [`OperationId`], [`ParameterId`]); a graph is indexed by them. Displays
+/// as one line per operation.
 ///
 /// ```
 /// # use burn::nn::{Linear, LinearConfig};
@@ -306,8 +306,8 @@ impl Graph {
 
     /// Dotted paths of the parameters that the forward pass neither reads nor returns.
     ///
-    /// They may be read in training alone, as an auxiliary head, or with other inputs. A plan does
-    /// not cut them, also where they read channels that it cuts.
+    /// They may be read only in training (an auxiliary head) or with other inputs. A plan does not
+    /// cut them, even where they read channels that it cuts.
     ///
     /// ```
     /// # use burn::nn::{Linear, LinearConfig};

@@ -99,7 +99,7 @@ pub enum OperationKind {
         /// Numbers in it.
         scalars: Vec<Number>,
     },
-    /// Reduces axes to size 1, or all of them to `[1]`.
+    /// Reduces several axes to a size of 1, or all of them to `[1]`.
     Reduce {
         /// Which one.
         #[serde(rename = "name")]
@@ -185,7 +185,7 @@ pub enum OperationKind {
 pub enum Role {
     /// The signal that goes through.
     Signal,
-    /// What it is multiplied with.
+    /// What the signal is multiplied with.
     Weight,
     /// What is added.
     Bias,

@@ -9,8 +9,8 @@ use super::{Graph, OperationId, OperationKind, TensorId};
 
 /// Which sizes of a graph follow the batch, and which are fixed and why.
 ///
-/// Found by comparing two forward passes with different batches. Sizes that happen to be equal, as
-/// a batch of 4 and 4 heads, are so never taken for each other.
+/// Found by comparing two forward passes with different batches. So sizes that happen to be equal,
+/// such as a batch of 4 and 4 heads, are never mistaken for each other.
 ///
 /// ```
 /// # use burn::nn::{Linear, LinearConfig};
@@ -84,7 +84,7 @@ pub enum AxisSize {
         /// Usually 1.
         power: u32,
     },
-    /// It changes with the batch, but is not a multiple of it.
+    /// It depends on the batch, and is not a multiple of it.
     Other,
 }
 

@@ -22,7 +22,7 @@ use super::ParameterId;
 pub struct TensorInfo {
     /// Its shape.
     pub shape: Vec<usize>,
-    /// Bytes an element.
+    /// Bytes per element.
     pub element_bytes: usize,
     /// Where it comes from.
     pub kind: TensorKind,

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::Places;
 use crate::graph::{Graph, ParameterId};
 
-/// Units in the same axes of the same parameters: usually the channels of a layer.
+/// Units with the same axes of the same parameters, mostly the channels of a layer.
 ///
 /// ```
 /// # use burn::nn::{Linear, LinearConfig};
@@ -22,7 +22,7 @@ use crate::graph::{Graph, ParameterId};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Group {
-    /// Path of its first parameter, followed by `#2` in the second group with the same one.
+    /// Path of its first parameter; a second group with the same path has `#2` after it.
     pub name: String,
     /// Its units, in the order of their first entries.
     pub units: Vec<Unit>,
@@ -47,7 +47,7 @@ pub struct Group {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unit {
-    /// Where it lies.
+    /// The parts of parameters that belong to it.
     pub members: Vec<Member>,
 }
 
@@ -107,7 +107,7 @@ pub struct GroupMember {
     pub entries: usize,
 }
 
-/// An axis of a parameter of which entries are never cut.
+/// An axis of a parameter with entries that are never cut.
 ///
 /// ```
 /// # use burn::nn::{Linear, LinearConfig};

@@ -5,12 +5,12 @@ use super::zeros::Hazard;
 use super::{Group, Place};
 use crate::graph::{Graph, OperationId};
 
-/// An operation whose gradient may be infinite or not a number behind a channel that is masked as a
-/// whole, although the network without masks and the smaller one can be trained.
+/// An operation whose gradient may be NaN or infinite after a wholly masked channel, although both
+/// the network without masks and the smaller one can be trained.
 ///
-/// The square root of 0 has an infinite derivative, and 0 times infinity is not a number: after one
-/// step of training under the masks, all weights before it are lost. Cut such channels off before
-/// training, or add a small number before the square root, the power or the logarithm.
+/// The square root of 0 has an infinite derivative, and 0 times infinity is NaN: after one training
+/// step under the masks, all weights before it are lost. Cut such channels off before training, or
+/// add a small number before the square root, the power or the logarithm.
 ///
 /// ```
 /// # use burn::nn::{Linear, LinearConfig};

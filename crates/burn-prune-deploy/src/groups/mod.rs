@@ -28,16 +28,16 @@ use crate::graph::{AxisSize, Graph, OperationKind, ParameterId, TensorId};
 /// Found from operations alone, never from names or types of layers: two entries of two axes go
 /// together when an operation makes one of the other. What goes together is a [`Unit`]: mostly one
 /// channel, in all parameters that make, scale, shift or read it. Units of the same parameters are
-/// a [`Group`]. Channels that an input, an output, a constant or a layer norm needs are
-/// [frozen](Groups::frozen), with the reason. So are channels whose zero becomes infinity, NaN or a
-/// number so large that sums overflow before it is read: behind `log(x)` for instance, and not
-/// behind `sigmoid(x)`.
+/// a [`Group`]. Channels that belong to an input, an output, a constant or a layer norm are
+/// [frozen](Groups::frozen), with the reason. So are channels that a mask would turn into infinity,
+/// NaN, or a number so large that sums overflow, before they are read: through `log(x)` for
+/// instance, but not through `sigmoid(x)`.
 ///
-/// Splits into equal parts lose the same places in each part; a group of a GroupNorm is one unit;
-/// so is a depthwise channel, while other grouped convolutions keep their groups and lose the same
-/// places in each.
+/// Splits into equal parts lose the same entries in each part. A group of a GroupNorm is one unit,
+/// and so is a depthwise channel. Other grouped convolutions keep their groups and lose the same
+/// entries in each.
 ///
-/// They own their graph, and clones share what was found.
+/// Groups own their graph, and clones are cheap.
 ///
 /// ```
 /// # use burn::nn::{Linear, LinearConfig};
@@ -181,8 +181,8 @@ impl Groups {
     /// Operations whose gradients may not be finite numbers behind channels that are masked as a
     /// whole: there, shrink before training.
     ///
-    /// They follow Burn's gradient formulas. They are listed and not refused, since the masked model
-    /// still computes what the shrunk one does.
+    /// They follow the way Burn computes gradients. They are listed, not refused: the masked model
+    /// computes what the shrunk one does.
     ///
     /// ```
     /// use burn::module::Module;

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 /// A convolution of each channel by itself, for as many channels as its weight has.
 ///
 /// Burn's `Conv2d` keeps the number of groups in a field, which has to be changed by hand when a
-/// depthwise convolution is shrunk. Here there is no such field.
+/// depthwise convolution is shrunk; this layer needs no change.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -1,4 +1,4 @@
-//! Layers whose sizes are nowhere but in their parameters.
+//! Layers whose sizes are only in their parameters.
 
 mod depthwise;
 

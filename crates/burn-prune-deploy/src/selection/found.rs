@@ -33,7 +33,7 @@ pub struct ConstantUnit {
     pub name: UnitName,
     /// Whether it is cut, and what it sends is folded.
     pub is_cut: bool,
-    /// What it sends where.
+    /// The constants that it sends, and to which layers.
     pub sends: Vec<SentConstant>,
 }
 
@@ -41,7 +41,7 @@ pub struct ConstantUnit {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct SentConstant {
-    /// Dotted path of the weight that reads it; empty where it is no parameter.
+    /// Dotted path of the weight that reads it; empty where that is not a parameter.
     pub reader: String,
     /// What is sent.
     pub constant: Constant,
@@ -92,26 +92,28 @@ pub(super) struct Found {
 }
 
 impl Selection {
-    /// The units that masks allow to be cut with the same outputs as under the masks. Any masks will
-    /// do: of channels, of single weights, N:M, those of a lottery ticket or of a file.
+    /// The units that masks allow to be cut, with the same outputs as under the masks. Any masks
+    /// will do: of channels, of single weights, N:M, of a lottery ticket, or from a file.
     ///
     /// A unit is cut
-    /// - when what it sends is 0 under the masks, or nobody that stays reads it, because the weights
-    ///   that read it are masked or lead to what is cut itself;
+    /// - when what it sends is 0 under the masks, or nothing that stays reads it, because the
+    ///   weights that read it are masked or lead to what is cut itself;
     /// - when it sends a constant, as a channel does whose weights are masked and whose bias is not,
     ///   and the bias of each layer that reads it, or the running mean of a norm behind that, can
     ///   take the constant over exactly. The plan has it in [`folds`](crate::ShrinkPlan::folds), as a
     ///   formula: the value is computed from the model that is cut, so that biases may be trained in
     ///   between.
     ///
-    /// Constants are [listed](Self::constants); so are those that nothing can take over, as where a
-    /// convolution pads with zeros: these units stay. Units of which [some members are masked and
-    /// others not](Self::disagreements) stay, too; [`extend`](Self::extend) removes both. When a
-    /// group would lose all of its units, its first one stays, and is
-    /// [listed](Self::last_units). A layer that nobody reads stays unless it is masked.
+    /// Constants are [listed](Self::constants); so are those that nothing can take over, for
+    /// instance where a convolution pads with zeros; these units stay. Units of which [some members
+    /// are masked and others not](Self::disagreements) stay, too; [`extend`](Self::extend) removes
+    /// both. When a group would lose all of its units, its first one stays, and is
+    /// [listed](Self::last_units). Units that could be cut without masks, such as a layer that
+    /// nothing reads, stay unless they are masked.
     ///
-    /// A unit whose constant is 0 with the values that the graph was captured with, as a ReLU of a
-    /// negative bias, is cut. If that has changed when a model is shrunk, shrinking is an error.
+    /// A unit whose constant is 0 with the values that the graph was captured with, such as a ReLU
+    /// of a negative bias, is cut. If that has changed when a model is shrunk, shrinking is an
+    /// error.
     ///
     /// ```
     /// use burn::module::{Module, ParamGroup};
@@ -266,7 +268,7 @@ impl Selection {
         &self.found.disagreements
     }
 
-    /// Units that could go and stay, because their groups cannot lose all units.
+    /// Units that could be cut but stay, because a group cannot lose all of its units.
     pub fn last_units(&self) -> &[UnitName] {
         &self.found.last_units
     }
@@ -274,8 +276,8 @@ impl Selection {
     /// Also removes the units that stay although some of their members are masked: those that send a
     /// constant which nothing can take over, and those whose members disagree.
     ///
-    /// The outputs are not those under the masks any more: fine-tune under
-    /// [`masks`](Self::masks), or the small model. A group keeps its first unit.
+    /// The outputs then differ from those under the masks: fine-tune under [`masks`](Self::masks),
+    /// or the small model. A group keeps its first unit.
     ///
     /// ```
     /// # use burn::module::Module;

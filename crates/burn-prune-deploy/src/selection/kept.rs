@@ -9,7 +9,7 @@ use crate::graph::Graph;
 use crate::groups::{GradientHazard, Groups};
 use crate::shrink::{Fold, ShrinkPlan};
 
-/// Which units are cut: those that masks remove, or that the caller names.
+/// Units to remove: those that masks remove, or that the caller names.
 ///
 /// ```
 /// # use burn::nn::{Linear, LinearConfig};
@@ -39,7 +39,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Nothing goes yet.
+    /// A selection that removes nothing yet.
     ///
     /// ```
     /// # use burn::nn::{Linear, LinearConfig};
@@ -146,7 +146,7 @@ impl Selection {
         Ok(self)
     }
 
-    /// Whether each unit of each group stays.
+    /// Whether each unit of each group is kept.
     ///
     /// ```
     /// # use burn::nn::{Linear, LinearConfig};
@@ -167,7 +167,7 @@ impl Selection {
         &self.kept
     }
 
-    /// The groups that it is of.
+    /// Its groups.
     ///
     /// ```
     /// # use burn::nn::{Linear, LinearConfig};
@@ -187,13 +187,13 @@ impl Selection {
         &self.groups
     }
 
-    /// Masks that make zero all that the units are in: weights that make and read them, biases,
-    /// scales and shifts of norms. With these the model computes what the shrunk one does, and can
-    /// be trained on.
+    /// Masks on everything that belongs to the removed units: the weights that make and read them,
+    /// biases, and the scales and shifts of norms. With these the model computes what the shrunk
+    /// one does, and can be trained on.
     ///
-    /// Statistics and divisors cannot be masked, and need not be: a scale and shift of 0, or what
-    /// reads the channel, hide them. The set is empty when nothing goes. Of units that were found in
-    /// masks and send a constant which is folded, no more is masked than was.
+    /// Statistics and divisors cannot be masked and need not be: a scale and shift of 0, or what
+    /// reads the channel, hide them. The set is empty when nothing is removed. Units that were
+    /// found in masks and send a folded constant keep exactly the masks that they had.
     ///
     /// Where the gradients of what goes may not be finite numbers under the masks, that is logged as
     /// a warning; see [`Groups::gradient_hazards`].
@@ -285,7 +285,7 @@ impl Selection {
         })
     }
 
-    /// The graph that the model has without the units.
+    /// The graph of the model without the removed units.
     ///
     /// ```
     /// # use burn::nn::{Linear, LinearConfig};
@@ -306,7 +306,7 @@ impl Selection {
         self.groups.graph_without(&self.kept)
     }
 
-    /// What has to be cut for the units to be gone.
+    /// The plan that cuts the removed units.
     ///
     /// ```
     /// # use burn::nn::{Linear, LinearConfig};

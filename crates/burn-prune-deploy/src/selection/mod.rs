@@ -1,4 +1,4 @@
-//! Which units go: named by the caller, chosen by a pruner, or found in masks.
+//! Units to remove: named by the caller, or found in masks.
 //!
 //! `kept` is the selection itself. `found` makes one of masks: `masked` says what the masks make 0,
 //! `product` which layers sum over channels, `constants` what channels send whatever the input is,

@@ -18,17 +18,16 @@ use crate::error::DeployError;
 
 impl ShrinkPlan {
     /// Cuts a checkpoint of Burn's `Learner`: the model, what the optimizer knows of it, and the
-    /// learning rate. A `Learner` of the small model resumes it and trains on. This is the only way
-    /// after `Learner`, which does not give its optimizer back; in a loop of your own, use
+    /// learning rate. A `Learner` of the small model resumes it and trains on. `Learner` does not
+    /// give its optimizer back any other way; in a loop of your own, use
     /// [`shrink_training`](Self::shrink_training).
     ///
     /// `from` is the folder of the files `model-3.bpk`, `optim-3.bpk` and `scheduler-3.bpk` for
     /// epoch 3, which is `checkpoint` in the folder of the training. The three small files are
-    /// written into the folder `to`, under the same names. `model` is any model of the large size;
-    /// its weights do not matter. The checkpoint may be of the model itself or of a
-    /// [`Pruning`](burn_prune::Pruning) around it. The small files are of the bare model: masks are
-    /// folded in, and a training that goes on pruning wraps the small model and starts a schedule
-    /// of its own.
+    /// written into the folder `to`, under the same names. `model` is a large model; its weights do
+    /// not matter. The checkpoint may be of it or of a [`Pruning`](burn_prune::Pruning) around it.
+    /// The small files are of the bare model: masks are folded in, and a training that goes on
+    /// pruning wraps the small model and starts a schedule of its own.
     ///
     /// State that has neither the size of its parameter nor 1 along each axis cannot be cut: the
     /// optimizer forgets that parameter.

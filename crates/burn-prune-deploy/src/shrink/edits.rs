@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::graph::{Elementwise, Graph, OperationKind, Parameter, TensorId, module};
 
-/// A number in a field of a layer that has to change: Burn keeps some sizes outside of parameters.
+/// A field of a layer that has to change, because Burn keeps some sizes in fields.
 ///
 /// ```
 /// use burn_prune_deploy::FieldEdit;
@@ -25,7 +25,7 @@ pub struct FieldEdit {
     pub field: String,
     /// Its value now.
     pub from: usize,
-    /// The value that it must have.
+    /// What it must become.
     pub to: usize,
 }
 

@@ -77,8 +77,8 @@ impl ShrinkPlan {
         Ok((small, self.shrink_optimizer(optimizer, model)?))
     }
 
-    /// Cuts what an optimizer knows of a model, so that it goes on with the small one: momentum and
-    /// moments of what stays are kept. `model` is the large one, as it is before it is cut.
+    /// Cuts the state of an optimizer, so that it continues with the small model: momentum and
+    /// moments of what stays are kept. `model` is the large one, before the cut.
     ///
     /// State that has neither the size of its parameter nor 1 along each axis cannot be cut: the
     /// optimizer forgets that parameter.

@@ -10,9 +10,9 @@ use crate::error::DeployError;
 use crate::graph::{Graph, GraphTensors, ParameterId, capture_once, dims};
 use crate::groups::Groups;
 
-/// What has to be cut from a model, and what it must be afterwards.
+/// The cuts that make a model smaller, and the graph that it has afterwards.
 ///
-/// Plain data: saved beside the weights of the small model, it makes a fresh large model into one
+/// Plain data: saved beside the weights of the small model, it turns a fresh large model into one
 /// that they can be loaded into.
 ///
 /// ```
@@ -45,8 +45,8 @@ pub struct ShrinkPlan {
     pub edits: Vec<FieldEdit>,
     /// The graph of the small model.
     pub graph: Graph,
-    /// Dotted paths of parameters that the capture did not see, which are not cut: those of an
-    /// auxiliary head that only the training pass uses, for instance. Where one reads channels that
+    /// Dotted paths of parameters that the capture did not see, which are not cut: for instance
+    /// those of an auxiliary head that only the training pass uses. Where one reads channels that
     /// are cut, the pass that uses it fails.
     #[serde(default)]
     pub unseen: Vec<String>,
@@ -125,17 +125,17 @@ impl ShrinkPlan {
         plan
     }
 
-    /// Cuts a model, on the device it is on and ready to be trained, and makes sure that the result
-    /// has the planned graph. Masks are folded in; the model itself is not touched.
+    /// Cuts a model and checks that the result has the planned graph. The result is on the same
+    /// device and can be trained. Masks are folded in; the model itself is not changed.
     ///
-    /// Only what the forward pass does on the example is looked at. Parameters that it does not
-    /// reach are in [`unseen`](Self::unseen); sizes in fields that only other inputs or the training
-    /// pass reach cannot be seen at all.
+    /// Only what the forward pass does on the example is checked. Parameters that it does not reach
+    /// are in [`unseen`](Self::unseen). Sizes in fields that only other inputs or the training pass
+    /// use cannot be seen at all.
     ///
     /// # Errors
-    /// When the model is another one, or the small one computes something else: the message says
-    /// what differs, and which fields should have been changed. When a channel that sent 0 now sends
-    /// something else that no bias can take over.
+    /// When the plan is of another model, or the small model computes something else: the message
+    /// says what differs, and which fields should have been changed. When a channel that sent 0
+    /// sends something else by now, and nothing can take it over.
     ///
     /// ```
     /// # use burn::nn::{Linear, LinearConfig};
@@ -168,8 +168,8 @@ impl ShrinkPlan {
         self.shrink_with(model, |model, _| model, example, forward)
     }
 
-    /// The same, with a closure that changes sizes that Burn keeps in fields, such as the groups of
-    /// a depthwise `Conv2d`.
+    /// The same, with a closure that changes the sizes that Burn keeps in fields, such as the
+    /// groups of a depthwise `Conv2d`.
     ///
     /// # Errors
     /// As [`shrink`](Self::shrink).
@@ -236,15 +236,15 @@ impl ShrinkPlan {
         }
     }
 
-    /// Cuts a model without looking at what it computes, and without changing fields: for a fresh
+    /// Cuts a model without checking what it computes, and without changing fields: for a fresh
     /// model that the weights of a small one will be loaded into. Constants are folded, but whether
     /// those that nothing can take over are 0 is not looked at.
     ///
-    /// Parameters that records hold in another layout, as those of `LinearLayout::Col`, are lazy
-    /// again until they are used: Burn loads them only then.
+    /// Parameters that records hold in another layout, such as those of `LinearLayout::Col`, are
+    /// lazy again until they are used: Burn loads them only then.
     ///
     /// # Errors
-    /// When the model is another one.
+    /// When the plan is of another model.
     ///
     /// ```
     /// # use burn::nn::{Linear, LinearConfig};

@@ -1,4 +1,4 @@
-//! How much goes where.
+//! How much each parameter loses.
 
 #[cfg(feature = "optim")]
 mod ends;
@@ -27,7 +27,7 @@ use crate::amount::Target;
 use crate::error::PruneError;
 use share::not_rounded_above;
 
-/// How an amount is shared out between the parameters.
+/// How an amount is divided among the parameters.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Allocation {
@@ -37,14 +37,14 @@ pub enum Allocation {
     /// All units are ranked together, without normalising by layer: some layers lose more than
     /// others, and one may lose everything, which the report shows.
     Global,
-    /// Erdős–Rényi-kernel: the density of a layer of shape `s` is proportional to `Σ s / Π s` (Evci
-    /// et al. 2020, "Rigging the Lottery").
+    /// Erdős–Rényi-kernel: the density of a layer of shape `s` is proportional to `Σs / Πs` (Evci
+    /// et al. 2020, "Rigging the Lottery"), so small layers keep more.
     ///
-    /// A layer keeps `ε · Σ s / Π s` of its weights. One `ε` for all layers makes the whole model as
-    /// sparse as asked for. A layer that would keep more than it has left keeps all of that, and
-    /// `ε` is found again for the others. Each layer's count is rounded half to even,
-    /// and where these do not add up to the amount, the layers that were rounded the furthest give
-    /// or take one.
+    /// A layer keeps `ε · Σs / Πs` of its weights. One `ε` for all layers gives the overall
+    /// sparsity that was asked for. A layer that would keep more than it has left keeps all of it,
+    /// and `ε` is computed again for the others. Each layer's count is rounded half to even; where
+    /// the counts do not add up to the amount, the layers with the largest rounding errors gain or
+    /// lose one.
     Erk,
     /// Every parameter has a target of its own; see [`Allocation::per_layer`].
     PerLayer(#[serde(with = "crate::param_groups::stored::targets")] Vec<(ParamGroup, Target)>),
@@ -56,9 +56,9 @@ impl Allocation {
     /// A target for each group of parameters.
     ///
     /// The first group that a parameter is in counts. A parameter in no group gets the amount of
-    /// the pruner, and stays as it is when the pruner has none. A group of
-    /// [coupled channels](crate::CoupledChannels) has the target of the weights that make the
-    /// channels; two of them with different targets are an error.
+    /// the pruner, and is not pruned when the pruner has none. A group of [coupled
+    /// channels](crate::CoupledChannels) has the target of the weights that make the channels; two
+    /// of them with different targets are an error.
     ///
     /// On a [schedule](crate::Pruning) these are the final amounts, which each parameter reaches in
     /// proportion: at half of the last sparsity it has lost half of its own amount, rounded half to

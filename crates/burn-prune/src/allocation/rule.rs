@@ -1,4 +1,4 @@
-//! Sharing out an amount by a rule of one's own.
+//! Dividing an amount by a rule of your own.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -13,8 +13,8 @@ use crate::identity::{Identity, short_name};
 
 /// Says how many units each parameter, or each group of coupled channels, loses.
 ///
-/// For goals other than a fraction of the units: a number of multiply-adds, or counts that suit the
-/// hardware. Which units go is then decided by their scores.
+/// Use it for a goal other than a fraction of the units: a number of multiply-adds, or counts that
+/// suit the hardware. The scores then decide which units are pruned.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -52,9 +52,10 @@ use crate::identity::{Identity, short_name};
 pub trait AllocationRule: Any + Debug + Send + Sync {
     /// How many of its remaining units each share loses, in the order of the shares.
     ///
-    /// The target is what the pruner was told by `amount` or `to_sparsity`, and at an update of a
-    /// [schedule](crate::Pruning) `Target::Sparsity`, the sparsity that the schedule is at. A rule
-    /// that knows by itself how much goes has to refuse a target or decide what it means.
+    /// The target is the pruner's `amount` or `to_sparsity`. At an update of a
+    /// [schedule](crate::Pruning) it is `Target::Sparsity`, the sparsity of the schedule at that
+    /// step. A rule that determines how much is pruned has to refuse a target or decide what it
+    /// means.
     ///
     /// # Errors
     /// When it cannot decide: [`PruneError::Allocation`]. Nothing is pruned then.
@@ -64,8 +65,7 @@ pub trait AllocationRule: Any + Debug + Send + Sync {
 
     /// The identity by which checkpoints and studies tell this rule from others.
     ///
-    /// A rule without one is known by the name of its type and the counts that it gives for some
-    /// targets.
+    /// A rule without one is known by the name of its type and by its counts for some targets.
     fn identity(&self) -> Option<Identity> {
         None
     }
@@ -76,8 +76,8 @@ pub trait AllocationRule: Any + Debug + Send + Sync {
     }
 }
 
-/// All parameters or groups that an [`AllocationRule`] shares out to, in the order of the model or
-/// of the pattern.
+/// All parameters or groups that an [`AllocationRule`] divides units among, in the order of the
+/// model or of the pattern.
 pub struct Shares<'a> {
     shares: &'a [Share<'a>],
     ranked: &'a dyn Fn(usize) -> Vec<usize>,
@@ -104,8 +104,8 @@ impl<'a> Shares<'a> {
         self.shares.is_empty()
     }
 
-    /// How many units each share loses when this fraction of its remaining units goes, rounded half
-    /// to even and limited by its floor. A fraction above 1 counts as 1.
+    /// How many units each loses at this fraction of its remaining units, rounded half to even, and
+    /// no more than its floor allows. A fraction above 1 is 1.
     pub fn uniform(&self, fraction: f64) -> Vec<usize> {
         let count = |share: &Share<'_>| {
             let count = (fraction * share.remaining() as f64).round_ties_even();
@@ -115,11 +115,10 @@ impl<'a> Shares<'a> {
         self.shares.iter().map(count).collect()
     }
 
-    /// How many units each share loses when the units of all are ranked together and this many go. No
-    /// share goes below its floor; the others lose more instead. Where fewer can go, all of those
-    /// go.
+    /// How many units each loses when all are ranked together and this many are pruned. None goes
+    /// below its floor; the others lose more instead. Where fewer can be pruned, all of those are.
     ///
-    /// With a larger count no share loses fewer units, so a goal can be found by bisection.
+    /// A larger count takes no less from any share, so a goal can be searched for by bisection.
     pub fn global(&self, count: usize) -> Vec<usize> {
         let removable = self.shares.iter().map(Share::removable).sum();
         (self.ranked)(count.min(removable))

@@ -3,8 +3,8 @@ use crate::amount::Target;
 use crate::error::PruneError;
 use crate::model::Parameter;
 
-/// One of those that an amount is shared out between: a parameter, or a group of
-/// [coupled channels](crate::CoupledChannels).
+/// A parameter, or a group of [coupled channels](crate::CoupledChannels), that an amount is divided
+/// among.
 ///
 /// See [`AllocationRule`](crate::AllocationRule) for an example.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl<'a> Share<'a> {
         self.total
     }
 
-    /// Units that can go: what remains, without its floor.
+    /// Units that can be pruned: those that remain, minus its floor.
     pub fn removable(&self) -> usize {
         self.remaining.saturating_sub(self.floor)
     }

@@ -6,7 +6,7 @@ use crate::identity::Identity;
 use crate::pattern::Units;
 use crate::scores::Scores;
 
-/// Small weights go first (Han et al. 2015, "Learning both Weights and Connections").
+/// Small weights are pruned first (Han et al. 2015, "Learning both Weights and Connections").
 ///
 /// A single weight scores its absolute value. A channel scores the norm of its weights,
 /// `(Σ |w|ⁿ)^(1/n)`, or the largest and smallest `|w|` for n = inf and -inf; sums are in f64. A unit

@@ -1,4 +1,4 @@
-//! What is scored: the units with the lowest scores go first.
+//! What is scored. The units with the lowest scores are pruned first.
 
 mod group;
 mod lamp;
@@ -76,9 +76,8 @@ pub trait Criterion: Any + Debug + Send + Sync {
 
     /// One finite score for each unit of a group of [coupled channels](crate::CoupledChannels).
     ///
-    /// By default a unit scores the sum, over the members of the group, of the
-    /// [scores](Self::scores) of its part in each member. So a criterion that knows nothing of
-    /// groups works on them.
+    /// By default a unit scores the sum of the [scores](Self::scores) of its parts in the members
+    /// of the group. So a criterion that knows nothing of groups works on them.
     ///
     /// ```
     /// use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
@@ -145,9 +144,9 @@ pub trait Criterion: Any + Debug + Send + Sync {
 
     /// The identity by which checkpoints and studies tell this criterion from others.
     ///
-    /// A criterion without one is known by the name of its type and the scores that it gives to
-    /// fixed weights of the selected parameters, which takes as long as scoring the model once. Give
-    /// one where that is too long, or where the type may be renamed.
+    /// A criterion without one is known by the name of its type and by its scores for fixed weights
+    /// in the shapes of the selected parameters, which takes as long as scoring the model once.
+    /// Return an identity where that takes too long, or where the type may be renamed.
     ///
     /// ```
     /// use burn_prune::{Criterion, Identity, PruneError, Scores, Units, Weight};

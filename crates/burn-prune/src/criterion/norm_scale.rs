@@ -6,7 +6,7 @@ use crate::identity::Identity;
 use crate::pattern::{MemberRole, Units};
 use crate::scores::Scores;
 
-/// Channels with a small scale in their norm go first (Liu et al. 2017, "Learning Efficient
+/// Channels with a small scale in their norm are pruned first (Liu et al. 2017, "Learning Efficient
 /// Convolutional Networks through Network Slimming").
 ///
 /// A unit of [coupled channels](crate::CoupledChannels) scores the mean `|γ|` of the norms that it

@@ -8,7 +8,8 @@ use crate::identity::Identity;
 use crate::pattern::Units;
 use crate::scores::Scores;
 
-/// Random scores. The same seed gives the same mask on every backend and in every release.
+/// Units are pruned at random. The same seed gives the same mask on every backend and in every
+/// release.
 ///
 /// Each parameter draws from a ChaCha8 stream of its own, chosen by its path, so that adding or
 /// excluding a layer leaves the draws of the others alone. A group of

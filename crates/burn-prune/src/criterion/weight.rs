@@ -2,8 +2,7 @@ use crate::model::Values;
 
 /// What a criterion sees of a parameter: the effective weight, 0 where it is pruned already.
 ///
-/// Where the caller has given importance scores, the criterion sees those instead of the weight,
-/// unmasked.
+/// Importance scores that the caller supplied replace the weight; masks are not applied to them.
 #[derive(Debug, Clone, Copy)]
 pub struct Weight<'a> {
     path: &'a str,

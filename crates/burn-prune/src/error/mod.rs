@@ -13,13 +13,13 @@ pub use coupled::CoupledError;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PruneError {
-    /// A fraction outside of `[0, 1]`, or not a number.
+    /// A fraction that is NaN or outside of `[0, 1]`.
     #[error("the amount must be a fraction between 0 and 1, found {found}")]
     InvalidFraction {
         /// The value given.
         found: f64,
     },
-    /// A target sparsity outside of `[0, 1]`, or not a number.
+    /// A target sparsity that is NaN or outside of `[0, 1]`.
     #[error("the target sparsity must be between 0 and 1, found {found}")]
     InvalidSparsity {
         /// The value given.

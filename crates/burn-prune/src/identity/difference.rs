@@ -5,9 +5,9 @@ use serde_json::Value;
 /// Longer values are cut in a message.
 const SHOWN: usize = 160;
 
-/// The fields in which two identities differ, a line each: what is there, in a file, and what is
-/// here. Empty when they are the same; floats count as the same when they differ by what reading
-/// JSON may change.
+/// The fields in which two identities differ, one line per field: the value there (in a file), and
+/// the value here. Empty when they are the same; floats count as the same when they differ by what
+/// reading JSON may change.
 ///
 /// ```
 /// use burn_prune::differences;

@@ -29,9 +29,10 @@ use crate::digest::Digest;
 /// The identity of a [`Criterion`](crate::Criterion) or a [`Schedule`](crate::Schedule): a name, and
 /// the data that decide what it does.
 ///
-/// Two count as the same when their names and data are equal. Floats are kept as their shortest
-/// decimal text, so every finite one comes back as it was; NaN and infinities have no place in JSON
-/// and become `null`; write them as text. Large data belong in a [digest](Self::with_digest).
+/// Two identities are the same when their names and data are equal. Floats are kept as their
+/// shortest decimal text, so every finite one comes back as it was; NaN and infinities have no
+/// place in JSON and become `null`; write them as text. Large data belong in a
+/// [digest](Self::with_digest).
 ///
 /// ```
 /// use burn_prune::Identity;

@@ -11,7 +11,7 @@ pub(super) const DENSE: &str = "dense";
 pub struct CellId {
     /// Seed of the initial weights.
     pub seed: u64,
-    /// `dense`, the name of a method, or that and the name of a control.
+    /// `dense`, the name of a method, or the names of a method and a control.
     pub method: String,
     /// How many rounds of pruning came before; 0 for the dense run.
     pub round: usize,

@@ -10,7 +10,7 @@ use crate::plot::PlotError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LotteryError {
-    /// A setting of the search that makes no sense.
+    /// An invalid setting of the search.
     #[error("{what}: expected {expected}, found {found}")]
     Invalid {
         /// The setting.

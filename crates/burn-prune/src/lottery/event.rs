@@ -69,8 +69,8 @@ pub enum Event<'a> {
         /// Where it is now.
         moved_to: &'a Path,
     },
-    /// The dense run of a seed began with other weights than the model that this seed makes now.
-    /// The rounds go back to the weights of the dense run.
+    /// The dense run of a seed started from other weights than those that this seed gives now. The
+    /// rounds go back to the weights of the dense run.
     OtherStart {
         /// The dense run.
         cell: &'a CellId,

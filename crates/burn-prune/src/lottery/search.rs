@@ -169,8 +169,9 @@ impl<'a> LotteryTicketSearch<'a> {
         self
     }
 
-    /// Describes what else affects a training, as any plain data: optimizer, learning rate, batch
-    /// size, data set. It is kept with the study, and has to be the same when it is resumed.
+    /// Describes what else determines a training, as any plain data: optimizer, learning rate,
+    /// batch size, data set. It is kept with the study, and must be the same when the study is
+    /// resumed.
     ///
     /// Data that cannot be written as JSON, such as a map whose keys are not strings, are an error
     /// of [`run`](Self::run).

@@ -48,7 +48,7 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// A ticket of a model's weights and masks for them.
+    /// A ticket from a model's weights and the masks for them.
     pub fn new<M: Module>(model: M, masks: MaskSet) -> Self {
         Self {
             weights: model.valid().into_record(),

@@ -2,7 +2,7 @@
 //!
 //! Little-endian: 8 bytes of magic, the version as u32, the number of masks as u32; for each mask
 //! the length of its path as u32 and the path in UTF-8, its rank as u32, its shape as u64s, and its
-//! words as u32s; in the end the CRC-32 of all before it as u32.
+//! words as u32s; and at the end the CRC-32 of everything before it as u32.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ const HEADER: usize = MAGIC.len() + 4;
 const CHECKSUM: usize = 4;
 
 impl MaskSet {
-    /// Writes the masks to a file: a bit a weight, versioned, with a checksum.
+    /// Writes the masks to a file: one bit per weight, versioned, with a checksum.
     ///
     /// # Errors
     /// When the file cannot be written. A file that was there stays whole: the new one is written

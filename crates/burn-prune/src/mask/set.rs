@@ -10,8 +10,8 @@ use crate::table::{Table, percent};
 /// The masks of a model, by parameter path and in the model's order.
 ///
 /// What [`Pruner::masks`](crate::Pruner::masks) computes and
-/// [`Prunable::with_masks`](crate::Prunable::with_masks) attaches. Nothing has happened to a model
-/// until it is attached.
+/// [`Prunable::with_masks`](crate::Prunable::with_masks) attaches. A model does not change until
+/// the set is attached.
 ///
 /// ```
 /// use burn_prune::{Mask, MaskSet};

@@ -3,7 +3,7 @@ use burn::tensor::{Bool, Tensor, TensorData};
 use super::kernel::{WORD_BITS, vectorized};
 use crate::error::PruneError;
 
-/// Which weights of one tensor are kept: a bit a weight, on the host.
+/// Which weights of one tensor are kept: one bit per weight, on the host.
 ///
 /// Flat indices are row-major, whatever the layout of the tensor in memory.
 ///
@@ -52,7 +52,7 @@ impl Mask {
         mask
     }
 
-    /// A mask from one value a weight, `true` where it is kept.
+    /// A mask from one value per weight, `true` where it is kept.
     ///
     /// # Errors
     /// When there are not as many values as the shape has entries.

@@ -45,8 +45,8 @@ pub enum MaskMode {
 /// [`with_masks`](crate::Prunable::with_masks): a clone of this state that is attached by hand still
 /// holds what was known about the first weight.
 ///
-/// The mask is packed bits, 32 weights an `i32` on every backend, so that a record saved on one
-/// loads on any other. On a backend without a kernel that reads bits, one `bool` a weight sits
+/// The mask is packed bits, 32 weights per `i32` on every backend, so that a record saved on one
+/// loads on any other. On a backend without a kernel that reads bits, one `bool` per weight sits
 /// next to it, made on the first read on a device.
 ///
 /// ```
@@ -139,7 +139,7 @@ impl WeightMask {
         Self::from_bits(self.kept.val(), self.kept.id, mode)
     }
 
-    /// When the zeros are put in.
+    /// When masked weights become zero.
     pub fn mode(&self) -> MaskMode {
         match self.mode {
             Mode::OnRead(_) => MaskMode::OnRead,

@@ -1,4 +1,5 @@
-//! The packed bits of a mask on its device, and one `bool` a weight for backends without a kernel.
+//! The packed bits of a mask on its device, and one `bool` per weight for backends without a
+//! kernel.
 
 use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +13,7 @@ use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 use super::kernel::WORD_BITS;
 use super::value::Mask;
 
-/// A parameter of words, 32 weights an `i32` on every backend.
+/// A parameter of words, 32 weights per `i32` on every backend.
 ///
 /// To Burn it looks like that parameter. It is a separate module so that it notices when the bits
 /// change: a record format without ids loads other bits under the same id.

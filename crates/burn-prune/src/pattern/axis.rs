@@ -51,7 +51,7 @@ impl Axis {
 /// Which dimension of a weight is its output and which its input.
 ///
 /// Known for Burn's Linear, convolution, deformable and transposed convolution layers; for a layer
-/// of your own say it with [`Pruner::weight_axes`](crate::Pruner::weight_axes).
+/// of your own, set them with [`Pruner::weight_axes`](crate::Pruner::weight_axes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WeightAxes {

@@ -37,7 +37,7 @@ pub struct Blocks {
 #[non_exhaustive]
 pub enum Pooling {
     /// The criterion scores the block as it does a channel: magnitude takes its norm (for L1 the
-    /// sum of absolute values), [`Random`](crate::Random) draws once.
+    /// sum of absolute values), and `Random` draws once.
     #[default]
     Criterion,
     /// The sum of the scores of the single weights.

@@ -53,7 +53,7 @@ pub struct CoupledGroup {
     members: Vec<CoupledMember>,
 }
 
-/// The part that one axis of one parameter has in the units of a group.
+/// One axis of one parameter, and which of its entries belong to which unit of a group.
 ///
 /// ```
 /// use burn_prune::{CoupledMember, MemberRole};
@@ -79,8 +79,7 @@ pub struct CoupledMember {
     pub shape: Vec<usize>,
     /// What the parameter does with the channels.
     pub role: MemberRole,
-    /// Of each unit the entries along the axis that belong to it. Entries of no unit stay as they
-    /// are.
+    /// For each unit, its entries along the axis. Entries of no unit stay as they are.
     pub indices: Vec<Vec<usize>>,
 }
 
@@ -92,7 +91,7 @@ pub enum MemberRole {
     Output,
     /// The axis is the input of a weight that reads the channels.
     Input,
-    /// The scale of a norm, as the gamma of a `BatchNorm`.
+    /// The scale of a norm, such as the gamma of a `BatchNorm`.
     Scale,
     /// A bias, or the shift of a norm.
     Shift,
@@ -135,8 +134,8 @@ impl CoupledChannels {
 impl CoupledGroup {
     /// A group with this name, by which errors, random choices and reports know it.
     ///
-    /// By custom the name is the path of the first parameter, and `#2` is put behind it in the
-    /// second group that begins with that parameter.
+    /// By convention the name is the path of the first parameter, with `#2` after it for the second
+    /// group that starts with that parameter.
     pub fn new(name: impl Into<String>, members: impl IntoIterator<Item = CoupledMember>) -> Self {
         Self {
             name: name.into(),

@@ -9,9 +9,9 @@ use crate::scores::{Block, Scores};
 /// are kept (Mishra et al. 2021, "Accelerating Sparse Deep Neural Networks").
 ///
 /// The groups lie along the axis that is summed over: input features, or the input channels of a
-/// convolution, which is how 2:4 hardware reads them. The pattern says how much is pruned, so it
-/// takes no amount and no allocation. What is pruned already goes first; a group that has lost more
-/// than M - N keeps what it has.
+/// convolution, which is how 2:4 hardware reads them. The pattern determines how much is pruned, so
+/// it takes no amount and no allocation. Weights that are pruned already count first; a group that
+/// has lost more than M - N keeps what it has left.
 ///
 /// ```
 /// use burn::{nn::LinearConfig, tensor::{Device, Tensor}};
@@ -55,9 +55,9 @@ impl NM {
         Self { n, m, skip: false }
     }
 
-    /// Leaves weights alone whose input axis `m` does not divide, instead of refusing them: the
-    /// first layer of most convolutional networks. [`MaskSet::skipped`](crate::MaskSet::skipped)
-    /// and the printed mask set tell which.
+    /// Skips weights whose input axis is not divisible by `m`, instead of refusing them: the first
+    /// layer of most convolutional networks. [`MaskSet::skipped`](crate::MaskSet::skipped) and the
+    /// printed mask set tell which.
     #[must_use]
     pub fn skip_indivisible(mut self) -> Self {
         self.skip = true;

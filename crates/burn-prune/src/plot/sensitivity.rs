@@ -1,7 +1,7 @@
 //! The plot of a sensitivity report.
 
 use super::{Line, LinePlot, Point, Reference, ValueFormat, XAxis};
-use crate::SensitivityReport;
+use crate::training::SensitivityReport;
 
 impl SensitivityReport {
     /// The metric against sparsity, a line a parameter, and the unpruned model as a level.

@@ -1,4 +1,4 @@
-//! The four axes together.
+//! Criterion, pattern, allocation and amount together.
 
 mod choosing;
 mod contradiction;
@@ -29,7 +29,7 @@ use crate::pattern::{Pattern, WeightAxes};
 use crate::ranking::{Importance, Normalize};
 use filter::ParameterFilter;
 
-/// How to prune: a criterion, a pattern, an allocation, an amount, and which parameters.
+/// How to prune: a criterion, a pattern, an allocation, an amount, and the selected parameters.
 ///
 /// By default it prunes single weights of every Linear and convolution layer, the same fraction of
 /// each. A pruner is a plain value that can be used on any number of models.
@@ -92,7 +92,7 @@ impl Pruner {
         }
     }
 
-    /// How much of what is still unpruned goes: a fraction (`0.3`) or a number of units (`5`).
+    /// How much of what is still unpruned is pruned: a fraction (`0.3`) or a number of units (`5`).
     ///
     /// A second call replaces the first. An amount and a sparsity contradict each other: a pruner
     /// that was given both is refused when it is used.
@@ -107,7 +107,7 @@ impl Pruner {
 
     /// The sparsity to arrive at, over *all* units of the selected parameters, in `[0, 1]`.
     ///
-    /// Where that many are pruned already, nothing more is. A second call replaces the first; see
+    /// Where that many are pruned already, nothing changes. A second call replaces the first; see
     /// [`amount`](Self::amount) for both together.
     #[must_use]
     pub fn to_sparsity(mut self, sparsity: f64) -> Self {
@@ -195,7 +195,8 @@ impl Pruner {
         self
     }
 
-    /// How the amount is shared out: uniformly (the default), globally, by ERK or by layer.
+    /// How the amount is divided among the parameters: uniformly (the default), globally, by ERK or
+    /// per layer.
     #[must_use]
     pub fn allocation(mut self, allocation: Allocation) -> Self {
         self.allocation = allocation;
@@ -232,10 +233,10 @@ impl Pruner {
         self
     }
 
-    /// Says which dimension of these weights is their output and which their input.
+    /// Sets which dimension of these weights is their output and which is their input.
     ///
-    /// For a layer of your own; also for one that is called `Linear` but stores its weight in
-    /// another order than Burn's. The first group that a parameter is in counts.
+    /// Use it for a layer of your own, and for one that is called `Linear` but stores its weight in
+    /// another order than Burn's. For a parameter in several groups, the first one counts.
     ///
     /// ```
     /// use burn::{module::{Module, Param, ParamGroup}, tensor::{Device, Tensor}};
@@ -267,8 +268,8 @@ impl Pruner {
     /// instead of its weights.
     ///
     /// They have the shape of the parameter and go through the criterion: magnitude takes their
-    /// absolute value, or their norm over a channel. What is pruned already takes no part, but no
-    /// mask enters the scores. Reads the tensor back.
+    /// absolute value, or their norm over a channel. Weights that are pruned already take no part;
+    /// masks are not applied to the scores. Reads the tensor back.
     ///
     /// ```
     /// use burn::{nn::LinearConfig, tensor::{Device, Tensor}};
@@ -298,11 +299,11 @@ impl Pruner {
     /// The masks that this pruner chooses for the model, together with what is pruned already.
     ///
     /// The model does not change. Weights, and the masks that are there, are read back from the
-    /// device together, once; on flex, `f32` weights are borrowed. Lazy parameters are initialized.
+    /// device together, once; on flex `f32` weights are borrowed. A lazy parameter is initialized.
     ///
     /// A parameter that is shared between several places counts once, under its first path: places
     /// of one [`ParamId`](burn::module::ParamId) whose weights are equal to the last bit when they
-    /// first get a mask, and which have had one mask since. Equal ids alone do not make it: models
+    /// first get a mask, and which have had one mask since. Equal ids alone are not enough: models
     /// that are clones of each other or come from one file are pruned each by its own weights.
     ///
     /// # Errors
@@ -314,14 +315,14 @@ impl Pruner {
 
     /// What this pruner does to this model, as JSON that is the same in every process.
     ///
-    /// The selection is kept as paths, so it may come from groups of ids, which differ between
-    /// processes. Keys are sorted and floats are text. It takes at most 3 KiB; a SHA-256 stands for
-    /// what is too long. [`differences`](crate::differences)
-    /// names what differs. Nothing of the model is read, but a parameter that was not initialized
-    /// yet may be; see [`Criterion::identity`].
+    /// The selection is written as the paths that it resolves to, so it may contain groups of ids,
+    /// which another process does not have. Keys are sorted and floats are text. It takes at most 3
+    /// KiB: larger parts are replaced by their SHA-256. [`differences`](crate::differences) names
+    /// what differs. No weight is read, but a lazy parameter may be initialized; see
+    /// [`Criterion::identity`].
     ///
     /// # Errors
-    /// As [`masks`](Self::masks), for what concerns the selection.
+    /// As [`masks`](Self::masks), for the selection.
     ///
     /// ```
     /// use burn::{nn::LinearConfig, tensor::Device};

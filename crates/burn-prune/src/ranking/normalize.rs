@@ -11,9 +11,9 @@ use crate::scores::Scores;
 /// What the scores of a parameter, or of a group of coupled channels, are divided by before they are
 /// compared with those of others.
 ///
-/// It matters where all are ranked together, under
+/// It matters where all units are ranked together, under
 /// [`Allocation::Global`](crate::Allocation::Global); within a parameter or group the order stays.
-/// Divisors and quotients are in f64; a divisor of 0 counts as 1.
+/// Divisors and quotients are in f64. A divisor of 0 counts as 1.
 ///
 /// See [`Pruner::normalize`](crate::Pruner::normalize) for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -54,9 +54,9 @@ pub struct ParameterSparsity {
     pub zeros: usize,
     /// Whether a mask is attached.
     pub masked: bool,
-    /// Output channels, where it is known which axis they are.
+    /// Output channels, where their axis is known.
     pub outputs: Option<ChannelSparsity>,
-    /// Input channels, where it is known which axis they are.
+    /// Input channels, where their axis is known.
     pub inputs: Option<ChannelSparsity>,
 }
 

@@ -12,7 +12,7 @@ impl ScheduleConfig {
     ///
     /// # Errors
     /// [`PruneError::InvalidSchedule`], with the field: a sparsity outside of `[0, 1]`, a target
-    /// below the start, a power that is not positive, an end before the begin, no steps between
+    /// below the start, a power that is not positive, an end before the beginning, no steps between
     /// updates.
     pub fn build(&self, length: TrainingLength) -> Result<Box<dyn Schedule>, PruneError> {
         let schedule = self.gradual(length)?;

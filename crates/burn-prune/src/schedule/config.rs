@@ -35,9 +35,9 @@ pub enum ScheduleConfig {
         at: At,
     },
     /// `s_f + (s_i - s_f)(1 - (t - t_0) / (t_1 - t_0))^power` (Zhu and Gupta 2017, "To prune, or
-    /// not to prune"): fast at first, when there is much to choose from, and slow in the end.
+    /// not to prune"): fast at first, when there is much to choose from, and slow at the end.
     Polynomial {
-        /// `s_i`, the sparsity at the start.
+        /// `s_i`, the sparsity at the beginning.
         #[serde(default, with = "crate::exact_float")]
         initial: f64,
         /// `s_f`, the sparsity at the end.
@@ -51,7 +51,7 @@ pub enum ScheduleConfig {
     },
     /// The same amount at each update.
     Linear {
-        /// The sparsity at the start.
+        /// The sparsity at the beginning.
         #[serde(default, with = "crate::exact_float")]
         initial: f64,
         /// The sparsity at the end.
@@ -62,7 +62,7 @@ pub enum ScheduleConfig {
     },
     /// The same fraction of what is left in equal times.
     Exponential {
-        /// The sparsity at the start, below 1.
+        /// The sparsity at the beginning, below 1.
         #[serde(default, with = "crate::exact_float")]
         initial: f64,
         /// The sparsity at the end, below 1.
@@ -72,12 +72,13 @@ pub enum ScheduleConfig {
         span: Span,
     },
     /// The same fraction of what is left in each of a number of rounds, the last of which arrives
-    /// at the target: the rounds of iterative magnitude pruning. The first round is at the begin.
+    /// at the target: the rounds of iterative magnitude pruning. The first round is at the
+    /// beginning.
     GeometricRounds {
         /// The sparsity after the last round, below 1.
         #[serde(with = "crate::exact_float")]
         target: f64,
-        /// When: as many rounds as it has updates.
+        /// When: one round per update.
         span: Span,
     },
 }

@@ -112,7 +112,7 @@ impl Span {
         Self::Epochs { begin, end, every }
     }
 
-    /// The same in steps; more than a `usize` holds are `usize::MAX`.
+    /// The same in steps; more than a `usize` holds becomes `usize::MAX`.
     #[must_use]
     pub fn in_steps(self, length: TrainingLength) -> Self {
         let Self::Epochs { begin, end, every } = self else {

@@ -1,4 +1,5 @@
-//! The seam to Burn's `Learner`: a step that does what the model does, and then what pruning does.
+//! The connection to Burn's `Learner`: a step that does what the model does, and then what pruning
+//! does.
 
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Module, ModuleDisplay};

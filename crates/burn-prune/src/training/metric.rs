@@ -12,7 +12,7 @@ use super::{Pruning, progress::Watched};
 
 /// The sparsity of a [`Pruning`] in Burn's display and logs, in percent.
 ///
-/// It asks for nothing of the model's output, and reads nothing from a device. Register it for
+/// It needs nothing of the model's output, and reads nothing from the device. Register it for
 /// training and validation: `metric_train_numeric(SparsityMetric::new(&pruning))`.
 #[derive(Clone)]
 pub struct SparsityMetric {
@@ -28,7 +28,7 @@ impl SparsityMetric {
         Self::named("Sparsity".to_string(), None, pruning)
     }
 
-    /// The sparsity of each selected parameter, a metric each, in module order.
+    /// The sparsity of each selected parameter, one metric per parameter, in module order.
     pub fn per_layer<M: Module + ModuleDisplay>(pruning: &Pruning<M>) -> Vec<Self> {
         let metric =
             |path: &str| Self::named(format!("Sparsity {path}"), Some(path.to_string()), pruning);

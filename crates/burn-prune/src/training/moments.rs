@@ -14,7 +14,7 @@ use crate::model::ModelReading;
 /// become 0, those of all other weights stay.
 ///
 /// `before` are the masks before they were [replaced](crate::Prunable::replace_masks); what the
-/// model keeps now and they did not has come back. State that is not one number a weight, such as
+/// model keeps now and they did not has come back. State that is not one number per weight, such as
 /// Adafactor's factors, stays. Reads the optimizer state back from the device.
 ///
 /// # Errors

@@ -11,8 +11,8 @@ use crate::record;
 
 /// Changes the tensors that an optimizer keeps: momentum, moments and the like.
 ///
-/// `change` gets the parameter that a tensor is of, and the tensor; with `None` the optimizer forgets
-/// all it knows of that parameter, as if it had never met it. Reads the state back from the device.
+/// `change` gets the parameter that a tensor is of, and the tensor; with `None` the optimizer
+/// forgets that parameter, as if it were new. Reads the state back from the device.
 ///
 /// # Errors
 /// When the state cannot be read or rebuilt, or is of another float type than the default device

@@ -33,7 +33,7 @@ use crate::schedule::Schedule;
 /// so. The model's own `TrainStep::optimize` is called, and parameter groups match as without the
 /// wrapper.
 ///
-/// Its checkpoints hold masks, step and recipe, so a resumed training goes on where it was;
+/// Its checkpoints hold masks, step and recipe, so a resumed training continues where it stopped;
 /// [`check_checkpoint`](Self::check_checkpoint) tells beforehand whether one fits, as `Learner` can
 /// only panic. [`resume_from`](Self::resume_from) loads one in a loop of your own, and
 /// [`Prunable::load_checkpoint`] loads one into the bare model.
@@ -283,7 +283,8 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
         ModelReading::of_masks(&self.model).masks()
     }
 
-    /// Refuses a checkpoint that a `Learner` would panic on, or that would train on wrongly.
+    /// Checks that a checkpoint can be resumed. `Learner` would panic on one that cannot, or go on
+    /// wrongly.
     ///
     /// `path` is the model file of a checkpoint, `model-3.bpk` for instance.
     ///
@@ -294,7 +295,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
         super::checkpoint::check(self, path.as_ref())
     }
 
-    /// Goes on from a checkpoint: its weights, masks and step.
+    /// Continues from a checkpoint: its weights, masks and step.
     ///
     /// # Errors
     /// As [`check_checkpoint`](Self::check_checkpoint); everything is as it was then.

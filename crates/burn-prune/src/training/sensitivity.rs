@@ -56,7 +56,7 @@ pub struct LayerSensitivity {
     pub values: Vec<f64>,
 }
 
-/// How far an analysis has come.
+/// The progress of an analysis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SensitivityProgress {
@@ -66,7 +66,7 @@ pub struct SensitivityProgress {
     pub total: usize,
     /// Time so far.
     pub elapsed: Duration,
-    /// Time left, if the others take as long.
+    /// Estimated time left.
     pub remaining: Duration,
 }
 

@@ -21,7 +21,7 @@ use standing::Standing;
 pub use row::{Measure, StudyRow};
 pub use summary::Summary;
 
-/// The results of a study: those of the cells that are finished.
+/// The results of a study, as far as they exist.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StudyReport {

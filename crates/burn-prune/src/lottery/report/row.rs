@@ -9,9 +9,9 @@ use crate::lottery::store::Outcome;
 pub struct StudyRow {
     /// Seed of the initial weights.
     pub seed: u64,
-    /// `dense`, the name of a method, or that and the name of a control.
+    /// `dense`, the name of a method, or the names of a method and a control.
     pub method: String,
-    /// How often the masks have been pruned.
+    /// Number of pruning rounds before this training.
     pub round: usize,
     /// Fraction of the prunable weights that the masks keep, in `[0, 1]`.
     pub remaining: f64,

@@ -15,7 +15,7 @@ use serde::Serialize;
 pub struct Summary {
     /// Mean.
     pub mean: f64,
-    /// Sample standard deviation; 0 of a single value.
+    /// Sample standard deviation; 0 for a single value.
     pub spread: f64,
     /// How many values.
     pub count: usize,

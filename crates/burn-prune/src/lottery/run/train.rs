@@ -90,7 +90,7 @@ impl CellTraining<'_> {
         self.id.seed
     }
 
-    /// How often the masks have been pruned.
+    /// Number of pruning rounds before this training.
     pub fn round(&self) -> usize {
         self.id.round
     }

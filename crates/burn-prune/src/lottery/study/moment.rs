@@ -2,9 +2,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A point of a training.
+/// A point in a training.
 ///
-/// Steps are finished steps of the optimizer, counted on the learning-rate schedule: after a
+/// Steps are finished steps of the optimizer, counted on the learning-rate schedule: after
 /// rewinding to step 500 the first step ends at 501.
 ///
 /// ```
@@ -63,12 +63,12 @@ impl fmt::Display for Moment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rewind {
-    /// When the next masks are chosen: from the weights at this moment of the round.
+    /// The moment of the round whose weights determine the next masks.
     pub prune_at: Moment,
-    /// What the weights go back to; at the end, they are kept.
+    /// The moment that the weights go back to. At `End` they are kept.
     pub weights_to: Moment,
-    /// What the learning-rate schedule goes back to; at the end, it is not rewound, and the last
-    /// learning rate stays.
+    /// The moment that the learning-rate schedule goes back to. At `End` it is not rewound, and the
+    /// last learning rate stays.
     pub schedule_to: Moment,
 }
 

@@ -6,8 +6,7 @@ use crate::lottery::error::LotteryError;
 ///
 /// With no more shards than seeds, each takes whole seeds, and none needs another. With more, the
 /// dense runs and rounds of methods come first and the controls after them, and a shard may wait
-/// for cells of shards with *lower* numbers: so a queue that starts them in order never stands
-/// still.
+/// for cells of shards with *lower* numbers: so a queue that starts them in order never deadlocks.
 ///
 /// ```
 /// use burn_prune::lottery::Shard;

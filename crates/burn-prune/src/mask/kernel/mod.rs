@@ -51,15 +51,15 @@ pub(crate) const WORD_BITS: usize = u32::BITS as usize;
 pub(crate) trait MaskOps: Backend {
     /// The weight, with +0.0 where the bit of its flat index is 0.
     ///
-    /// `kept` holds 32 weights an `i32`, in one dimension.
+    /// `kept` holds 32 weights per `i32`, in one dimension.
     #[fusion(dtype = weight, shape = weight)]
     fn apply_mask(weight: FloatTensor<Self>, kept: IntTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// The tensor, with +0.0 where the bit of its flat index is 0; in place when it is not shared.
 ///
-/// `pruned` gives the same mask as one `bool` a weight, for backends without a kernel. The gradient
-/// of a pruned weight is 0.
+/// `pruned` gives the same mask as one `bool` per weight, for backends without a kernel. The
+/// gradient of a pruned weight is 0.
 pub(crate) fn apply<const D: usize>(
     weight: Tensor<D>,
     kept: Tensor<1, Int>,
