@@ -95,9 +95,10 @@ fn factors_of_rows_and_columns_are_cut() {
 fn state_of_no_known_shape_is_forgotten() {
     let (model, optimizer, plan) = in_training(AdamConfig::new().init());
     let odd = map_optimizer_state(&optimizer, |parameter, state| {
-        match parameter == model.fc2.weight.id {
-            true => Some(TensorData::zeros::<f32, _>([3, 84])),
-            false => Some(state),
+        if parameter == model.fc2.weight.id {
+            Some(TensorData::zeros::<f32, _>([3, 84]))
+        } else {
+            Some(state)
         }
     });
     let cut = plan.shrink_optimizer(&odd.unwrap(), &model).unwrap();

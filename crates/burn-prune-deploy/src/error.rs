@@ -116,11 +116,11 @@ pub enum DeployError {
         /// Its shape in the graph.
         found: String,
     },
-    /// A channel that was cut because it sent 0 sends something else by now.
+    /// A channel that was to be cut because it sent 0 now sends something else.
     #[error(
-        "a channel that is cut sends {constant} to `{weight}`, which was 0 when its masks were looked \
-         at and is not now, and nothing can take it over: make the selection again, from the model as \
-         it is"
+        "a channel that is cut sends {constant} to `{weight}`; it was 0 when the selection was made, it \
+         is not 0 now, and no bias can take it over: make the selection again from the model as it is \
+         now"
     )]
     ConstantChanged {
         /// Dotted path of the weight that reads the channel.

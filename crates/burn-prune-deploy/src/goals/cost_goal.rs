@@ -114,8 +114,9 @@ impl CostGoal {
             };
             groups.iter().position(is_it).ok_or_else(|| PruneError::Allocation {
                 message: format!(
-                    "a goal of {} is for the groups that it is of, and `{}` with {} units is none \
-                     of them: give the pruner `.pattern(groups.pattern())` of the same groups",
+                    "a goal of {} works on the groups that it was made from, and `{}` with {} units \
+                     is not one of them: give the pruner `.pattern(groups.pattern())` of the same \
+                     groups",
                     self.measure.name(),
                     share.name(),
                     share.total()
