@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use burn_prune::PruneError;
 
-use crate::graph::OperationId;
-
 /// Why an operation was refused. Nothing has been changed when one of these is returned.
 ///
 /// ```
@@ -64,7 +62,7 @@ pub enum DeployError {
     )]
     UnknownOperation {
         /// Number of the operation in the graph.
-        index: OperationId,
+        index: usize,
         /// Its name.
         operation: String,
         /// Dotted paths of the parameters whose channels it sees.

@@ -1,4 +1,4 @@
-use burn_prune::{Allocation, AllocationRule, Amount, PruneError, Share, Shares, Target};
+use burn_prune::{Allocation, AllocationRule, Amount, Identity, PruneError, Share, Shares, Target};
 
 use crate::cost::Cost;
 use crate::groups::Groups;
@@ -88,6 +88,15 @@ impl AllocationRule for CostGoal {
                 100.0 * self.fraction
             )),
         }
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        let before = self.measure.of(&self.groups.graph().cost());
+        let identity = Identity::new(format!("goal of {}", self.measure.name()))
+            .with("fraction", self.fraction)
+            .with("of", before)
+            .with("shared_by", super::stored(&self.shared_by)?);
+        Some(identity)
     }
 }
 

@@ -1,4 +1,4 @@
-use burn_prune::{Allocation, AllocationRule, PruneError, Shares, Target};
+use burn_prune::{Allocation, AllocationRule, Identity, PruneError, Shares, Target};
 
 /// Leaves multiples of so many units, at most as many go as by another allocation.
 #[derive(Debug, Clone)]
@@ -28,5 +28,12 @@ impl AllocationRule for MultipleOf {
             share.remaining() - kept
         });
         Ok(rounded.collect())
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        let identity = Identity::new("multiple of")
+            .with("units", self.units)
+            .with("allocation", super::stored(&self.allocation)?);
+        Some(identity)
     }
 }
