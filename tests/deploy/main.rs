@@ -10,6 +10,7 @@ mod cost;
 mod division;
 mod floors;
 mod from_masks;
+mod goals_on_schedules;
 mod gradients;
 mod groups;
 mod importance;

@@ -32,6 +32,7 @@ mod pytorch_records;
 mod random_models;
 mod read_is_reported;
 mod recipe_data;
+mod recipe_edges;
 mod recipe_files;
 mod recipes;
 mod records;

@@ -12,7 +12,7 @@ use burn_prune::{
 use crate::recipes::{MovedFarthest, net, wrap};
 use crate::schedules::{RUN, global, schedule};
 
-fn read(json: &str) -> Result<Recipe, String> {
+pub(crate) fn read(json: &str) -> Result<Recipe, String> {
     Recipe::load_binary(json.as_bytes()).map_err(|error| error.to_string())
 }
 
@@ -20,10 +20,10 @@ fn path(path: &str) -> ParamGroup {
     ParamGroup::from_path(path.to_string())
 }
 
-const SCHEDULE: &str = r#""schedule": { "OneShot": { "sparsity": 0.9 } }"#;
+pub(crate) const SCHEDULE: &str = r#""schedule": { "OneShot": { "sparsity": 0.9 } }"#;
 
 /// A recipe with these fields for its pruner.
-fn with(pruner: &str) -> Result<Recipe, String> {
+pub(crate) fn with(pruner: &str) -> Result<Recipe, String> {
     read(&format!(
         r#"{{ "version": 2, {SCHEDULE}, "pruner": {{ {pruner} }} }}"#
     ))

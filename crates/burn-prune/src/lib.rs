@@ -176,6 +176,7 @@ mod scores;
 mod table;
 #[cfg(feature = "optim")]
 mod training;
+mod unique_fields;
 
 pub use allocation::{Allocation, AllocationRule, Share, Shares};
 pub use amount::{Amount, Target};

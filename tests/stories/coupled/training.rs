@@ -31,7 +31,7 @@ fn wrap(pruner: Pruner) -> Pruning<Net> {
     Pruning::new(net, pruner, schedule().build(run).unwrap()).unwrap()
 }
 
-fn gradients(net: &Net, step: usize) -> GradientsParams {
+pub(super) fn gradients(net: &Net, step: usize) -> GradientsParams {
     let mut chance = Chance::new(step as u64);
     let images = (0..64).map(|_| chance.fraction() as f32).collect();
     let images = TensorData::new::<f32, _>(images, [4, 1, 4, 4]);

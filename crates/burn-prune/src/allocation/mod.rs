@@ -1,5 +1,6 @@
 //! How much each parameter loses.
 
+mod due;
 #[cfg(feature = "optim")]
 mod ends;
 mod erk;
@@ -9,6 +10,7 @@ mod rule;
 mod share;
 pub(crate) mod stored;
 
+pub(crate) use due::Due;
 #[cfg(feature = "optim")]
 pub(crate) use ends::Ends;
 pub(crate) use floor::Floor;
@@ -17,7 +19,6 @@ pub(crate) use rule::identity_of;
 pub use rule::{AllocationRule, Shares};
 pub use share::Share;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use burn::module::ParamGroup;
@@ -111,22 +112,22 @@ pub(crate) enum Counts {
 const ALL: &str = "all parameters";
 
 impl Allocation {
-    /// How many units go, each share keeping its floor. Targets of their own give way to `lost`, the
-    /// units that shares are to have lost, by their name. `ranked` says how many each would lose
+    /// How many units go, each share keeping its floor. Targets of their own give way to what
+    /// is due on a schedule. `ranked` says how many each would lose
     /// when so many go of all together.
     pub(crate) fn counts(
         &self,
         target: Option<Target>,
-        lost: &BTreeMap<String, usize>,
+        due: &Due,
         shares: &[Share<'_>],
         ranked: &dyn Fn(usize) -> Vec<usize>,
     ) -> Result<Counts, PruneError> {
         let counts: Vec<usize> = match (self, target) {
             (Self::Rule(rule), target) => {
-                rule::counts(rule.as_ref(), &Shares::new(shares, ranked), target)?
+                rule::counts(rule.as_ref(), &Shares::new(shares, ranked, due), target)?
             }
             (Self::PerLayer(targets), fallback) => {
-                PerLayer::new(targets).counts(fallback, lost, shares)?
+                PerLayer::new(targets).counts(fallback, due, shares)?
             }
             (_, None) => return Err(PruneError::NoAmount),
             (Self::Uniform, Some(target)) => {

@@ -1,10 +1,8 @@
 //! Targets that parameters and groups have of their own.
 
-use std::collections::BTreeMap;
-
 use burn::module::ParamGroup;
 
-use super::Share;
+use super::{Due, Share};
 use crate::amount::Target;
 use crate::error::{CoupledError, PruneError};
 use crate::model::Parameter;
@@ -83,16 +81,16 @@ impl<'a> PerLayer<'a> {
         })
     }
 
-    /// How many units each share loses; those in `lost` until so many are gone.
+    /// How many units each share loses, and those of which so much is due until that is gone.
     pub(super) fn counts(
         &self,
         fallback: Option<Target>,
-        lost: &BTreeMap<String, usize>,
+        due: &Due,
         shares: &[Share<'_>],
     ) -> Result<Vec<usize>, PruneError> {
         self.check(shares)?;
         let to_lose = |share: &Share<'_>| {
-            let lost = lost.get(share.name())?;
+            let lost = due.lost(share.name())?;
             let already = share.total() - share.remaining();
             Some(lost.saturating_sub(already).min(share.remaining()))
         };

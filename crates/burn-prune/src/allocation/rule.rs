@@ -1,11 +1,10 @@
 //! Dividing an amount by a rule of your own.
 
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{Allocation, Counts, Share};
+use super::{Allocation, Counts, Due, Share};
 use crate::amount::Target;
 use crate::digest::Hasher;
 use crate::error::PruneError;
@@ -81,12 +80,21 @@ pub trait AllocationRule: Any + Debug + Send + Sync {
 pub struct Shares<'a> {
     shares: &'a [Share<'a>],
     ranked: &'a dyn Fn(usize) -> Vec<usize>,
+    due: Due,
 }
 
 impl<'a> Shares<'a> {
     /// `ranked` says how many each loses when so many go of all together, none below its floor.
-    pub(crate) fn new(shares: &'a [Share<'a>], ranked: &'a dyn Fn(usize) -> Vec<usize>) -> Self {
-        Self { shares, ranked }
+    pub(super) fn new(
+        shares: &'a [Share<'a>],
+        ranked: &'a dyn Fn(usize) -> Vec<usize>,
+        due: &Due,
+    ) -> Self {
+        Self {
+            shares,
+            ranked,
+            due: due.without_lost(),
+        }
     }
 
     /// Each share.
@@ -154,13 +162,24 @@ impl<'a> Shares<'a> {
     /// ```
     ///
     /// # Errors
-    /// When there is no target, when that allocation refuses it, or when a floor makes it impossible.
+    /// When that allocation refuses the target, which has to be there, or a floor is in its way; for
+    /// [`Allocation::per_layer`] on a [schedule](crate::Pruning), where such amounts are final ones.
     pub fn by(
         &self,
         allocation: &Allocation,
         target: Option<Target>,
     ) -> Result<Vec<usize>, PruneError> {
-        let counts = allocation.counts(target, &BTreeMap::new(), self.shares, self.ranked)?;
+        if let (Allocation::PerLayer(targets), true) = (allocation, self.due.is_scheduled())
+            && !targets.is_empty()
+        {
+            return Err(PruneError::Allocation {
+                message: "amounts by layer within a rule cannot be reached step by step on a \
+                          schedule: give `Allocation::per_layer` to the pruner itself, or let the \
+                          rule take another allocation"
+                    .to_string(),
+            });
+        }
+        let counts = allocation.counts(target, &self.due, self.shares, self.ranked)?;
         Ok(match counts {
             Counts::Each(counts) => counts,
             Counts::Together(count) => self.global(count),
@@ -207,7 +226,7 @@ pub(crate) fn identity_of(rule: &dyn AllocationRule, shares: &[Share<'_>]) -> Id
         return identity;
     }
     let ranked = |count: usize| in_order(shares, count);
-    let shares = Shares::new(shares, &ranked);
+    let shares = Shares::new(shares, &ranked, &Due::default());
     let mut counts = Hasher::default();
     let sparsities = [0.1, 0.5, 0.9].map(|sparsity| Some(Target::Sparsity(sparsity)));
     for target in sparsities.into_iter().chain([None]) {

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -11,6 +12,7 @@ use super::{Allocation, AllocationRule, Shares};
 use crate::amount::Target;
 use crate::error::{PruneError, StoredError};
 use crate::identity::{Given, Identity};
+use crate::unique_fields::UniqueFields;
 
 /// A rule that was read by its identity and has not been given.
 #[derive(Debug)]
@@ -48,7 +50,9 @@ pub(crate) fn serialize<S: Serializer>(
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Arc<dyn AllocationRule>, D::Error> {
-    Ok(Arc::new(NotGiven(Identity::deserialize(deserializer)?)))
+    let UniqueFields(identity) = UniqueFields::deserialize(deserializer)?;
+    let identity = Identity::deserialize(identity).map_err(D::Error::custom)?;
+    Ok(Arc::new(NotGiven(identity)))
 }
 
 /// Refuses an allocation that is not the one that was read.

@@ -16,6 +16,7 @@ use crate::error::{PruneError, StoredError};
 use crate::identity::{Given, Identity};
 use crate::pattern::Units;
 use crate::scores::Scores;
+use crate::unique_fields::UniqueFields;
 
 /// The criteria of this crate, a line each.
 const KNOWN: &[Known] = &[
@@ -105,7 +106,7 @@ pub(crate) fn serialize<S: Serializer>(
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Arc<dyn Criterion>, D::Error> {
-    let (name, fields) = match Value::deserialize(deserializer)? {
+    let (name, fields) = match UniqueFields::deserialize(deserializer)?.0 {
         Value::String(name) => (name, None),
         Value::Object(fields) if fields.len() == 1 => {
             let (name, fields) = fields.into_iter().next().unwrap_or_default();

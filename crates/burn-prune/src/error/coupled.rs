@@ -54,6 +54,16 @@ pub enum CoupledError {
         /// The parameters that the pattern has.
         members: String,
     },
+    /// A group would be left without a unit by the masks that it has and those that others get.
+    #[error(
+        "the coupled group `{group}` would be left without a unit: what it keeps is masked already, \
+         or goes with others that it overlaps with; prune less, exclude the group, or give the \
+         pruner a floor"
+    )]
+    Emptied {
+        /// Name of the group.
+        group: String,
+    },
     /// Different targets for one group of coupled channels.
     #[error(
         "`{path}` and `{other}` make the channels of the coupled group `{group}` together, but have \

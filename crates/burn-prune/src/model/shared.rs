@@ -77,7 +77,7 @@ impl Inventory {
     }
 
     /// Decides for all parameters which places are one.
-    pub(super) fn decide_all<M: Module>(&mut self, model: &M) {
+    pub(crate) fn decide_all<M: Module>(&mut self, model: &M) {
         let repeated = self.repeated().into_values().flatten().collect();
         self.merge_places(model, repeated);
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::paths;
 use crate::amount::Target;
+use crate::unique_fields::UniqueFields;
 
 /// A group that can be written and read.
 #[derive(Debug, Clone)]
@@ -33,7 +34,7 @@ impl Serialize for StoredGroup {
 
 impl<'de> Deserialize<'de> for StoredGroup {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let given = match Value::deserialize(deserializer)? {
+        let given = match UniqueFields::deserialize(deserializer)?.0 {
             Value::String(path) => return Ok(Self(ParamGroup::from_path(path))),
             paths @ Value::Array(_) => {
                 let paths: Vec<String> = serde_json::from_value(paths).map_err(|error| {

@@ -49,6 +49,9 @@ pub enum Pattern {
     ///   [`exclude`](crate::Pruner::exclude) leaves it out when it has any.
     /// - A group always keeps one unit, as a floor: to ask for all of it is an error. Where only
     ///   rounding would take the last unit it stays.
+    /// - Groups may overlap. Each chooses among its own units. Where what one keeps is masked in part
+    ///   already and the others mask the rest, so that it would be left without a unit, that is an
+    ///   error.
     /// - Groups are ranked and [normalised](crate::Pruner::normalize) as parameters are, ties in the
     ///   order of the pattern. [`Allocation::per_layer`](crate::Allocation::per_layer) and
     ///   [`Allocation::Erk`](crate::Allocation::Erk) go by the weights that make the channels, the

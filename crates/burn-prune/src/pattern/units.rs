@@ -248,6 +248,12 @@ impl Units {
         units
     }
 
+    /// Whether a weight is kept that belongs to a unit.
+    pub(crate) fn any_kept(&self, mask: &Mask) -> bool {
+        let mut kept = mask.iter().enumerate().filter(|(_, kept)| *kept);
+        kept.any(|(index, _)| self.unit_of(index).is_some())
+    }
+
     /// Prunes the weights of the units that this mask of units prunes.
     pub(crate) fn prune(&self, mask: &mut Mask, units: &Mask) {
         let goes = |unit: usize| !units.is_kept(unit);

@@ -1,13 +1,13 @@
 //! Choosing masks for a model.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use burn::module::Module;
 
 use super::Pruner;
-use crate::allocation::Allocation;
 #[cfg(feature = "optim")]
 use crate::allocation::Ends;
+use crate::allocation::{Allocation, Due};
 use crate::error::PruneError;
 use crate::mask::MaskSet;
 use crate::model::{Inventory, ModelReading, Place, Sharing};
@@ -22,33 +22,32 @@ pub(crate) struct Wanted {
 }
 
 impl Pruner {
-    /// [`masks`](Self::masks), where the parameters at these paths are to have lost so many units,
-    /// whatever the allocation says.
+    /// [`masks`](Self::masks), where this is due, whatever the allocation says.
     pub(crate) fn masks_with<M: Module>(
         &self,
-        lost: &BTreeMap<String, usize>,
+        due: &Due,
         model: &M,
     ) -> Result<MaskSet, PruneError> {
-        Ok(self.choose(lost, model)?.1)
+        Ok(self.choose(due, model)?.1)
     }
 
     /// [`masks_with`](Self::masks_with), and what has been read of the model for them.
     pub(crate) fn choose<M: Module>(
         &self,
-        lost: &BTreeMap<String, usize>,
+        due: &Due,
         model: &M,
     ) -> Result<(ModelReading, MaskSet), PruneError> {
         let inventory = Inventory::of(model);
         let wanted = self.wanted(&inventory)?;
         let reading = inventory.read(model, wanted.weights, &wanted.selected, Sharing::OneMask);
-        let masks = self.masks_with_of(lost, &reading)?;
+        let masks = self.masks_with_of(due, &reading)?;
         Ok((reading, masks))
     }
 
     /// What has to be initialized and read before [`masks_of`](Self::masks_of).
     pub(crate) fn wanted(&self, inventory: &Inventory) -> Result<Wanted, PruneError> {
         self.validate()?;
-        let parameters = self.chosen(inventory)?.parameters();
+        let parameters = self.may_choose(inventory)?.parameters();
         let by_weight = parameters
             .iter()
             .filter(|known| importance_of(&self.importance, known).is_none());
@@ -68,17 +67,33 @@ impl Pruner {
         })
     }
 
+    /// What may be chosen once it is known which places are shared.
+    fn may_choose<'a>(&'a self, inventory: &'a Inventory) -> Result<Chosen<'a>, PruneError> {
+        Ok(match &self.pattern {
+            Pattern::Coupled(channels) => {
+                Chosen::Groups(self.filter.may_select_groups(inventory, channels)?)
+            }
+            _ => self.chosen(inventory)?,
+        })
+    }
+
     /// [`masks`](Self::masks) of a model that has been read.
     #[cfg(feature = "lottery")]
     pub(crate) fn masks_of(&self, reading: &ModelReading) -> Result<MaskSet, PruneError> {
-        self.masks_with_of(&BTreeMap::new(), reading)
+        self.masks_with_of(&Due::default(), reading)
     }
 
-    fn masks_with_of(
+    /// Refuses masks that leave a group of coupled channels without a unit that it has now.
+    #[cfg(feature = "lottery")]
+    pub(crate) fn check_left(
         &self,
-        lost: &BTreeMap<String, usize>,
         reading: &ModelReading,
-    ) -> Result<MaskSet, PruneError> {
+        masks: &MaskSet,
+    ) -> Result<(), PruneError> {
+        Ranking::new(&self.pattern, self.chosen(reading.inventory())?, reading)?.check_left(masks)
+    }
+
+    fn masks_with_of(&self, due: &Due, reading: &ModelReading) -> Result<MaskSet, PruneError> {
         let mut ranking = Ranking::new(&self.pattern, self.chosen(reading.inventory())?, reading)?;
         ranking.score(
             reading,
@@ -86,7 +101,7 @@ impl Pruner {
             &self.importance,
             self.normalize,
         )?;
-        ranking.prune(&self.allocation, self.target, lost, self.floor)?;
+        ranking.prune(&self.allocation, self.target, due, self.floor)?;
         Ok(ranking.into_masks())
     }
 
@@ -118,7 +133,7 @@ impl Pruner {
         of: impl FnOnce(Ranking<'_>) -> Result<T, PruneError>,
     ) -> Result<T, PruneError> {
         let inventory = Inventory::of(model);
-        let parameters = self.chosen(&inventory)?.parameters();
+        let parameters = self.may_choose(&inventory)?.parameters();
         let selected = parameters.iter().map(|known| known.place()).collect();
         let reading = inventory.read(model, HashSet::new(), &selected, Sharing::OneMask);
         let chosen = self.chosen(reading.inventory())?;

@@ -72,6 +72,11 @@ impl ParameterFilter {
         Ok(selected)
     }
 
+    /// Whether nothing has been said of what is pruned.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.only.is_none() && self.include.is_empty() && self.exclude.is_empty()
+    }
+
     /// Selects this group and nothing else.
     #[cfg(feature = "optim")]
     pub(crate) fn select_only(&mut self, group: ParamGroup) {
@@ -139,6 +144,22 @@ impl ParameterFilter {
             parameter.check_maskable()?;
         }
         Ok(selected)
+    }
+
+    /// The groups that may be selected once it is known which places of one id are shared; none is
+    /// missing.
+    pub(crate) fn may_select_groups<'a>(
+        &self,
+        inventory: &'a Inventory,
+        channels: &'a CoupledChannels,
+    ) -> Result<Vec<SelectedGroup<'a>>, PruneError> {
+        if self.is_empty() || inventory.repeated().is_empty() {
+            return self.select_groups(inventory, channels);
+        }
+        let groups = channels.groups().iter();
+        groups
+            .map(|group| SelectedGroup::find(group, inventory))
+            .collect()
     }
 
     /// Refuses to be told of parameters that have no coupled channels.

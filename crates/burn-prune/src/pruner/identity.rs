@@ -22,6 +22,10 @@ pub(super) fn of_pruner<M: Module>(pruner: &Pruner, model: &M) -> Result<Value, 
         return Err(contradiction.into());
     }
     let mut inventory = Inventory::of(model);
+    if matches!(pruner.pattern, Pattern::Coupled(_)) && !pruner.filter.is_empty() {
+        // Groups are named by any place of what is shared.
+        inventory.decide_all(model);
+    }
     if pruner.criterion.identity().is_none() || matches!(pruner.allocation, Allocation::Rule(_)) {
         // Their shapes are needed.
         let parameters = pruner.chosen(&inventory)?.parameters();

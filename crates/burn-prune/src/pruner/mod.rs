@@ -19,7 +19,7 @@ use std::sync::Arc;
 use burn::module::{Module, ParamGroup};
 use burn::tensor::Tensor;
 
-use crate::allocation::{Allocation, Floor};
+use crate::allocation::{Allocation, Due, Floor};
 use crate::amount::{Amount, Target};
 use crate::criterion::Criterion;
 use crate::error::PruneError;
@@ -310,7 +310,7 @@ impl Pruner {
     /// A bad amount, a group that matches nothing, an axis that a parameter does not have, a
     /// parameter that cannot carry a mask, scores that are not finite; see [`PruneError`].
     pub fn masks<M: Module>(&self, model: &M) -> Result<MaskSet, PruneError> {
-        self.masks_with(&BTreeMap::new(), model)
+        self.masks_with(&Due::default(), model)
     }
 
     /// What this pruner does to this model, as JSON that is the same in every process.
@@ -318,7 +318,8 @@ impl Pruner {
     /// The selection is written as the paths that it resolves to, so it may contain groups of ids,
     /// which another process does not have. Keys are sorted and floats are text. It takes at most 3
     /// KiB: larger parts are replaced by their SHA-256. [`differences`](crate::differences) names
-    /// what differs. No weight is read, but a lazy parameter may be initialized; see
+    /// what differs. No weight is read, but for those with one id at several places, where groups of
+    /// coupled channels are named by their parameters. A lazy parameter may be initialized; see
     /// [`Criterion::identity`].
     ///
     /// # Errors

@@ -80,7 +80,9 @@ impl Pruner {
     /// parameters have of their own: a record that is loaded brings other ids, and groups of ids
     /// would mean nothing any more.
     pub(crate) fn by_path<M: Module>(&self, model: &M) -> Result<Self, PruneError> {
-        let inventory = Inventory::of(model);
+        let mut inventory = Inventory::of(model);
+        // What is named at one place is meant at all places of what is shared, or refused.
+        inventory.decide_all(model);
         let mut by_path = self.clone();
         match self.chosen(&inventory)? {
             Chosen::Parameters(_) => by_path.filter = self.filter.by_path(&inventory)?,

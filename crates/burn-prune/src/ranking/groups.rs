@@ -7,7 +7,7 @@ use super::importance::{self, Importance, importance_of};
 use super::lowest::Candidates;
 use super::normalize::Normalize;
 use super::{SelectedGroup, removal};
-use crate::allocation::{Allocation, Floor, Share};
+use crate::allocation::{Allocation, Due, Floor, Share};
 use crate::amount::Target;
 use crate::criterion::{Criterion, GroupWeights, MemberWeights};
 use crate::error::{CoupledError, PruneError};
@@ -163,7 +163,7 @@ impl<'a> GroupRanking<'a> {
         &mut self,
         allocation: &Allocation,
         target: Option<Target>,
-        lost: &BTreeMap<String, usize>,
+        due: &Due,
         floor: Floor,
     ) -> Result<(), PruneError> {
         let shares = self.shares(floor);
@@ -171,7 +171,7 @@ impl<'a> GroupRanking<'a> {
             scores: ranked.scores.as_ref().expect("every group has been scored"),
             units: &mut ranked.unpruned,
         });
-        removal::prune(candidates.collect(), &shares, allocation, target, lost)?;
+        removal::prune(candidates.collect(), &shares, allocation, target, due)?;
         for ranked in &mut self.groups {
             // The scores may still share the masks.
             ranked.scores = None;
@@ -181,7 +181,32 @@ impl<'a> GroupRanking<'a> {
                 member.units.prune(Arc::make_mut(mask), &ranked.unpruned);
             }
         }
-        Ok(())
+        // What a group has kept may be masked in part already, and have gone for the rest with
+        // others that it overlaps with.
+        self.check_left(|parameter| Some(&*self.masks[&parameter.place()].1))
+    }
+
+    /// Refuses masks that leave a group without a unit, where it has one by itself. A parameter
+    /// without a mask keeps everything.
+    pub(super) fn check_left<'m>(
+        &self,
+        mask_of: impl Fn(&Parameter) -> Option<&'m Mask>,
+    ) -> Result<(), PruneError> {
+        let is_left = |member: &Member<'_>| {
+            let mask = mask_of(member.parameter);
+            mask.is_none_or(|mask| member.units.any_kept(mask))
+        };
+        let emptied = self
+            .groups
+            .iter()
+            .find(|ranked| ranked.unpruned.kept() > 0 && !ranked.members.iter().any(is_left));
+        match emptied {
+            Some(Ranked { group, .. }) => Err(CoupledError::Emptied {
+                group: group.name().to_string(),
+            }
+            .into()),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn into_masks(self) -> MaskSet {

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 #[cfg(feature = "optim")]
 use crate::allocation::Share;
-use crate::allocation::{Allocation, Floor};
+use crate::allocation::{Allocation, Due, Floor};
 use crate::amount::Target;
 use crate::criterion::Criterion;
 use crate::error::PruneError;
@@ -87,18 +87,27 @@ impl<'a> Ranking<'a> {
         }
     }
 
-    /// Prunes what the pattern, or the amount and its allocation, say; of what is in `lost` until so
-    /// many units are gone.
+    /// Prunes what the pattern, or the amount and its allocation, say, and what is due on a
+    /// schedule.
     pub(crate) fn prune(
         &mut self,
         allocation: &Allocation,
         target: Option<Target>,
-        lost: &BTreeMap<String, usize>,
+        due: &Due,
         floor: Floor,
     ) -> Result<(), PruneError> {
         match self {
-            Self::Parameters(ranking) => ranking.prune(allocation, target, lost, floor),
-            Self::Groups(ranking) => ranking.prune(allocation, target, lost, floor),
+            Self::Parameters(ranking) => ranking.prune(allocation, target, due, floor),
+            Self::Groups(ranking) => ranking.prune(allocation, target, due, floor),
+        }
+    }
+
+    /// Refuses masks that leave a group of coupled channels without a unit that it has now.
+    #[cfg(feature = "lottery")]
+    pub(crate) fn check_left(&self, masks: &MaskSet) -> Result<(), PruneError> {
+        match self {
+            Self::Parameters(_) => Ok(()),
+            Self::Groups(ranking) => ranking.check_left(|parameter| masks.get(parameter.path())),
         }
     }
 

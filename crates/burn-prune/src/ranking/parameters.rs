@@ -7,7 +7,7 @@ use super::importance::{self, Importance, importance_of};
 use super::lowest::Candidates;
 use super::normalize::{Normalize, norm};
 use super::{Selected, removal};
-use crate::allocation::{Allocation, Floor, Share};
+use crate::allocation::{Allocation, Due, Floor, Share};
 use crate::amount::Target;
 use crate::criterion::{Criterion, Weight};
 use crate::error::PruneError;
@@ -134,7 +134,7 @@ impl<'a> ParameterRanking<'a> {
         &mut self,
         allocation: &Allocation,
         target: Option<Target>,
-        lost: &BTreeMap<String, usize>,
+        due: &Due,
         floor: Floor,
     ) -> Result<(), PruneError> {
         if let Pattern::NM(_) = self.pattern {
@@ -143,7 +143,7 @@ impl<'a> ParameterRanking<'a> {
         }
         let shares = self.shares(floor);
         let candidates = self.tensors.iter_mut().map(Ranked::candidates).collect();
-        removal::prune(candidates, &shares, allocation, target, lost)?;
+        removal::prune(candidates, &shares, allocation, target, due)?;
         self.tensors.iter_mut().for_each(Ranked::spread);
         Ok(())
     }

@@ -1,20 +1,18 @@
 //! Pruning the units with the lowest scores, as many as the allocation says.
 
-use std::collections::BTreeMap;
-
 use super::lowest::{Candidates, prune_lowest};
-use crate::allocation::{Allocation, Counts, Share};
+use crate::allocation::{Allocation, Counts, Due, Share};
 use crate::amount::Target;
 use crate::error::PruneError;
 use crate::mask::Mask;
 
-/// Prunes what the amount and its allocation say; of what is in `lost` until so many units are gone.
+/// Prunes what the amount and its allocation say, and what is due on a schedule.
 pub(super) fn prune(
     mut candidates: Vec<Candidates<'_>>,
     shares: &[Share<'_>],
     allocation: &Allocation,
     target: Option<Target>,
-    lost: &BTreeMap<String, usize>,
+    due: &Due,
 ) -> Result<(), PruneError> {
     let ranked = |count: usize| {
         let left = above_floors(&candidates, shares, count).into_iter();
@@ -24,7 +22,7 @@ pub(super) fn prune(
         });
         lost.collect()
     };
-    match allocation.counts(target, lost, shares, &ranked)? {
+    match allocation.counts(target, due, shares, &ranked)? {
         Counts::Each(counts) => {
             for (candidates, count) in candidates.iter_mut().zip(counts) {
                 prune_lowest(std::slice::from_mut(candidates), count);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::module::Module;
 use serde_json::{Value, json};
 
-use crate::allocation::Ends;
+use crate::allocation::{Due, Ends};
 use crate::error::PruneError;
 use crate::identity::{VERSION, canonical, compact, fit};
 use crate::mask::MaskSet;
@@ -127,7 +127,8 @@ impl Scheduled {
             // A user's own schedule may have been sparser before its end.
             self.ends.at((sparsity / self.last_sparsity).min(1.0))
         };
-        self.pruner.to_scheduled(sparsity).choose(&lost, model)
+        let due = Due::at_update(lost);
+        self.pruner.to_scheduled(sparsity).choose(&due, model)
     }
 
     /// What decides over the masks, as data.

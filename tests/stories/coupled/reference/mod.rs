@@ -137,6 +137,25 @@ pub(super) fn prune(
             }
         }
     }
+    // A group that had a unit keeps one, whatever the groups that it overlaps with lose.
+    let is_emptied = |ranked: &Ranked<'_>| {
+        let mut members = ranked.group.members().iter().enumerate();
+        !members.any(|(number, member)| {
+            let kept = &at(&pruned, &member.path).kept;
+            let mut units = 0..ranked.group.units();
+            units.any(|unit| {
+                entries(ranked.group, number, unit)
+                    .iter()
+                    .any(|at| kept[*at])
+            })
+        })
+    };
+    if ranked
+        .iter()
+        .any(|ranked| ranked.gone.contains(&false) && is_emptied(ranked))
+    {
+        return None;
+    }
     let is_chosen = |place: &Place| {
         chosen
             .iter()

@@ -95,6 +95,12 @@ fn next(pruners: &[Pruner], reading: &ModelReading) -> Result<MaskSet, PruneErro
     for pruner in pruners {
         masks = masks.intersect(&pruner.masks_of(reading)?)?;
     }
+    // Each pruner has left every group a unit, but they may have left others.
+    if pruners.len() > 1 {
+        for pruner in pruners {
+            pruner.check_left(reading, &masks)?;
+        }
+    }
     // In the order of the model, whatever that of the pruners is.
     let paths = reading.inventory().parameters.iter().map(Parameter::path);
     let ordered = paths.filter_map(|path| Some((path.to_string(), masks.get(path)?.clone())));

@@ -3,10 +3,16 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::schedule::{At, Span};
+
 /// The same recipe in the present form. What the first form did not have either is left for the
 /// present one to refuse.
-pub(super) fn converted(mut fields: Map<String, Value>) -> Map<String, Value> {
-    let schedule = fields.remove("schedule").map(converted_schedule);
+///
+/// # Errors
+/// When the span of a one-shot schedule is none.
+pub(super) fn converted(mut fields: Map<String, Value>) -> serde_json::Result<Map<String, Value>> {
+    let schedule = fields.remove("schedule");
+    let schedule = schedule.map(converted_schedule).transpose()?;
     let mut pruner = fields;
     pruner
         .entry("allocation")
@@ -23,21 +29,24 @@ pub(super) fn converted(mut fields: Map<String, Value>) -> Map<String, Value> {
     }
     let schedule = schedule.map(|schedule| ("schedule".to_string(), schedule));
     let pruner = ("pruner".to_string(), Value::Object(pruner));
-    schedule.into_iter().chain([pruner]).collect()
+    Ok(schedule.into_iter().chain([pruner]).collect())
 }
 
 /// One shot had a span, of which only the begin counted.
-fn converted_schedule(mut schedule: Value) -> Value {
+fn converted_schedule(mut schedule: Value) -> serde_json::Result<Value> {
     let Some(one_shot) = schedule.get_mut("OneShot").and_then(Value::as_object_mut) else {
-        return schedule;
+        return Ok(schedule);
     };
-    let begin = |unit| one_shot.get("span")?.get(unit)?.get("begin").cloned();
-    let at = match (begin("Steps"), begin("Epochs")) {
-        (Some(step), None) => json!({ "Step": step }),
-        (None, Some(epoch)) => json!({ "Epoch": epoch }),
-        _ => return schedule,
+    // With a point beside it, it is refused for what is new.
+    let span = match one_shot.get("span") {
+        Some(span) if !one_shot.contains_key("at") => serde_json::from_value(span.clone())?,
+        _ => return Ok(schedule),
+    };
+    let at = match span {
+        Span::Steps { begin, .. } => At::Step(begin),
+        Span::Epochs { begin, .. } => At::Epoch(begin),
     };
     one_shot.remove("span");
-    one_shot.insert("at".to_string(), at);
-    schedule
+    one_shot.insert("at".to_string(), json!(at));
+    Ok(schedule)
 }

@@ -6,12 +6,13 @@ use std::path::Path;
 use burn::config::Config;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Recipe, first_form};
 use crate::files;
 use crate::pruner::Pruner;
 use crate::schedule::ScheduleConfig;
+use crate::unique_fields::UniqueFields;
 
 /// The version that is written.
 const VERSION: u64 = 2;
@@ -48,14 +49,19 @@ impl Serialize for Recipe {
 
 impl<'de> Deserialize<'de> for Recipe {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut fields = Map::<String, Value>::deserialize(deserializer)?;
+        let UniqueFields(read) = UniqueFields::deserialize(deserializer)?;
+        let Value::Object(mut fields) = read else {
+            return Err(D::Error::custom(format!(
+                "a recipe is an object of fields, found {read}"
+            )));
+        };
         match fields.remove("version") {
             None if fields.contains_key("pruner") => {
                 return Err(D::Error::custom(format!(
                     "a recipe with the field `pruner` also needs \"version\": {VERSION}"
                 )));
             }
-            None => fields = first_form::converted(fields),
+            None => fields = first_form::converted(fields).map_err(D::Error::custom)?,
             Some(version) if version == VERSION => {}
             Some(version) => {
                 return Err(D::Error::custom(format!(
