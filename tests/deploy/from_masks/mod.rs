@@ -1,5 +1,6 @@
 //! Any masks become cuts: what is cut computes what the masked model does.
 
+mod layers;
 mod nets;
 mod random_masks;
 mod stories;
