@@ -95,9 +95,13 @@ fn factors_of_rows_and_columns_are_cut() {
 fn state_of_no_known_shape_is_forgotten() {
     let (model, optimizer, plan) = in_training(AdamConfig::new().init());
     let odd = map_optimizer_state(&optimizer, |parameter, state| {
-        match parameter == model.fc2.weight.id {
-            true => Some(TensorData::zeros::<f32, _>([3, 84])),
-            false => Some(state),
+        if parameter == model.fc2.weight.id {
+            Some(TensorData::zeros::<f32, _>([3, 84]))
+        } else if parameter == model.fc3.weight.id {
+            // Its first axis, along which the weight is cut, fits.
+            Some(TensorData::zeros::<f32, _>([84, 84]))
+        } else {
+            Some(state)
         }
     });
     let cut = plan.shrink_optimizer(&odd.unwrap(), &model).unwrap();
@@ -108,6 +112,7 @@ fn state_of_no_known_shape_is_forgotten() {
     })
     .unwrap();
     assert!(!known.contains(&model.fc2.weight.id));
+    assert!(!known.contains(&model.fc3.weight.id));
     assert!(known.contains(&model.fc1.weight.id));
     train(plan.apply(&model).unwrap(), cut);
 }
