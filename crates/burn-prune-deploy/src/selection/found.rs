@@ -316,7 +316,10 @@ impl Selection {
         self.found.constants = cut;
         let disagreements = std::mem::take(&mut self.found.disagreements).into_iter();
         let names = kept.into_iter().map(|unit| unit.name);
-        for name in names.chain(disagreements.map(|unit| unit.name)) {
+        let mut names: Vec<UnitName> = names.chain(disagreements.map(|unit| unit.name)).collect();
+        // From the last to the first: of a group that would lose all, the first one stays.
+        names.sort();
+        for name in names.into_iter().rev() {
             self.remove_but_last(name);
         }
         self
