@@ -119,7 +119,7 @@ fn a_floor_that_holds_back_is_told() {
 #[test]
 fn a_goal_that_whole_units_reach_exactly_removes_no_more() {
     let device = Device::flex();
-    for units in [3, 7, 10, 13, 32, 49, 100, 384] {
+    for units in [3, 7, 10, 13, 32, 49, 100] {
         let linear = |sizes: [usize; 2]| {
             let linear = LinearConfig::new(sizes[0], sizes[1]).with_bias(false);
             linear.init(&device)

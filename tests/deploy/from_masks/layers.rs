@@ -1,10 +1,7 @@
 //! Layers that the nets of the examples do not have, under random masks.
 
-use burn::module::{Module, Param};
-use burn::nn::conv::{
-    Conv1d, Conv1dConfig, Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig,
-};
-use burn::nn::{BatchNorm, Embedding, EmbeddingConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::nn::EmbeddingConfig;
+use burn::nn::conv::{Conv1dConfig, Conv2dConfig, ConvTranspose2dConfig};
 use burn::tensor::activation::{
     gelu, hard_sigmoid, hard_swish, leaky_relu, mish, prelu, relu, sigmoid, silu, softplus, tanh,
 };
@@ -12,91 +9,8 @@ use burn::tensor::module::{avg_pool1d, max_pool1d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use examples_shared::nets::norm;
-
 use super::nets::{Counts, check, images, none};
-use crate::random::example;
-
-/// Parts that a forward pass puts together.
-#[derive(Module, Debug)]
-struct Parts {
-    linears: Vec<Linear>,
-    convolutions: Vec<Conv2d>,
-    rows: Vec<Conv1d>,
-    transposed: Vec<ConvTranspose2d>,
-    norms: Vec<BatchNorm>,
-    tables: Vec<Embedding>,
-    vectors: Vec<Param<Tensor<1>>>,
-    matrices: Vec<Param<Tensor<2>>>,
-    banks: Vec<Param<Tensor<3>>>,
-    maps: Vec<Param<Tensor<4>>>,
-}
-
-impl Parts {
-    fn new() -> Self {
-        Self {
-            linears: Vec::new(),
-            convolutions: Vec::new(),
-            rows: Vec::new(),
-            transposed: Vec::new(),
-            norms: Vec::new(),
-            tables: Vec::new(),
-            vectors: Vec::new(),
-            matrices: Vec::new(),
-            banks: Vec::new(),
-            maps: Vec::new(),
-        }
-    }
-
-    fn linear(mut self, sizes: [usize; 2]) -> Self {
-        let linear = LinearConfig::new(sizes[0], sizes[1]);
-        self.linears.push(linear.init(&Device::flex()));
-        self
-    }
-
-    fn linear_without_bias(mut self, sizes: [usize; 2]) -> Self {
-        let linear = LinearConfig::new(sizes[0], sizes[1]).with_bias(false);
-        self.linears.push(linear.init(&Device::flex()));
-        self
-    }
-
-    /// A convolution with kernels of this size, padded so that images keep theirs.
-    fn convolution(mut self, sizes: [usize; 2], kernel: usize) -> Self {
-        let convolution = Conv2dConfig::new(sizes, [kernel, kernel]);
-        let convolution = convolution.with_padding(PaddingConfig2d::Same);
-        self.convolutions.push(convolution.init(&Device::flex()));
-        self
-    }
-
-    fn norm(mut self, channels: usize) -> Self {
-        self.norms.push(norm(channels, &Device::flex()));
-        self
-    }
-
-    fn vector(mut self, size: usize) -> Self {
-        let vector = example([size], &Device::flex());
-        self.vectors.push(Param::from_tensor(vector));
-        self
-    }
-
-    fn matrix(mut self, sizes: [usize; 2]) -> Self {
-        let matrix = example(sizes, &Device::flex());
-        self.matrices.push(Param::from_tensor(matrix));
-        self
-    }
-
-    fn bank(mut self, sizes: [usize; 3]) -> Self {
-        let bank = example(sizes, &Device::flex());
-        self.banks.push(Param::from_tensor(bank));
-        self
-    }
-
-    fn map_of(mut self, channels: usize) -> Self {
-        let map = example([1, channels, 1, 1], &Device::flex());
-        self.maps.push(Param::from_tensor(map));
-        self
-    }
-}
+use super::parts::Parts;
 
 fn flat<const D: usize>(
     new: impl Fn() -> Parts,

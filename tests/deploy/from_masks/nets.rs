@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_prune::{MaskSet, Prunable};
-use burn_prune_deploy::{DeployError, FieldEdit, Graph, GraphTensors, Selection};
+use burn_prune_deploy::{DeployError, FieldEdit, Graph, GraphTensors, Selection, ShrinkPlan};
 
 use super::Masker;
 use crate::random::{Outputs, example, randomised};
@@ -59,10 +59,21 @@ pub(super) fn check<M: Module, I: GraphTensors, O: GraphTensors + Outputs>(
     forward: impl Fn(&M, I) -> O + Copy,
     edit: impl Fn(M, &[FieldEdit]) -> M,
 ) -> Counts {
+    check_seeds(12, new, inputs, forward, edit)
+}
+
+/// The same with so many seeds.
+fn check_seeds<M: Module, I: GraphTensors, O: GraphTensors + Outputs>(
+    seeds: u64,
+    new: impl Fn() -> M,
+    inputs: &[I],
+    forward: impl Fn(&M, I) -> O + Copy,
+    edit: impl Fn(M, &[FieldEdit]) -> M,
+) -> Counts {
     let scale = std::env::var("BURN_PRUNE_TEST_SCALE").ok();
     let scale: u64 = scale.map_or(1, |scale| scale.parse().unwrap());
     let mut counts = Counts::default();
-    for seed in 0..12 * scale {
+    for seed in 0..seeds * scale {
         let model = randomised(new(), seed);
         let graph = Graph::capture(&model, inputs[0].clone(), forward).unwrap();
         let groups = graph.groups().unwrap();
@@ -93,8 +104,11 @@ pub(super) fn check<M: Module, I: GraphTensors, O: GraphTensors + Outputs>(
         // A clone would share running statistics.
         let trained = with(randomised(masked.valid(), seed + 1_000), &masks);
         let plan = selection.plan();
+        let saved = serde_json::to_string(&plan).unwrap();
+        let plan_of_file: ShrinkPlan = serde_json::from_str(&saved).unwrap();
+        assert_eq!(plan_of_file, plan, "{what}");
         let edit_fields = |model, edits: &[_]| edit(model, edits);
-        match plan.shrink_with(&trained, edit_fields, inputs[0].clone(), forward) {
+        match plan_of_file.shrink_with(&trained, edit_fields, inputs[0].clone(), forward) {
             Ok(small) => same(
                 &format!("{what}, trained further"),
                 [&small, &trained],
@@ -190,7 +204,9 @@ fn resnet_18() {
 #[test]
 fn mobilenet_v2() {
     let device = Device::flex();
-    let counts = check(
+    // It is large.
+    let counts = check_seeds(
+        4,
         || MobileNetV2::new(10, &device),
         &images([1, 3, 32, 32], &device),
         MobileNetV2::forward,

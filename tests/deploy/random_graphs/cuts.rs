@@ -106,6 +106,9 @@ fn check(seed: u64, counts: &mut Counts) {
     counts.rounding += rounding;
     counts.undefined += undefined;
 
+    if !seed.is_multiple_of(2) {
+        return;
+    }
     // Training goes on under the masks: the plan is right, or refused.
     let trained = doubled(&randomised(net.valid(), seed + 1));
     let all = [masks, removed].map(|masks| trained.clone().with_masks(&masks).unwrap());
@@ -172,7 +175,7 @@ fn cut_is_masked_whatever_the_masks() {
         "{counts:?}"
     );
     assert!(
-        counts.rounding + counts.undefined < 40 * scale && counts.trained > 300 * scale,
+        counts.rounding + counts.undefined < 40 * scale && counts.trained > 150 * scale,
         "{counts:?}"
     );
 }
