@@ -161,6 +161,11 @@ fn an_optimizer_that_cannot_tell_clones_apart_is_not_cut() {
         selection.unwrap().plan()
     };
     let optimizer = AdamConfig::new().init();
+    // Also where only one of them is cut along an axis.
+    let selection = Selection::new(&groups).remove("layers.0.weight", [0, 1]);
+    let one = selection.unwrap().plan();
+    let error = one.shrink_optimizer(&optimizer, &model).err().unwrap();
+    assert!(matches!(error, DeployError::SharedId { .. }), "{error}");
     let error = plan([0, 1], [2, 3]).shrink_optimizer(&optimizer, &model);
     let error = error.err().unwrap();
     assert!(matches!(error, DeployError::SharedId { .. }), "{error}");

@@ -1,6 +1,7 @@
 //! Floors and multiples, also those that no group has.
 
-use burn::tensor::Device;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, activation::relu};
 use burn_prune::{Allocation, Magnitude, PruneError, Pruner};
 use burn_prune_deploy::{Graph, Selection};
 use proptest::prelude::*;
@@ -113,4 +114,29 @@ fn a_floor_that_holds_back_is_told() {
     let whole = pruner().amount(0.5);
     let whole = whole.allocation(groups.multiple_of(32, Allocation::Uniform));
     assert_eq!(left(&select(whole, &model, &groups)), [10, 20]);
+}
+
+#[test]
+fn a_goal_that_whole_units_reach_exactly_removes_no_more() {
+    let device = Device::flex();
+    for units in [3, 7, 10, 13, 32, 49, 100] {
+        let linear = |sizes: [usize; 2]| {
+            let linear = LinearConfig::new(sizes[0], sizes[1]).with_bias(false);
+            linear.init(&device)
+        };
+        let model: Vec<Linear> = vec![linear([2, units]), linear([units, 3])];
+        let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+        let graph = Graph::capture(&model, example([1, 2], &device), forward).unwrap();
+        let groups = graph.groups().unwrap();
+        for gone in 1..units {
+            let fraction = gone as f64 / units as f64;
+            for goal in [groups.multiply_adds(fraction), groups.parameters(fraction)] {
+                let pruner = Pruner::new(Magnitude::l2()).pattern(groups.pattern());
+                let masks = pruner.allocation(goal).masks(&model).unwrap();
+                let selection = Selection::from_masks(&groups, &masks).unwrap();
+                let kept = selection.kept()[0].iter().filter(|kept| **kept).count();
+                assert_eq!(units - kept, gone, "{gone} of {units}");
+            }
+        }
+    }
 }

@@ -97,6 +97,9 @@ fn state_of_no_known_shape_is_forgotten() {
     let odd = map_optimizer_state(&optimizer, |parameter, state| {
         if parameter == model.fc2.weight.id {
             Some(TensorData::zeros::<f32, _>([3, 84]))
+        } else if parameter == model.fc3.weight.id {
+            // Its first axis, along which the weight is cut, fits.
+            Some(TensorData::zeros::<f32, _>([84, 84]))
         } else {
             Some(state)
         }
@@ -109,6 +112,7 @@ fn state_of_no_known_shape_is_forgotten() {
     })
     .unwrap();
     assert!(!known.contains(&model.fc2.weight.id));
+    assert!(!known.contains(&model.fc3.weight.id));
     assert!(known.contains(&model.fc1.weight.id));
     train(plan.apply(&model).unwrap(), cut);
 }

@@ -126,6 +126,19 @@ pub enum DeployError {
         /// What it sends, as a formula.
         constant: String,
     },
+    /// A shared parameter that a folded constant depends on has copies with different values: Burn's
+    /// optimizers move the first copy alone.
+    #[error(
+        "`{path}` and `{other}` were one parameter when the graph was captured, and their values \
+         differ by now: constants cannot be folded with them; make them equal, or remove their masks, \
+         capture the model, and prune it again"
+    )]
+    CopiesDiffer {
+        /// Dotted path of the first copy.
+        path: String,
+        /// Dotted path of the other.
+        other: String,
+    },
     /// The smaller model does not compute what was planned.
     #[error(
         "the shrunk model does not have the planned graph: {difference}{}",

@@ -1,6 +1,10 @@
 //! Any masks become cuts: what is cut computes what the masked model does.
 
+mod copies;
+mod layers;
 mod nets;
+mod parts;
+mod precision;
 mod random_masks;
 mod stories;
 

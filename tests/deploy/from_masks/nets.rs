@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_prune::{MaskSet, Prunable};
-use burn_prune_deploy::{FieldEdit, Graph, GraphTensors, Selection};
+use burn_prune_deploy::{DeployError, FieldEdit, Graph, GraphTensors, Selection, ShrinkPlan};
 
 use super::Masker;
 use crate::random::{Outputs, example, randomised};
@@ -13,11 +13,13 @@ use examples_shared::nets::residual::{MobileNetV2, ResNet18};
 
 /// How often it came to what.
 #[derive(Debug, Default, Clone, Copy)]
-struct Counts {
-    cut: usize,
+pub(super) struct Counts {
+    pub(super) cut: usize,
     folds: usize,
-    folded: usize,
+    pub(super) folded: usize,
     constants: usize,
+    /// Plans that had to be made again after more training.
+    stale: usize,
     disagreements: usize,
     last: usize,
 }
@@ -51,7 +53,18 @@ fn same<M: Module, I: GraphTensors, O: Outputs>(
 }
 
 /// Under random masks, what is shrunk computes what is masked; so it does when the rest is masked.
-fn check<M: Module, I: GraphTensors, O: GraphTensors + Outputs>(
+pub(super) fn check<M: Module, I: GraphTensors, O: GraphTensors + Outputs>(
+    new: impl Fn() -> M,
+    inputs: &[I],
+    forward: impl Fn(&M, I) -> O + Copy,
+    edit: impl Fn(M, &[FieldEdit]) -> M,
+) -> Counts {
+    check_seeds(12, new, inputs, forward, edit)
+}
+
+/// The same with so many seeds.
+fn check_seeds<M: Module, I: GraphTensors, O: GraphTensors + Outputs>(
+    seeds: u64,
     new: impl Fn() -> M,
     inputs: &[I],
     forward: impl Fn(&M, I) -> O + Copy,
@@ -60,25 +73,21 @@ fn check<M: Module, I: GraphTensors, O: GraphTensors + Outputs>(
     let scale = std::env::var("BURN_PRUNE_TEST_SCALE").ok();
     let scale: u64 = scale.map_or(1, |scale| scale.parse().unwrap());
     let mut counts = Counts::default();
-    for seed in 0..12 * scale {
+    for seed in 0..seeds * scale {
         let model = randomised(new(), seed);
         let graph = Graph::capture(&model, inputs[0].clone(), forward).unwrap();
         let groups = graph.groups().unwrap();
         let masks = Masker::new(seed).masks(&groups);
         let masked = with(model, &masks);
         let selection = Selection::from_masks(&groups, &masks).unwrap();
-        let shrink = |selection: &Selection, model: &M| {
+        let shrink = |what: &str, selection: &Selection, model: &M| {
+            let edit_fields = |model, edits: &[_]| edit(model, edits);
             let plan = selection.plan();
-            plan.shrink_with(
-                model,
-                |model, edits| edit(model, edits),
-                inputs[0].clone(),
-                forward,
-            )
-            .unwrap()
+            plan.shrink_with(model, edit_fields, inputs[0].clone(), forward)
+                .unwrap_or_else(|error| panic!("{what}: {error}"))
         };
-        let small = shrink(&selection, &masked);
         let what = format!("seed {seed}");
+        let small = shrink(&what, &selection, &masked);
         same(&what, [&small, &masked], inputs, forward);
 
         let again = Selection::from_masks(&groups, &selection.masks()).unwrap();
@@ -90,6 +99,25 @@ fn check<M: Module, I: GraphTensors, O: GraphTensors + Outputs>(
             inputs,
             forward,
         );
+
+        // Training goes on under the masks: the plan is right, or refused.
+        // A clone would share running statistics.
+        let trained = with(randomised(masked.valid(), seed + 1_000), &masks);
+        let plan = selection.plan();
+        let saved = serde_json::to_string(&plan).unwrap();
+        let plan_of_file: ShrinkPlan = serde_json::from_str(&saved).unwrap();
+        assert_eq!(plan_of_file, plan, "{what}");
+        let edit_fields = |model, edits: &[_]| edit(model, edits);
+        match plan_of_file.shrink_with(&trained, edit_fields, inputs[0].clone(), forward) {
+            Ok(small) => same(
+                &format!("{what}, trained further"),
+                [&small, &trained],
+                inputs,
+                forward,
+            ),
+            Err(DeployError::ConstantChanged { .. }) => counts.stale += 1,
+            Err(error) => panic!("{what}, trained further: {error}"),
+        }
 
         counts.cut += selection
             .kept()
@@ -106,25 +134,21 @@ fn check<M: Module, I: GraphTensors, O: GraphTensors + Outputs>(
 
         let extended = selection.extend();
         let masked = with(masked, &extended.masks());
-        let small = shrink(&extended, &masked);
-        same(
-            &format!("{what}, extended"),
-            [&small, &masked],
-            inputs,
-            forward,
-        );
+        let what = format!("{what}, extended");
+        let small = shrink(&what, &extended, &masked);
+        same(&what, [&small, &masked], inputs, forward);
     }
     println!("{counts:?}");
     assert!(counts.cut > 0 && counts.disagreements > 0, "{counts:?}");
     counts
 }
 
-fn none<M>(model: M, edits: &[FieldEdit]) -> M {
+pub(super) fn none<M>(model: M, edits: &[FieldEdit]) -> M {
     assert_eq!(edits, []);
     model
 }
 
-fn images<const D: usize>(shape: [usize; D], device: &Device) -> Vec<Tensor<D>> {
+pub(super) fn images<const D: usize>(shape: [usize; D], device: &Device) -> Vec<Tensor<D>> {
     let mut other = shape;
     other[0] = 3;
     vec![example(shape, device), example(other, device)]
@@ -180,7 +204,9 @@ fn resnet_18() {
 #[test]
 fn mobilenet_v2() {
     let device = Device::flex();
-    let counts = check(
+    // It is large.
+    let counts = check_seeds(
+        4,
         || MobileNetV2::new(10, &device),
         &images([1, 3, 32, 32], &device),
         MobileNetV2::forward,

@@ -285,6 +285,30 @@ fn a_group_that_would_lose_everything_keeps_its_first_unit() {
     assert_close(&small.unwrap().forward(x.clone()), &masked.forward(x));
 }
 
+#[test]
+fn a_group_that_is_extended_keeps_its_first_unit() {
+    let device = Device::flex();
+    let model = randomised(Mlp::new(&[6, 8, 3], &device), 3);
+    let x = example([2, 6], &device);
+    let groups = Graph::capture(&model, x, Mlp::forward).unwrap();
+    let groups = groups.groups().unwrap();
+    // All units have a member that is masked: some send constants, in others members disagree.
+    let mut masks = MaskSet::new();
+    let bias = Mask::from_kept([8], &[true, true, false, false, false, false, false, false]);
+    masks.insert("layers.0.bias", bias.unwrap());
+    let kept: Vec<bool> = (0..48).map(|entry| entry % 8 > 1).collect();
+    masks.insert("layers.0.weight", Mask::from_kept([6, 8], &kept).unwrap());
+    let bias = Mask::from_kept([3], &[true; 3]).unwrap();
+    masks.insert("layers.1.bias", bias);
+    let selection = Selection::from_masks(&groups, &masks).unwrap();
+    assert_eq!(selection.disagreements().len(), 6);
+    let selection_kept = selection.kept().to_vec();
+    let extended = selection.extend();
+    let kept: Vec<usize> = (0..8).filter(|unit| extended.kept()[0][*unit]).collect();
+    assert_eq!(kept, [2], "{:?}", selection_kept);
+    assert_eq!(extended.last_units().len(), 1);
+}
+
 /// Masks that somebody else made cut the model, with the same outputs.
 fn cuts_lenet(masked: &LeNet5, masks: &MaskSet) -> Selection {
     let x = example([2, 1, 28, 28], &Device::flex());

@@ -44,11 +44,12 @@ impl AllocationRule for CostGoal {
             ));
         }
         let numbers = self.numbers(shares)?;
-        let before = self.measure.of(&self.groups.graph().cost()).max(1) as f64;
+        let before = self.measure.of(&self.groups.graph().cost());
         let reduction = |counts: &[usize]| {
             let kept = self.kept(shares, &numbers, counts);
             let after = self.groups.graph_without(&kept).cost();
-            1.0 - self.measure.of(&after) as f64 / before
+            // One division, so that a fraction which units reach exactly is not missed by rounding.
+            (before - self.measure.of(&after)) as f64 / before.max(1) as f64
         };
         let nothing = vec![0; shares.len()];
         if reduction(&nothing) >= self.fraction {

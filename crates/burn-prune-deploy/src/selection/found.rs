@@ -111,6 +111,7 @@ impl Selection {
     /// [listed](Self::last_units). Units that could be cut without masks, such as a layer that
     /// nothing reads, stay unless they are masked.
     ///
+    /// The plan is for the model under these masks: attach them before it is cut.
     /// A unit whose constant is 0 with the values that the graph was captured with, such as a ReLU
     /// of a negative bias, is cut. If that has changed when a model is shrunk, shrinking is an
     /// error.
@@ -176,13 +177,11 @@ impl Selection {
         let mut kept = Vec::new();
         let mut last_units = Vec::new();
         for (number, group) in groups.groups().iter().enumerate() {
-            let has_unit = |unit: &Unit| masked.has_unit(graph, unit);
-            let units = group.units.iter().enumerate();
-            let stays = units.map(|(unit, members)| {
+            let stays = |(unit, members): (usize, &Unit)| {
                 let gone = reading.gone()[number][unit] && !before[number][unit];
-                !(gone || has_unit(members))
-            });
-            let mut stays: Vec<bool> = stays.collect();
+                !(gone || masked.has_unit(graph, members))
+            };
+            let mut stays: Vec<bool> = group.units.iter().enumerate().map(stays).collect();
             // An axis of no entries cannot be.
             if !stays.contains(&true) {
                 stays[0] = true;
@@ -277,7 +276,7 @@ impl Selection {
     /// constant which nothing can take over, and those whose members disagree.
     ///
     /// The outputs then differ from those under the masks: fine-tune under [`masks`](Self::masks),
-    /// or the small model. A group keeps its first unit.
+    /// or the small model. Of a group that would lose all of its units, the first one left stays.
     ///
     /// ```
     /// # use burn::module::Module;
@@ -316,7 +315,10 @@ impl Selection {
         self.found.constants = cut;
         let disagreements = std::mem::take(&mut self.found.disagreements).into_iter();
         let names = kept.into_iter().map(|unit| unit.name);
-        for name in names.chain(disagreements.map(|unit| unit.name)) {
+        let mut names: Vec<UnitName> = names.chain(disagreements.map(|unit| unit.name)).collect();
+        // Backwards, so that the first one stays of a group that would lose all.
+        names.sort();
+        for name in names.into_iter().rev() {
             self.remove_but_last(name);
         }
         self

@@ -73,6 +73,12 @@ impl Product {
             }
             Kind::Linear | Kind::MatMul => {
                 let (last, wide) = (rank(inputs[0]) - 1, rank(inputs[1]) - 2);
+                let matrix_of = |tensor: TensorId, input_axis: usize| {
+                    let matrix = Matrix::of(graph, masked, tensor, input_axis)?;
+                    // A bank of matrices has other axes in front.
+                    let is_one = rank(graph[matrix.parameter].tensor) == 2;
+                    is_one.then_some(matrix)
+                };
                 let right = Self {
                     operation,
                     signal: along(inputs[0], last),
@@ -83,9 +89,9 @@ impl Product {
                     inputs: graph.shape(inputs[0])[last],
                     outputs: graph.shape(inputs[1])[wide + 1],
                     groups: 1,
-                    matrix: Matrix::of(graph, masked, inputs[1], 0),
+                    matrix: matrix_of(inputs[1], 0),
                 };
-                let left = Matrix::of(graph, masked, inputs[0], 1);
+                let left = matrix_of(inputs[0], 1);
                 if right.matrix.is_some() || left.is_none() {
                     return Some(right);
                 }

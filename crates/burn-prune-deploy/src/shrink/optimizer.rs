@@ -7,7 +7,7 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::TensorData;
 use burn_prune::map_optimizer_state;
 
-use super::{AxisCut, ShrinkPlan};
+use super::{AxisCut, ShrinkPlan, cut};
 use crate::error::DeployError;
 use crate::graph::GraphTensors;
 
@@ -132,14 +132,21 @@ pub(super) struct StateCuts<'a>(BTreeMap<(ParamId, usize), &'a AxisCut>);
 impl<'a> StateCuts<'a> {
     pub(super) fn of<M: Module>(plan: &'a ShrinkPlan, model: &M) -> Result<Self, DeployError> {
         let mut cuts: BTreeMap<(ParamId, usize), &AxisCut> = BTreeMap::new();
+        let mut by_path: BTreeMap<&str, BTreeMap<usize, &[usize]>> = BTreeMap::new();
         for (id, cut) in plan.ids(model)?.into_iter().zip(&plan.cuts) {
-            // A shared parameter is cut at each of its paths, and known by one id.
-            if let Some(other) = cuts.insert((id, cut.axis), cut)
-                && other.kept != cut.kept
-            {
+            cuts.insert((id, cut.axis), cut);
+            let of_path = by_path.entry(&cut.path).or_default();
+            of_path.insert(cut.axis, &cut.kept);
+        }
+        // A shared parameter is cut at each of its paths, and known by one id.
+        let parameters: BTreeMap<String, _> = cut::parameters(model).into_iter().collect();
+        let mut first: BTreeMap<ParamId, &str> = BTreeMap::new();
+        for (path, (id, _)) in &parameters {
+            let other = *first.entry(*id).or_insert(path);
+            if by_path.get(path.as_str()) != by_path.get(other) {
                 return Err(DeployError::SharedId {
-                    path: cut.path.clone(),
-                    other: other.path.clone(),
+                    path: path.clone(),
+                    other: other.to_string(),
                 });
             }
         }
@@ -149,20 +156,22 @@ impl<'a> StateCuts<'a> {
     /// The state of a parameter without what is cut; nothing when it cannot be cut.
     pub(super) fn cut(&self, parameter: ParamId, state: TensorData) -> Option<TensorData> {
         let axes = (parameter, 0)..=(parameter, usize::MAX);
-        let mut cuts = self.0.range(axes);
-        cuts.try_fold(state, |state, (_, cut)| take(state, cut))
+        let cuts = self.0.range(axes).map(|(_, cut)| *cut);
+        // What is along the other axes has to fit, too: a square of one of them is something else.
+        let fits = cuts.clone().next().is_none_or(|cut| {
+            let mut sizes = state.shape().iter().zip(&cut.shape);
+            state.rank() == cut.shape.len() && sizes.all(|(size, of)| *size == 1 || size == of)
+        });
+        fits.then(|| cuts.fold(state, take))
     }
 }
 
-/// The entries that stay; nothing when the axis has another size.
-fn take(state: TensorData, cut: &AxisCut) -> Option<TensorData> {
+/// The entries that stay.
+fn take(state: TensorData, cut: &AxisCut) -> TensorData {
     let axis = cut.axis;
-    if state.rank() != cut.shape.len() {
-        return None;
-    }
     let size = state.shape()[axis];
     if size != cut.shape[axis] {
-        return (size == 1).then_some(state);
+        return state;
     }
     let (bytes, mut shape, dtype) = state.into_parts();
     // A row is all that lies within one entry of the axis.
@@ -174,5 +183,5 @@ fn take(state: TensorData, cut: &AxisCut) -> Option<TensorData> {
     });
     let left = rows.copied().collect();
     shape[axis] = cut.kept.len();
-    Some(TensorData::from_bytes_vec(left, shape, dtype))
+    TensorData::from_bytes_vec(left, shape, dtype)
 }

@@ -135,7 +135,8 @@ impl ShrinkPlan {
     /// # Errors
     /// When the plan is of another model, or the small model computes something else: the message
     /// says what differs, and which fields should have been changed. When a channel that sent 0
-    /// sends something else by now, and nothing can take it over.
+    /// sends something else by now, and nothing can take it over; or when a constant is folded with a
+    /// shared parameter whose copies differ by now.
     ///
     /// ```
     /// # use burn::nn::{Linear, LinearConfig};
@@ -274,7 +275,7 @@ impl ShrinkPlan {
         let whole = model.valid().materialize();
         let whole = match &self.folds[..] {
             [] => whole,
-            folds => shift::folded(whole, folds, check)?,
+            folds => shift::folded(whole, folds, &self.graph, check)?,
         };
         let small = cut::cut(whole, &self.cuts);
         let small = if is_training { small.train() } else { small };
