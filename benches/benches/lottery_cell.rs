@@ -38,9 +38,12 @@ fn main() {
             test_accuracy: 0.0,
         }
     };
-    let after_step = |model: Mlp| match model.is_pruned() {
-        true => (model.with_mask_mode(MaskMode::AfterStep)).expect("it has masks"),
-        false => model,
+    let after_step = |model: Mlp| {
+        if model.is_pruned() {
+            (model.with_mask_mode(MaskMode::AfterStep)).expect("it has masks")
+        } else {
+            model
+        }
     };
     // A dense run and two rounds, as three loops.
     let bare = || {

@@ -15,9 +15,10 @@ fn main() {
     let device = Device::flex();
     device.seed(0);
     let rounds = if options.quick { 1 } else { 15 };
-    let (vgg, resnet, size) = match options.quick {
-        true => (8, 8, 64),
-        false => (64, 64, 224),
+    let (vgg, resnet, size) = if options.quick {
+        (8, 8, 64)
+    } else {
+        (64, 64, 224)
     };
     let mut rows = Vec::new();
     for batch in [1, 32] {

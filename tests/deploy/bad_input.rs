@@ -82,9 +82,10 @@ fn a_forward_pass_that_cannot_be_captured_says_why() {
     let input = example([1, 6], &device);
     let decides = |model: &Mlp, x: Tensor<2>| {
         let output = model.forward(x);
-        match output.clone().sum().into_scalar::<f32>() > 0.0 {
-            true => output,
-            false => -output,
+        if output.clone().sum().into_scalar::<f32>() > 0.0 {
+            output
+        } else {
+            -output
         }
     };
     let error = Graph::capture(&model, input, decides).unwrap_err();

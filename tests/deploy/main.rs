@@ -27,6 +27,7 @@ mod shared_parameters;
 mod shrinking;
 mod size_nets;
 mod sizes;
+mod stored_goals;
 mod training;
 mod unseen;
 mod zeros;

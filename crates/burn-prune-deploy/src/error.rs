@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use burn_prune::PruneError;
 
-use crate::graph::OperationId;
-
 /// Why an operation was refused. Nothing has been changed when one of these is returned.
 ///
 /// ```
@@ -64,7 +62,7 @@ pub enum DeployError {
     )]
     UnknownOperation {
         /// Number of the operation in the graph.
-        index: OperationId,
+        index: usize,
         /// Its name.
         operation: String,
         /// Dotted paths of the parameters whose channels it sees.
@@ -116,11 +114,11 @@ pub enum DeployError {
         /// Its shape in the graph.
         found: String,
     },
-    /// A channel that was cut because it sent 0 sends something else by now.
+    /// A channel that was to be cut because it sent 0 now sends something else.
     #[error(
-        "a channel that is cut sends {constant} to `{weight}`, which was 0 when its masks were looked \
-         at and is not now, and nothing can take it over: make the selection again, from the model as \
-         it is"
+        "a channel that is cut sends {constant} to `{weight}`; it was 0 when the selection was made, it \
+         is not 0 now, and no bias can take it over: make the selection again from the model as it is \
+         now"
     )]
     ConstantChanged {
         /// Dotted path of the weight that reads the channel.

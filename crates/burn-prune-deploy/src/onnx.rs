@@ -45,10 +45,11 @@ where
 {
     // `valid` makes running statistics of its own; the exporter moves a clone, which shares them.
     let model = model.valid().materialize();
-    let exported = OnnxExporter::new().export(&model, example, forward);
-    let exported = exported.map_err(|error| DeployError::Onnx {
-        message: error.to_string(),
-    })?;
+    let exported = OnnxExporter::new()
+        .export(&model, example, forward)
+        .map_err(|error| DeployError::Onnx {
+            message: error.to_string(),
+        })?;
     let path = path.as_ref();
     files::write(path, exported.as_bytes()).map_err(|error| DeployError::File {
         path: path.to_path_buf(),

@@ -355,7 +355,7 @@ pub trait Prunable: Module {
     ///
     /// let config = LinearConfig::new(4, 4);
     /// let start = config.init(&Device::flex());
-    /// // In the place of training.
+    /// // Your training goes here.
     /// let trained = config.init(&Device::flex()).l1_unstructured(0.5)?;
     /// let ticket = trained.clone().rewind(start.clone().into_record())?;
     /// assert_eq!(ticket.masks(), trained.masks());

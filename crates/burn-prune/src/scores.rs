@@ -44,7 +44,7 @@ impl Scores {
         Self { kind, divisor: 1.0 }
     }
 
-    /// Divides each score, in f64 and when it is looked at.
+    /// Divides each score, in f64, when it is read.
     pub(crate) fn divided_by(mut self, divisor: f64) -> Self {
         self.divisor = divisor;
         self

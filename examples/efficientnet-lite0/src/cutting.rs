@@ -53,9 +53,10 @@ pub(crate) fn cut(
     lap("plan");
 
     let model = model.clone();
-    let masked = match masks.is_empty() {
-        true => model,
-        false => model.with_masks(&masks)?,
+    let masked = if masks.is_empty() {
+        model
+    } else {
+        model.with_masks(&masks)?
     };
     lap("masks");
     // Makes sure that the small network computes what was planned.

@@ -104,10 +104,7 @@ impl Block {
         };
         let y = relu6(self.depthwise.forward(y));
         let y = self.project.forward(y);
-        match self.is_residual {
-            true => x + y,
-            false => y,
-        }
+        if self.is_residual { x + y } else { y }
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::data::{Batches, Data, Set};
 use crate::nets::Classifier;
 
-/// How a network is trained: all that decides over the numbers besides the data and the seed.
+/// How a network is trained: all that affects the numbers besides the data and the seed.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Training {
     pub network: &'static str,

@@ -110,7 +110,7 @@ impl Lab {
     fn model(seed: u64) -> Net {
         let device = Device::flex().autodiff();
         let mut net = seeded(Net::new(&device), seed);
-        // The seed is to decide over everything.
+        // The seed alone decides everything.
         let zeros = |count: usize| Some(Param::from_tensor(Tensor::zeros([count], &device)));
         net.conv.bias = zeros(6);
         net.fc1.bias = zeros(16);

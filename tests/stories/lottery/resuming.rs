@@ -273,9 +273,12 @@ fn a_training_that_fails_costs_only_what_comes_after_it() {
         .method(ticket())
         .method(rate);
     let failing = CellId::new(0, "ticket", 1);
-    let train = |cell: &CellTraining<'_>, net: Net| match *cell.id() == failing {
-        true => Err("it diverged".into()),
-        false => lab.train(cell, net),
+    let train = |cell: &CellTraining<'_>, net: Net| {
+        if *cell.id() == failing {
+            Err("it diverged".into())
+        } else {
+            lab.train(cell, net)
+        }
     };
     let error = search.run(Lab::model, train).unwrap_err();
     assert!(

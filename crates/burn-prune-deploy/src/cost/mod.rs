@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Cost {
     /// Operations with parameters of their own, and products of two activations, in their order.
     /// Those of one module that follow each other, as a product and its bias, are one layer.
@@ -63,6 +64,7 @@ pub struct Cost {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct LayerCost {
     /// Path of the module that its parameters are in, or the name of the operation.
     pub name: String,

@@ -1,4 +1,4 @@
-use burn_prune::{Allocation, AllocationRule, Amount, PruneError, Share, Shares, Target};
+use burn_prune::{Allocation, AllocationRule, Amount, Identity, PruneError, Share, Shares, Target};
 
 use crate::cost::Cost;
 use crate::groups::Groups;
@@ -90,6 +90,15 @@ impl AllocationRule for CostGoal {
             )),
         }
     }
+
+    fn identity(&self) -> Option<Identity> {
+        let before = self.measure.of(&self.groups.graph().cost());
+        let identity = Identity::new(format!("goal of {}", self.measure.name()))
+            .with("fraction", self.fraction)
+            .with("of", before)
+            .with("shared_by", super::stored(&self.shared_by)?);
+        Some(identity)
+    }
 }
 
 impl CostGoal {
@@ -115,8 +124,9 @@ impl CostGoal {
             };
             groups.iter().position(is_it).ok_or_else(|| PruneError::Allocation {
                 message: format!(
-                    "a goal of {} is for the groups that it is of, and `{}` with {} units is none \
-                     of them: give the pruner `.pattern(groups.pattern())` of the same groups",
+                    "a goal of {} works on the groups that it was made from, and `{}` with {} units \
+                     is not one of them: give the pruner `.pattern(groups.pattern())` of the same \
+                     groups",
                     self.measure.name(),
                     share.name(),
                     share.total()

@@ -216,6 +216,11 @@ impl Groups {
     }
 }
 
+/// An allocation as data; nothing for a rule that does not say what it is.
+fn stored(allocation: &Allocation) -> Option<serde_json::Value> {
+    serde_json::to_value(allocation).ok()
+}
+
 fn rule(rule: impl AllocationRule + 'static) -> Allocation {
     Allocation::Rule(Arc::new(rule))
 }

@@ -1,4 +1,4 @@
-use burn_prune::{Allocation, AllocationRule, PruneError, Shares, Target};
+use burn_prune::{Allocation, AllocationRule, Identity, PruneError, Shares, Target};
 
 /// Leaves multiples of so many units, at most as many go as by another allocation.
 #[derive(Debug, Clone)]
@@ -15,7 +15,9 @@ impl AllocationRule for MultipleOf {
     ) -> Result<Vec<usize>, PruneError> {
         if self.units == 0 {
             return Err(PruneError::Allocation {
-                message: "each group is to keep a multiple of 0 units: take 1 or more".to_string(),
+                message:
+                    "groups cannot keep a multiple of 0 units: take 1 or more in `multiple_of`"
+                        .to_string(),
             });
         }
         let counts = shares.by(&self.allocation, target)?;
@@ -27,5 +29,12 @@ impl AllocationRule for MultipleOf {
             share.remaining() - kept
         });
         Ok(rounded.collect())
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        let identity = Identity::new("multiple of")
+            .with("units", self.units)
+            .with("allocation", super::stored(&self.allocation)?);
+        Some(identity)
     }
 }

@@ -221,9 +221,8 @@ impl Builder<'_> {
             .into_iter()
             .map(|tensor| self.number(tensor, TensorKind::Constant))
             .collect();
-        let outputs = operation.outputs();
-        let outputs: Vec<&TensorIr> = outputs.collect();
-        let outputs = outputs
+        let made: Vec<&TensorIr> = operation.outputs().collect();
+        let outputs = made
             .into_iter()
             .map(|tensor| self.number(tensor, TensorKind::Computed))
             .collect();

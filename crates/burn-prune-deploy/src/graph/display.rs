@@ -21,10 +21,16 @@ impl fmt::Display for Graph {
             .collect();
         writeln!(f, "inputs: {}", inputs.join(", "))?;
         for operation in &self.operations {
-            let outputs = operation.outputs.iter();
-            let outputs: Vec<String> = outputs.map(|output| self.tensor(*output)).collect();
-            let inputs = operation.inputs.iter();
-            let inputs: Vec<String> = inputs.map(|input| self.reference(*input)).collect();
+            let outputs: Vec<String> = operation
+                .outputs
+                .iter()
+                .map(|output| self.tensor(*output))
+                .collect();
+            let inputs: Vec<String> = operation
+                .inputs
+                .iter()
+                .map(|input| self.reference(*input))
+                .collect();
             write!(
                 f,
                 "{} = {}({})",

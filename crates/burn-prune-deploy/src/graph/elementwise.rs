@@ -116,7 +116,7 @@ named! {
         Floor => "floor",
         /// To the next higher integer.
         Ceil => "ceil",
-        /// To the next integer on the side of 0.
+        /// To the next integer towards 0.
         Trunc => "trunc",
         /// Whether it is not a number.
         IsNan => "is nan",

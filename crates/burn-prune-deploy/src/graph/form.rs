@@ -1,7 +1,7 @@
 //! Layers to which Burn gives one of two forms, whichever is faster for the sizes at hand. They have
 //! other operations when a layer is cut, or for another batch.
 
-use super::{Operation, OperationKind as Kind, TensorId, TensorInfo};
+use super::{Elementwise, Operation, OperationKind as Kind, TensorId, TensorInfo};
 
 /// A linear layer or a product, in either of its forms.
 #[derive(Debug, PartialEq, Eq)]
@@ -213,6 +213,13 @@ fn bias(
     };
     let is_reshape = reshape.kind == Kind::Reshape && tensors[reshape.inputs[0]].shape.len() == 1;
     let with_axes = *reshape.outputs.first()?;
-    let is_sum = sum.kind.name() == "add" && sum.inputs == [product, with_axes];
+    let is_addition = matches!(
+        sum.kind,
+        Kind::Elementwise {
+            operation: Elementwise::Add,
+            ..
+        }
+    );
+    let is_sum = is_addition && sum.inputs == [product, with_axes];
     (is_reshape && is_sum).then(|| (reshape.inputs[0], with_axes, sum.outputs[0]))
 }

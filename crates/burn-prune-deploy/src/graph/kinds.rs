@@ -45,9 +45,9 @@ named! {
         Min => "min",
         /// The largest magnitude of all.
         MaxAbs => "max abs",
-        /// Whether all along an axis hold.
+        /// Whether all entries along an axis are true.
         AllDim => "all dim",
-        /// Whether any along an axis holds.
+        /// Whether any entry along an axis is true.
         AnyDim => "any dim",
     }
 }
@@ -87,13 +87,13 @@ named! {
         MaxPool1dWithIndices => "max pool1d with indices",
         /// Largest in windows of two axes, and their indices.
         MaxPool2dWithIndices => "max pool2d with indices",
-        /// Means over as many windows as asked for, along one axis.
+        /// Adaptive average pooling along one axis: the number of windows is given.
         AdaptiveAvgPool1d => "adaptive avg pool1d",
-        /// Means over as many windows as asked for, along two axes.
+        /// Adaptive average pooling along two axes: the number of windows is given.
         AdaptiveAvgPool2d => "adaptive avg pool2d",
-        /// Means over as many windows as asked for, along three axes.
+        /// Adaptive average pooling along three axes: the number of windows is given.
         AdaptiveAvgPool3d => "adaptive avg pool3d",
-        /// Another size, from values between.
+        /// Interpolation to another size.
         Interpolate => "interpolate",
     }
 }

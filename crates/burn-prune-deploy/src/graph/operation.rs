@@ -21,6 +21,7 @@ use super::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Operation {
     /// What it does.
     pub kind: OperationKind,
@@ -152,12 +153,12 @@ pub enum OperationKind {
         /// What is added.
         mode: Padding,
     },
-    /// Entries of an axis by their numbers. Inputs: tensor, indices.
+    /// Entries of an axis, selected by index. Inputs: tensor, indices.
     Select {
         /// The axis.
         axis: usize,
     },
-    /// A tensor from nothing: zeros, ones, a number, random numbers.
+    /// A new tensor: zeros, ones, a number, random numbers.
     Create {
         /// What it holds.
         #[serde(rename = "name")]
@@ -180,6 +181,7 @@ pub enum OperationKind {
 /// assert_eq!(OperationKind::Linear.role(2), Role::Bias);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Role {
     /// The signal that goes through.
     Signal,
@@ -191,7 +193,7 @@ pub enum Role {
     Scale,
     /// A running mean or variance.
     Statistic,
-    /// What must not be 0: what is divided by, or of which a logarithm or `acosh` is taken.
+    /// What must not be 0: a divisor, or the argument of a logarithm or of `acosh`.
     Divisor,
 }
 

@@ -72,8 +72,11 @@ pub(super) fn sizes(
             ));
         }
     }
-    let outputs = first.outputs.iter().zip(second.outputs);
-    let mut outputs = outputs.map(|(a, b)| pairs.can_be(*a, *b));
+    let mut outputs = first
+        .outputs
+        .iter()
+        .zip(second.outputs)
+        .map(|(a, b)| pairs.can_be(*a, *b));
     if first.outputs.len() != second.outputs.len() || !outputs.all(|same| same) {
         return Err(format!(
             "it returns other tensors with a batch of {}",

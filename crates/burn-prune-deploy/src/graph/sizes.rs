@@ -81,7 +81,7 @@ pub enum AxisSize {
     Batch {
         /// The part that does not follow the batch.
         times: usize,
-        /// Mostly 1.
+        /// Usually 1.
         power: u32,
     },
     /// It depends on the batch, and is not a multiple of it.

@@ -67,12 +67,13 @@ impl TensorInfo {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum TensorKind {
     /// It is given to the model.
     Input,
     /// It is a parameter.
     Parameter(ParameterId),
-    /// It is stored in the model or made by its code, and no parameter.
+    /// It is stored in the model or made by its code, and is not a parameter.
     Constant,
     /// An operation makes it.
     Computed,

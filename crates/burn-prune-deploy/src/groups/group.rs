@@ -20,6 +20,7 @@ use crate::graph::{Graph, ParameterId};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Group {
     /// Path of its first parameter; a second group with the same path has `#2` after it.
     pub name: String,
@@ -27,7 +28,7 @@ pub struct Group {
     pub units: Vec<Unit>,
 }
 
-/// What is cut together: mostly one channel.
+/// What is cut as a whole: usually one channel.
 ///
 /// ```
 /// # use burn::nn::{Linear, LinearConfig};
@@ -44,6 +45,7 @@ pub struct Group {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Unit {
     /// The parts of parameters that belong to it.
     pub members: Vec<Member>,
@@ -123,6 +125,7 @@ pub struct GroupMember {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Frozen {
     /// Dotted path of the parameter.
     pub parameter: String,

@@ -64,8 +64,11 @@ pub(super) fn hazards(
     let mut hazards: Vec<GradientHazard> = Vec::new();
     let mut numbers: Vec<BTreeSet<u32>> = Vec::new();
     for hazard in found {
-        let units = places[hazard.axis.tensor.index()][hazard.axis.axis].iter();
-        let units: BTreeSet<u32> = units.flatten().map(|(group, _)| *group).collect();
+        let units: BTreeSet<u32> = places[hazard.axis.tensor.index()][hazard.axis.axis]
+            .iter()
+            .flatten()
+            .map(|(group, _)| *group)
+            .collect();
         if units.is_empty() {
             continue;
         }

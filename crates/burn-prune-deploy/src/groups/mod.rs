@@ -341,7 +341,7 @@ fn check_operations(graph: &Graph, entries: &mut Entries) -> Result<(), DeployEr
         }
         if !parameters.is_empty() {
             return Err(DeployError::UnknownOperation {
-                index,
+                index: index.index(),
                 operation: name.clone(),
                 parameters: parameters.into_iter().collect(),
             });

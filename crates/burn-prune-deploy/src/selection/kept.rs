@@ -122,8 +122,9 @@ impl Selection {
     ) -> Result<Self, DeployError> {
         let known = self.groups.group(group)?;
         let mut groups = self.groups.groups().iter();
-        let number = groups.position(|other| other.name == known.name);
-        let number = number.expect("it has just been found");
+        let number = groups
+            .position(|other| other.name == known.name)
+            .expect("it has just been found");
         for unit in units {
             match self.kept[number].get_mut(unit) {
                 Some(kept) => *kept = false,
@@ -220,11 +221,20 @@ impl Selection {
         }
         let graph = self.groups.graph();
         let mut masked = Masked::nothing(graph);
-        let folded = self.found.constants.iter().filter(|unit| unit.is_cut);
-        let folded: HashSet<&UnitName> = folded.map(|unit| &unit.name).collect();
+        let folded: HashSet<&UnitName> = self
+            .found
+            .constants
+            .iter()
+            .filter(|unit| unit.is_cut)
+            .map(|unit| &unit.name)
+            .collect();
         for (group, units) in self.groups.groups().iter().zip(&self.kept) {
-            let removed = group.units.iter().enumerate().zip(units);
-            let removed = removed.filter(|(_, kept)| !**kept);
+            let removed = group
+                .units
+                .iter()
+                .enumerate()
+                .zip(units)
+                .filter(|(_, kept)| !**kept);
             for ((number, unit), _) in removed {
                 let given = self.masked.as_ref();
                 let name = UnitName {

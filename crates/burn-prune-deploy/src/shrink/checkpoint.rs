@@ -39,7 +39,7 @@ impl ShrinkPlan {
     /// # Errors
     /// When a file cannot be read or written, is damaged in a way that shows (Burn writes no
     /// checksums), or is of another model or training; when both folders are the same one; when a
-    /// channel that sent 0 sends something else by now, and nothing can take it over; and as
+    /// channel that sent 0 now sends something else that no bias can take over; and as
     /// [`shrink_optimizer`](Self::shrink_optimizer). Nothing has been written then, unless it is the
     /// writing that failed.
     ///

@@ -10,7 +10,7 @@ use crate::graph::{Elementwise, Number};
 /// A number that a channel sends whatever the input is, as a formula of parameters: the bias of a
 /// layer whose weights are masked, for instance, and what an activation makes of it.
 ///
-/// It is a formula, and no number, so that it can be computed from the model that is cut.
+/// It is a formula rather than a number, so that it can be computed from the model that is cut.
 ///
 /// ```
 /// use burn_prune_deploy::{Constant, Elementwise};

@@ -53,8 +53,11 @@ pub(super) fn difference(expected: &Graph, found: &Graph) -> Option<String> {
             counts[1].0, counts[1].1, counts[0].0, counts[0].1
         ));
     }
-    let outputs = expected.outputs.iter().zip(&found.outputs);
-    let mut outputs = outputs.map(|(a, b)| pairs.is_same(*a, *b));
+    let mut outputs = expected
+        .outputs
+        .iter()
+        .zip(&found.outputs)
+        .map(|(a, b)| pairs.is_same(*a, *b));
     let are_same = expected.outputs.len() == found.outputs.len() && outputs.all(|same| same);
     (!are_same).then(|| "it returns other tensors".to_string())
 }

@@ -17,12 +17,13 @@ use crate::graph::{Elementwise, Graph, OperationKind, Parameter, TensorId, modul
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct FieldEdit {
     /// Dotted path of the layer.
     pub path: String,
     /// Name of the field.
     pub field: String,
-    /// What it is.
+    /// Its value now.
     pub from: usize,
     /// What it must become.
     pub to: usize,

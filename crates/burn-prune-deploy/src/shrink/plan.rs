@@ -33,6 +33,7 @@ use crate::groups::Groups;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ShrinkPlan {
     /// Axes of parameters that lose entries.
     pub cuts: Vec<AxisCut>,
@@ -70,6 +71,7 @@ pub struct ShrinkPlan {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct AxisCut {
     /// Dotted path of the parameter.
     pub path: String,
@@ -213,10 +215,13 @@ impl ShrinkPlan {
         let small = edit(self.cut(model, Check::Zeros)?, &self.edits);
         let edits = || self.edits.iter().map(FieldEdit::to_string).collect();
         // Copies of one parameter may differ by now: optimizers move the first one only.
-        let parameters = self.graph.parameters.iter();
-        let shared = parameters.filter(|parameter| !parameter.shared_as.is_empty());
-        let shared = shared.map(|parameter| parameter.paths().map(String::from).collect());
-        let shared = shared.collect();
+        let shared = self
+            .graph
+            .parameters
+            .iter()
+            .filter(|parameter| !parameter.shared_as.is_empty())
+            .map(|parameter| parameter.paths().map(String::from).collect())
+            .collect();
         let reason = "the plan is for the sizes of its example".to_string();
         let difference = match capture_once(&small, example, shared, reason, forward) {
             Ok(graph) => difference(&self.graph, &graph),

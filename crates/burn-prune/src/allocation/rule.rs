@@ -58,7 +58,7 @@ pub trait AllocationRule: Any + Debug + Send + Sync {
     /// means.
     ///
     /// # Errors
-    /// Whatever makes it unable to decide, as [`PruneError::Allocation`]. Nothing is pruned then.
+    /// When it cannot decide: [`PruneError::Allocation`]. Nothing is pruned then.
     /// Counts that go below a floor are refused by the pruner.
     fn counts(&self, shares: &Shares<'_>, target: Option<Target>)
     -> Result<Vec<usize>, PruneError>;
@@ -124,7 +124,7 @@ impl<'a> Shares<'a> {
         (self.ranked)(count.min(removable))
     }
 
-    /// What each loses by another allocation, for a rule that changes what that says.
+    /// How many units each share loses by another allocation, for a rule that builds on it.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -154,7 +154,7 @@ impl<'a> Shares<'a> {
     /// ```
     ///
     /// # Errors
-    /// When that allocation refuses the target, which has to be there, or a floor is in its way.
+    /// When there is no target, when that allocation refuses it, or when a floor makes it impossible.
     pub fn by(
         &self,
         allocation: &Allocation,

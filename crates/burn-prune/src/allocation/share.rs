@@ -64,7 +64,7 @@ impl<'a> Share<'a> {
         self.name
     }
 
-    /// Shape of the parameter; of a group that of the first member that makes its channels.
+    /// Shape of the parameter; for a group, that of the first member that makes its channels.
     pub fn shape(&self) -> &[usize] {
         self.shape
     }

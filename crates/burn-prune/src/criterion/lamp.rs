@@ -10,13 +10,13 @@ use crate::scores::Scores;
 /// Layer-adaptive magnitude: small weights are pruned first, relative to the larger weights of
 /// their layer (Lee et al. 2021, "Layer-Adaptive Sparsity for the Magnitude-based Pruning").
 ///
-/// With the weights of a layer in ascending order of magnitude, weight `u` scores `w_u² / Σ_{v ≥ u}
-/// w_v²`. The largest weight of every layer scores 1, so under
+/// With the weights of a layer in ascending order of magnitude, weight `u` scores
+/// `w_u² / Σ_{v ≥ u} w_v²`. The largest weight of every layer scores 1, so under
 /// [`Allocation::Global`](crate::Allocation::Global) no layer is lost before all others are down to
 /// their last weight. Within a layer the order is that of [`Magnitude`](crate::Magnitude), so under
-/// any other allocation the two choose the same. A channel or block takes the sum of its squares in
-/// the place of `w²`, and a unit of [coupled channels](crate::CoupledChannels) the sum of its
-/// scores in the members of its group. Scores are in f64: 8 bytes per weight while masks are
+/// any other allocation the two choose the same. For a channel or block, `w²` is the sum of its
+/// squares. A unit of [coupled channels](crate::CoupledChannels) scores the sum of its scores in
+/// the members of its group. Scores are in f64: 8 bytes per weight while masks are
 /// chosen, and 4 more for the layer that is being scored. Where the scores of a layer are too small
 /// or too close for an f64, the order within the layer still holds.
 ///

@@ -71,7 +71,7 @@ pub trait Criterion: Any + Debug + Send + Sync {
     /// One finite score for each unit.
     ///
     /// # Errors
-    /// Whatever makes the criterion unable to score this weight. Nothing is pruned then.
+    /// When the criterion cannot score this weight. Nothing is pruned then.
     fn scores(&self, weight: &Weight<'_>, units: &Units) -> Result<Scores, PruneError>;
 
     /// One finite score for each unit of a group of [coupled channels](crate::CoupledChannels).
@@ -129,7 +129,7 @@ pub trait Criterion: Any + Debug + Send + Sync {
     /// ```
     ///
     /// # Errors
-    /// Whatever makes the criterion unable to score this group. Nothing is pruned then.
+    /// When the criterion cannot score this group. Nothing is pruned then.
     fn group_scores(&self, group: &GroupWeights<'_>) -> Result<Scores, PruneError> {
         let mut sums = vec![0.0; group.units()];
         for (weight, units, _) in group.members() {

@@ -63,8 +63,10 @@ fn by_scores<'a>(
                 scores.update(format!("{}:{};", group.name(), group.units()));
                 let units: Vec<Units> = group.members().iter().map(Units::of_member).collect();
                 for tensor in tensors(units.iter().map(Units::weights).sum()) {
-                    let members = group.members().iter().zip(&units);
-                    let members: Vec<_> = members
+                    let members: Vec<_> = group
+                        .members()
+                        .iter()
+                        .zip(&units)
                         .map(|(member, units)| MemberWeights {
                             path: &member.path,
                             shape: &member.shape,
@@ -174,9 +176,12 @@ mod tests {
         impl Criterion for Total {
             fn scores(&self, weight: &Weight<'_>, units: &Units) -> Result<Scores, PruneError> {
                 let total: f64 = self.tenths.values().sum();
-                let of = |w: f64| match self.divides {
-                    true => w.abs() / total,
-                    false => w.abs() * total,
+                let of = |w: f64| {
+                    if self.divides {
+                        w.abs() / total
+                    } else {
+                        w.abs() * total
+                    }
                 };
                 Ok(units.sum(weight.iter().map(of)).into())
             }

@@ -69,7 +69,7 @@ pub(super) fn all_excluded(excluded: &str, f: &mut Formatter) -> Result {
 pub(super) fn reparameterized(path: &str, name: &str, f: &mut Formatter) -> Result {
     write!(
         f,
-        "`{path}` already carries the reparameterization `{name}`, and Burn allows one a \
+        "`{path}` already carries the reparameterization `{name}`, and Burn allows one per \
          parameter: merge it with `Module::materialize`, or exclude the parameter"
     )
 }

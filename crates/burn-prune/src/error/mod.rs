@@ -69,13 +69,13 @@ pub enum PruneError {
         /// Weights in a group.
         m: usize,
     },
-    /// A setting beside an N:M pattern, which says itself how much is pruned.
-    #[error("an N:M pattern says itself how much is pruned: remove the {what} from the pruner")]
+    /// A setting that an N:M pattern excludes, since the pattern says how much is pruned.
+    #[error("an N:M pattern says how much is pruned: remove the {what} from the pruner")]
     NMDecides {
         /// "amount", "allocation" or "floor".
         what: &'static str,
     },
-    /// Two settings of a pruner that cannot both hold.
+    /// Two settings of a pruner that contradict each other.
     #[error("{settings} contradict each other: {advice}")]
     Contradiction {
         /// The settings.

@@ -18,7 +18,7 @@ pub enum StoredError {
     },
     /// A stored pruner names another criterion or rule than the one that it was given.
     #[error("the pruner was stored with the {what} `{wanted}`, but was given `{found}`")]
-    OtherGiven {
+    Mismatch {
         /// "criterion" or "allocation".
         what: &'static str,
         /// What is named, by its [`Identity`](crate::Identity).

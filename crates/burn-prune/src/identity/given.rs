@@ -15,7 +15,7 @@ impl Given {
         if self.identity.is_some() && self.identity == wanted.identity {
             return Ok(());
         }
-        Err(StoredError::OtherGiven {
+        Err(StoredError::Mismatch {
             what,
             wanted: wanted.name(),
             found: self.name(),

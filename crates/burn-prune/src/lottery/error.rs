@@ -91,8 +91,9 @@ pub enum LotteryError {
         /// What differs.
         difference: String,
     },
-    /// The training closure did not call [`CellTraining::after_step`](super::CellTraining::after_step) at a step
-    /// whose weights are needed.
+    /// The training closure did not call
+    /// [`CellTraining::after_step`](super::CellTraining::after_step) at a step whose weights are
+    /// needed.
     #[error(
         "{cell}: the training did not call `after_step` at step {step}, whose weights are needed; call it after each step"
     )]

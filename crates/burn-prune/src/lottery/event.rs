@@ -21,7 +21,7 @@ pub enum Event<'a> {
         /// Its steps.
         steps: usize,
     },
-    /// A step has been taken.
+    /// A step is done.
     Step {
         /// The cell.
         cell: &'a CellId,

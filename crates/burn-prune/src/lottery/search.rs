@@ -80,7 +80,7 @@ use crate::pruner::Pruner;
 /// of the training. Weights that are kept are read by Burn, tensor by tensor.
 ///
 /// # What has to stay the same
-/// Everything that decides over a training. The search itself checks steps, pruners, rewinding and
+/// Everything that affects a training. The search itself checks steps, pruners, rewinding and
 /// the shapes of the model, and it reports other initial weights as [`Event::OtherStart`]. The rest
 /// is in the closures: say it with [`describe`](Self::describe), and a cell that was made with, for
 /// instance, another learning rate is refused.
@@ -209,7 +209,7 @@ impl<'a> LotteryTicketSearch<'a> {
         self
     }
 
-    /// Reports what is there of the study, without running anything.
+    /// Reports the results that the study has so far, without running anything.
     ///
     /// # Errors
     /// When the directory holds no study.

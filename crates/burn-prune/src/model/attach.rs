@@ -46,10 +46,11 @@ pub(crate) fn with_mask_mode<M: Module>(model: M, mode: MaskMode) -> Result<M, R
         .map(|attached| (attached.place, attached.mask.in_mode(mode)))
         .collect();
     let paths: HashMap<String, Place> = paths(&model).into_iter().collect();
-    let model = model.materialize();
-    let model = model.apply_reparameterization(Attach(|path: &str, _: &Device| {
-        masks.get(paths.get(path)?).cloned()
-    }));
+    let model = model
+        .materialize()
+        .apply_reparameterization(Attach(|path: &str, _: &Device| {
+            masks.get(paths.get(path)?).cloned()
+        }));
     // What was kept after the step may have drifted.
     Ok(zero_after_step(model))
 }

@@ -60,8 +60,11 @@ impl<'a> ParamGroups<'a> {
         &self,
         parameters: impl Iterator<Item = &'p Parameter> + Clone,
     ) -> Option<usize> {
-        let all = parameters.clone().flat_map(|parameter| &parameter.paths);
-        let all: HashSet<&str> = all.map(String::as_str).collect();
+        let all: HashSet<&str> = parameters
+            .clone()
+            .flat_map(|parameter| &parameter.paths)
+            .map(String::as_str)
+            .collect();
         let mut groups = self.groups.iter();
         groups.position(|group| match paths(group) {
             Some(paths) => !paths.iter().any(|path| all.contains(path.as_str())),

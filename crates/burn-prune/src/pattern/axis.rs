@@ -7,7 +7,7 @@ use crate::model::Parameter;
 ///
 /// Layers store their weights differently: the outputs of a `Linear` are its columns
 /// (`[d_input, d_output]`), those of a `Conv2d` its first dimension. `Output` and `Input` are
-/// resolved for each layer, so nobody has to remember.
+/// resolved for each layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Axis {

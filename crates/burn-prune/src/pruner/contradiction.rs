@@ -2,7 +2,7 @@
 
 use crate::error::PruneError;
 
-/// Settings that cannot both hold.
+/// Two settings that contradict each other.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Contradiction {
     /// `amount` and `to_sparsity`.

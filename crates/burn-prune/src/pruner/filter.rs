@@ -105,9 +105,11 @@ impl ParameterFilter {
         channels: &'a CoupledChannels,
     ) -> Result<Vec<SelectedGroup<'a>>, PruneError> {
         self.check_groups(inventory)?;
-        let groups = channels.groups().iter();
-        let groups = groups.map(|group| SelectedGroup::find(group, inventory));
-        let groups: Vec<_> = groups.collect::<Result<_, _>>()?;
+        let groups: Vec<_> = channels
+            .groups()
+            .iter()
+            .map(|group| SelectedGroup::find(group, inventory))
+            .collect::<Result<_, _>>()?;
         if groups.is_empty() {
             return Err(CoupledError::NoGroups.into());
         }
@@ -167,8 +169,10 @@ impl ParameterFilter {
         let excluded = self.exclude.iter().map(|group| ("exclude", group));
         let axes = self.axes.iter().map(|(group, _)| ("weight_axes", group));
         let only = self.only.iter().map(|group| ("only", group));
-        let weights = inventory.parameters.iter();
-        let weights = weights.filter(|known| !known.is_statistic());
+        let weights = inventory
+            .parameters
+            .iter()
+            .filter(|known| !known.is_statistic());
         let all: Vec<_> = only.chain(included).chain(excluded).chain(axes).collect();
         let groups = ParamGroups::new(all.iter().map(|(_, group)| *group));
         let Some(unused) = groups.unused(weights) else {

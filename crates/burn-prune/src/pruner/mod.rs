@@ -128,7 +128,7 @@ impl Pruner {
     }
 
     /// Divides the scores of each parameter, or of each group of coupled channels, before they are
-    /// compared with those of others; by nothing unless told.
+    /// compared with those of others. By default they are not divided.
     ///
     /// It matters where parameters are ranked together: a layer of small weights no longer goes first.
     /// Elsewhere it changes nothing, as the order within a parameter stays.
@@ -264,8 +264,8 @@ impl Pruner {
         self
     }
 
-    /// Ranks a parameter, or the part that it has in coupled channels, by these scores in the place
-    /// of its weights.
+    /// Ranks a parameter, or the part that it has in coupled channels, by these scores
+    /// instead of its weights.
     ///
     /// They have the shape of the parameter and go through the criterion: magnitude takes their
     /// absolute value, or their norm over a channel. Weights that are pruned already take no part;
@@ -313,8 +313,7 @@ impl Pruner {
         self.masks_with(&BTreeMap::new(), model)
     }
 
-    /// What this pruner is for this model, as JSON data: the same for the same masks, whatever
-    /// process it is in.
+    /// What this pruner does to this model, as JSON that is the same in every process.
     ///
     /// The selection is written as the paths that it resolves to, so it may contain groups of ids,
     /// which another process does not have. Keys are sorted and floats are text. It takes at most 3

@@ -173,7 +173,7 @@ impl Pruner {
     /// ```
     ///
     /// # Errors
-    /// [`StoredError::OtherGiven`] with both names, when the criterion is not the one that the pruner
+    /// [`StoredError::Mismatch`](crate::StoredError::Mismatch) with both names, when the criterion is not the one that the pruner
     /// was stored with, or has no identity.
     pub fn give_criterion(self, criterion: impl Criterion) -> Result<Self, PruneError> {
         criterion::stored::check_given(self.criterion.as_ref(), &criterion)?;
@@ -220,7 +220,7 @@ impl Pruner {
     /// ```
     ///
     /// # Errors
-    /// [`StoredError::OtherGiven`] with both names, when the allocation is not the rule that the
+    /// [`StoredError::Mismatch`](crate::StoredError::Mismatch) with both names, when the allocation is not the rule that the
     /// pruner was stored with, or has no identity.
     pub fn give_allocation(self, allocation: Allocation) -> Result<Self, PruneError> {
         allocation::stored::check_given(&self.allocation, &allocation)?;

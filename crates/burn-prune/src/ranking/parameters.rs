@@ -61,8 +61,9 @@ impl<'a> ParameterRanking<'a> {
                 },
                 _ => None,
             };
-            let mask = read.mask(parameter);
-            let mask = mask.unwrap_or_else(|| Arc::new(Mask::all_kept(shape.clone())));
+            let mask = read
+                .mask(parameter)
+                .unwrap_or_else(|| Arc::new(Mask::all_kept(shape.clone())));
             let unpruned = (!units.are_single_weights()).then(|| units.unpruned(&mask));
             ranking.tensors.push(Ranked {
                 parameter,

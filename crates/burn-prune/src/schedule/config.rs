@@ -30,7 +30,7 @@ pub enum ScheduleConfig {
         /// The sparsity, in `[0, 1]`.
         #[serde(with = "crate::exact_float")]
         sparsity: f64,
-        /// When; before the training unless said otherwise.
+        /// When; by default before the training.
         #[serde(default)]
         at: At,
     },

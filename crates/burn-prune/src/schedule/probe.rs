@@ -29,8 +29,9 @@ pub(crate) fn steps_of(schedule: &dyn Schedule) -> impl Iterator<Item = usize> {
     let last = schedule.last_update();
     let end = last.map_or(usize::MAX, |last| last.saturating_add(1));
     // A training has fewer than 2³¹ steps.
-    let later = (20..31).map(|power| 1usize << power);
-    let later = later.filter(move |step| *step < end && Some(*step) != last);
+    let later = (20..31)
+        .map(|power| 1usize << power)
+        .filter(move |step| *step < end && Some(*step) != last);
     let last = last.filter(|last| *last >= ALL);
     (0..ALL.min(end)).chain(later).chain(last)
 }

@@ -36,7 +36,7 @@ use crate::schedule::Schedule;
 /// Its checkpoints hold masks, step and recipe, so a resumed training continues where it stopped;
 /// [`check_checkpoint`](Self::check_checkpoint) tells beforehand whether one fits, as `Learner` can
 /// only panic. [`resume_from`](Self::resume_from) loads one in a loop of your own, and
-/// [`Prunable::load_checkpoint`] loads one into the bare model.
+/// [`Prunable::load_checkpoint`](crate::Prunable::load_checkpoint) loads one into the bare model.
 ///
 /// An update that fails in training, because weights have become NaN for instance, leaves masks and
 /// weights as they are. Masks that the model drops in its own `optimize`, by a write to one field
@@ -101,12 +101,11 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     /// parameters is refused. Amounts [by layer](crate::Allocation::per_layer) are final amounts,
     /// which are reached in proportion to the last sparsity of the schedule.
     ///
-    /// What the pruner selects is settled now, by path: groups of ids go on meaning the same when a
+    /// The selection is fixed now, by path: groups of ids still mean the same parameters when a
     /// checkpoint brings other ids.
     ///
-    /// Every parameter that the pruner selects gets a mask now, if only one that keeps everything,
-    /// so that all checkpoints have the same tensors. Where the schedule says so the model is pruned
-    /// at once.
+    /// Every selected parameter gets a mask now, even one that keeps everything, so that all
+    /// checkpoints have the same tensors. Where the schedule says so, the model is pruned at once.
     ///
     /// # Errors
     /// When the pruner has an amount ([`PruneError::Contradiction`]), nothing is selected, a selected
@@ -164,7 +163,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     /// Leaves the gradients of pruned weights as they are, which saves a pass.
     ///
     /// The weights are the same with optimizers that treat each weight by itself, without clipping
-    /// by norm; see [`Prunable::with_mask_mode`].
+    /// by norm; see [`Prunable::with_mask_mode`](crate::Prunable::with_mask_mode).
     #[must_use]
     pub fn with_dense_gradients(mut self) -> Self {
         self.plan.gradients = GradientPass::Dense;
@@ -225,7 +224,7 @@ impl<M: Module + ModuleDisplay> Pruning<M> {
     }
 
     /// One step: the gradients masked, the optimizer, the parameters masked, and the masks updated
-    /// when it is time. For a loop of your own; `Learner` gets there by `TrainStep::optimize`.
+    /// when it is time. For a loop of your own; `Learner` does the same in `TrainStep::optimize`.
     #[must_use]
     pub fn step(
         self,

@@ -12,7 +12,7 @@ use crate::model::{Inventory, Parameter};
 use crate::pruner::Pruner;
 use crate::table::Table;
 
-/// The user's metric against the sparsity of one parameter at a time (Han et al. 2015).
+/// Your metric against the sparsity of one parameter at a time (Han et al. 2015).
 ///
 /// Plain data, which prints as a table, serializes with serde, and is drawn with the feature
 /// `plot`.
@@ -23,7 +23,7 @@ use crate::table::Table;
 ///
 /// let layers = vec![LinearConfig::new(8, 8).init(&Device::flex()), LinearConfig::new(8, 2).init(&Device::flex())];
 /// let pruner = Pruner::new(Magnitude::l1());
-/// // Your accuracy in the place of this.
+/// // Your accuracy goes here.
 /// let metric = |layers: &Vec<_>| 1.0 - layers.sparsity_report().sparsity();
 /// let report = SensitivityReport::of(&layers, &pruner, &[0.5, 0.9], metric, |progress| {
 ///     println!("{} of {}, {:?} left", progress.done, progress.total, progress.remaining);
@@ -71,8 +71,8 @@ pub struct SensitivityProgress {
 }
 
 impl SensitivityReport {
-    /// Prunes each parameter that the pruner selects by itself, to each sparsity, and measures; of
-    /// coupled channels each group.
+    /// Prunes one selected parameter (or group of coupled channels) at a time, to each sparsity, and
+    /// measures.
     ///
     /// The metric is given a pruned copy in evaluation mode; the model itself stays as it is. Each
     /// parameter is pruned alone to each sparsity, so the amount and the allocation of the pruner are

@@ -136,10 +136,7 @@ impl InvertedResidual {
         };
         let y = relu6(self.depthwise_norm.forward(self.depthwise.forward(y)));
         let y = self.project_norm.forward(self.project.forward(y));
-        match self.is_residual {
-            true => x + y,
-            false => y,
-        }
+        if self.is_residual { x + y } else { y }
     }
 }
 

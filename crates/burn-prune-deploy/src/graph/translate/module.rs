@@ -65,8 +65,10 @@ pub(super) fn module(operation: &Nn) -> Option<Translated<'_>> {
         }
         Nn::Embedding(op) => (Kind::Embedding, vec![&op.weights, &op.indices]),
         Nn::Attention(op) => {
-            let inputs = [&op.query, &op.key, &op.value].into_iter();
-            let inputs = inputs.chain(&op.mask).chain(&op.attn_bias);
+            let inputs = [&op.query, &op.key, &op.value]
+                .into_iter()
+                .chain(&op.mask)
+                .chain(&op.attn_bias);
             let options = format!("{:?}", op.options);
             (Kind::Attention { options }, inputs.collect())
         }

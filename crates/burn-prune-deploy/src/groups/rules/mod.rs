@@ -179,9 +179,12 @@ impl<'a> Rules<'a> {
             Kind::Repeat { axis, .. } => self.repeat(inputs[0], out, *axis),
             Kind::Flip { axes } => self.flip(inputs[0], out, axes),
             Kind::Pad { padding, .. } => {
-                let padded = padding.iter().enumerate();
-                let padded = padded.filter(|(_, amount)| **amount != (0, 0));
-                let padded: Vec<usize> = padded.map(|(axis, _)| axis).collect();
+                let padded: Vec<usize> = padding
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, amount)| **amount != (0, 0))
+                    .map(|(axis, _)| axis)
+                    .collect();
                 self.tie_all_but(inputs[0], out, &padded);
             }
             Kind::Select { axis } => self.select(inputs, out, *axis),

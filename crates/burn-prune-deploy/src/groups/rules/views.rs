@@ -17,8 +17,9 @@ fn of(tensor: TensorId, axis: usize) -> Axis {
 impl Rules<'_> {
     pub(super) fn reshape(&mut self, index: OperationId, from: TensorId, to: TensorId) {
         let (before, after) = (self.graph.shape(from), self.graph.shape(to));
-        let sizes = self.reshapes[index.index()].as_ref();
-        let sizes = sizes.expect("it is there for every reshape");
+        let sizes = self.reshapes[index.index()]
+            .as_ref()
+            .expect("it is there for every reshape");
         let one = |shape: &[usize], tensor: TensorId| -> Vec<Axis> {
             let axes = shape.iter().enumerate().filter(|(_, size)| **size == 1);
             axes.map(|(axis, _)| Axis { tensor, axis }).collect()

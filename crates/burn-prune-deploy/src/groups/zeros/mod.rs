@@ -95,10 +95,14 @@ impl Free {
 
 impl<'a> Zeros<'a> {
     fn new(graph: &'a Graph, entries: &'a mut Entries) -> Self {
-        let masked = graph.tensors.iter();
-        let masked = masked.map(|tensor| vec![None; tensor.shape.len()]);
-        let kept = graph.tensors.iter();
-        let kept = kept.map(|tensor| Value::ordinary(Precision::of(tensor.element_bytes)));
+        let masked = graph
+            .tensors
+            .iter()
+            .map(|tensor| vec![None; tensor.shape.len()]);
+        let kept = graph
+            .tensors
+            .iter()
+            .map(|tensor| Value::ordinary(Precision::of(tensor.element_bytes)));
         Self {
             graph,
             entries,
@@ -154,10 +158,12 @@ impl<'a> Zeros<'a> {
 
     /// What it is anywhere but at the masked entries of an axis: those are summed over.
     fn anywhere_but(&self, tensor: TensorId, axis: usize) -> Value {
-        let masked = self.masked[tensor.index()].iter().enumerate();
-        let masked = masked.filter(|(other, _)| *other != axis);
-        let masked = masked.filter_map(|(_, masked)| *masked);
-        masked.fold(self.kept[tensor.index()], Value::or)
+        self.masked[tensor.index()]
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != axis)
+            .filter_map(|(_, masked)| *masked)
+            .fold(self.kept[tensor.index()], Value::or)
     }
 
     /// What it is at the masked entries of an axis; anything it is, when there are none.

@@ -56,8 +56,10 @@ impl Constants<'_> {
         entry: usize,
     ) -> Sent {
         let axes = self.graph.shape(operation.outputs[0]).len();
-        let inputs = operation.inputs.iter();
-        let mut inputs = inputs.map(|input| self.broadcast(*input, axes, axis, entry));
+        let mut inputs = operation
+            .inputs
+            .iter()
+            .map(|input| self.broadcast(*input, axes, axis, entry));
         let is_zero = |sent: &Sent| sent.as_ref().is_some_and(|sent| sent.is_zero());
         match which {
             // A working network has no infinite number on the other side.

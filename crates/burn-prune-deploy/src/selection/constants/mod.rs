@@ -34,8 +34,9 @@ impl<'a> Constants<'a> {
             let sizes = graph.shape(tensor).iter();
             sizes.map(|size| vec![None; *size]).collect()
         });
-        let parameters = graph.parameter_ids();
-        let parameters = parameters.map(|id| (graph[id].path.as_str(), id));
+        let parameters = graph
+            .parameter_ids()
+            .map(|id| (graph[id].path.as_str(), id));
         let mut constants = Self {
             graph,
             parameters: parameters.collect(),

@@ -25,9 +25,9 @@ pub use summary::Summary;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StudyReport {
-    /// A row a cell: by seed, the dense run, the methods and their controls, by round.
+    /// One row per cell, by seed, method and round; the dense run of a seed comes first.
     pub rows: Vec<StudyRow>,
-    /// Cells that are not there yet.
+    /// Cells that are not finished yet.
     pub missing: Vec<CellId>,
     /// Cells that running the study trains again, as they are damaged or were made from masks or
     /// weights that are no longer there; and cells that were made with other settings.
@@ -37,7 +37,7 @@ pub struct StudyReport {
 }
 
 impl StudyReport {
-    /// Reads what is there of the study in this directory.
+    /// Reads the results that the study in this directory has so far.
     ///
     /// # Errors
     /// When there is no study, or a file cannot be read.
@@ -67,7 +67,7 @@ impl StudyReport {
         Ok(report)
     }
 
-    /// The rows of a method and round, one a seed.
+    /// The rows of a method and round, one per seed.
     pub fn rows_of<'a>(
         &'a self,
         method: &'a str,
@@ -78,7 +78,7 @@ impl StudyReport {
             .filter(move |row| row.method == method && row.round == round)
     }
 
-    /// A measure of a method and round over the seeds; `None` when no such cell is there.
+    /// A measure of a method and round over the seeds; `None` when no such cell is finished.
     pub fn summary(&self, method: &str, round: usize, measure: Measure) -> Option<Summary> {
         Summary::of(self.rows_of(method, round).map(|row| measure.of(row)))
     }
@@ -94,7 +94,7 @@ impl StudyReport {
         methods
     }
 
-    /// The rounds of a method that are there, in order.
+    /// The finished rounds of a method, in order.
     pub fn rounds(&self, method: &str) -> Vec<usize> {
         let rows = self.rows.iter().filter(|row| row.method == method);
         let mut rounds: Vec<usize> = rows.map(|row| row.round).collect();

@@ -110,12 +110,16 @@ mod tests {
     use burn::tensor::{DType, Device};
 
     use super::*;
+    use crate::allocation::Allocation;
+    use crate::criterion::{Criterion, Lamp, Magnitude, Weight};
     use crate::lottery::{
         CellTraining, Control, Event, LearningCurve, LotteryTicketSearch, Method, Moment, Rewind,
         Trained,
     };
+    use crate::pattern::Units;
+    use crate::prunable::Prunable;
     use crate::read_back::count;
-    use crate::{Criterion, Magnitude, Prunable, Scores, Units, Weight};
+    use crate::scores::Scores;
 
     /// The read-backs of each cell, but for those in the training.
     fn read_backs(method: Method) -> Vec<(String, usize)> {
@@ -207,7 +211,7 @@ mod tests {
         // The model is as it was.
         assert!(!net.is_pruned());
         // As when the masks are attached in between.
-        let global = Pruner::new(crate::Lamp).allocation(crate::Allocation::Global);
+        let global = Pruner::new(Lamp).allocation(Allocation::Global);
         let global = global.amount(0.3);
         let (mut reading, _) = Masks::read(&net, std::slice::from_ref(&global));
         let mut attached = net.clone();

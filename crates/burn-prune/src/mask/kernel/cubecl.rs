@@ -26,9 +26,10 @@ fn clear<F: Float>(
 impl MaskOps for CubeBackend {
     fn apply_mask(weight: FloatTensor<Self>, kept: IntTensor<Self>) -> FloatTensor<Self> {
         let weight = into_contiguous(weight);
-        let weight = match weight.can_mut() {
-            true => weight,
-            false => into_contiguous(weight.copy()),
+        let weight = if weight.can_mut() {
+            weight
+        } else {
+            into_contiguous(weight.copy())
         };
         let kept = into_contiguous(kept);
         let len = weight.meta.num_elements();

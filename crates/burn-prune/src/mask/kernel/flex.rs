@@ -27,9 +27,10 @@ impl MaskOps for Flex {
 
 /// Makes a new tensor when the storage is shared, and when two indices mean the same place.
 fn apply<E: Element + Pod, U: Bits + Pod>(weight: FlexTensor, words: &[i32]) -> FlexTensor {
-    let mut weight = match has_own_places(weight.layout()) {
-        true => weight,
-        false => weight.to_contiguous(),
+    let mut weight = if has_own_places(weight.layout()) {
+        weight
+    } else {
+        weight.to_contiguous()
     };
     let layout = weight.layout().clone();
     if let (false, Some((start, end))) = (weight.is_unique(), layout.contiguous_offsets()) {
@@ -56,8 +57,11 @@ fn apply<E: Element + Pod, U: Bits + Pod>(weight: FlexTensor, words: &[i32]) -> 
 
 /// Whether every index of a layout has a place of its own, which an expanded tensor has not.
 fn has_own_places(layout: &Layout) -> bool {
-    let dims = layout.shape().to_vec().into_iter().zip(layout.strides());
-    let mut dims: Vec<_> = dims
+    let mut dims: Vec<_> = layout
+        .shape()
+        .to_vec()
+        .into_iter()
+        .zip(layout.strides())
         .filter(|(size, _)| *size > 1)
         .map(|(size, stride)| (stride.unsigned_abs(), size))
         .collect();

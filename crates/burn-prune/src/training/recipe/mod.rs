@@ -73,6 +73,7 @@ use crate::schedule::{ScheduleConfig, TrainingLength};
 /// [identity](crate::Criterion::identity), and given again with [`Pruner::give_criterion`] and
 /// [`Pruner::give_allocation`].
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Recipe {
     /// What is pruned, without an amount.
     pub pruner: Pruner,
