@@ -15,8 +15,9 @@ impl AllocationRule for MultipleOf {
     ) -> Result<Vec<usize>, PruneError> {
         if self.units == 0 {
             return Err(PruneError::Allocation {
-                message: "groups cannot keep a multiple of 0 units: give `multiple_of` 1 or more"
-                    .to_string(),
+                message:
+                    "groups cannot keep a multiple of 0 units: take 1 or more in `multiple_of`"
+                        .to_string(),
             });
         }
         let counts = shares.by(&self.allocation, target)?;
