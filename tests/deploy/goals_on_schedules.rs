@@ -95,15 +95,22 @@ fn multiples_are_left_at_every_update_and_a_resumed_training_ends_the_same() {
 }
 
 #[test]
-fn a_recipe_cannot_hold_a_goal_and_says_so() {
-    let (_, groups) = mlp();
-    for allocation in [
-        groups.multiply_adds(0.5),
-        groups.multiple_of(4, Allocation::Global),
-    ] {
-        let pruner = Pruner::new(Magnitude::l2()).allocation(allocation);
-        let recipe = Recipe::new(pruner, ScheduleConfig::one_shot(0.5));
-        let refused = serde_json::to_string(&recipe).unwrap_err().to_string();
-        assert!(refused.contains("allocation rule"), "{refused}");
-    }
+fn a_recipe_holds_a_goal_which_is_given_again() {
+    let (model, groups) = mlp();
+    let multiples = groups.multiple_of(4, Allocation::Global);
+    let pruner = Pruner::new(Magnitude::l2())
+        .pattern(groups.pattern())
+        .allocation(multiples.clone());
+    let schedule = ScheduleConfig::cubic(0.5, Span::steps(0, 4, 2));
+    let recipe = Recipe::new(pruner.clone(), schedule.clone());
+    let json = serde_json::to_string(&recipe).unwrap();
+    let read: Recipe = serde_json::from_str(&json).unwrap();
+    let not_given = read.wrap(model.clone(), LENGTH).unwrap_err();
+    let message = not_given.error().to_string();
+    assert!(message.contains("Pruner::give_allocation"), "{message}");
+
+    let given = read.pruner.clone().give_allocation(multiples).unwrap();
+    let read = Recipe::new(given, read.schedule).wrap(model.clone(), LENGTH);
+    let expected = Recipe::new(pruner, schedule).wrap(model, LENGTH).unwrap();
+    assert_eq!(read.unwrap().masks(), expected.masks());
 }
