@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use burn::module::{Module, Param, ParamId};
+#[cfg(feature = "optim")]
+use burn::module::ParamId;
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::attached::{Attached, attached};
