@@ -9,7 +9,10 @@ use burn::tensor::{DType, Device, DeviceKind, Tensor, TensorData};
 use burn_prune::lottery::{
     CellId, Control, LearningCurve, LotteryTicketSearch, Method, Rewind, Ticket, Trained,
 };
-use burn_prune::{Allocation, Axis, Blocks, Lamp, Magnitude, Mask, MaskMode, MaskSet, NM, Pattern, Pooling, Prunable, Pruner, Random, Normalize};
+use burn_prune::{
+    Allocation, Axis, Blocks, Lamp, Magnitude, Mask, MaskMode, MaskSet, NM, Normalize, Pattern,
+    Pooling, Prunable, Pruner, Random,
+};
 use burn_prune_deploy::{Graph, Selection};
 use consumer::{Net, batch};
 
