@@ -1,0 +1,42 @@
+use burn_prune_deploy::DeployError;
+
+/// Why a model cannot be compiled, or not run on these inputs.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The forward pass could not be captured.
+    #[error(transparent)]
+    Capture(#[from] DeployError),
+    /// Operations that neither the engine nor Burn's interpreter knows.
+    #[error("the engine cannot run {}", .operations.join(", "))]
+    Unsupported {
+        /// All of them, with their positions.
+        operations: Vec<String>,
+    },
+    /// A weight that is not finite.
+    #[error(
+        "`{path}` has a value that is not finite; the engine leaves out zeros, so 0 times it would be lost"
+    )]
+    NotFinite {
+        /// The parameter.
+        path: String,
+    },
+    /// An input of another rank, size, type or device than the engine was compiled for.
+    #[error("input {input}: expected {expected}, found {found}")]
+    Input {
+        /// Its number.
+        input: usize,
+        /// What the engine was compiled for.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// Burn failed while it ran an operation.
+    #[error("Burn failed in {operation}: {message}")]
+    Burn {
+        /// The operation.
+        operation: String,
+        /// The first line of its panic.
+        message: String,
+    },
+}

@@ -1,0 +1,25 @@
+//! Weights packed without their zeros, and dense ones as the kernels read them.
+
+/// How values are kept. Products are accumulated in `f32` in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Precision {
+    /// As they are: the outputs are those of the dense model.
+    #[default]
+    F32,
+    /// Rounded to bfloat16: half of the bytes, a relative error of 2⁻⁹ a weight.
+    Bf16,
+    /// Rounded to IEEE half precision: half of the bytes, a relative error of 2⁻¹² a weight.
+    F16,
+}
+
+/// A weight as a matrix of `rows` outputs of `columns` inputs each, row after row.
+///
+/// A convolution has a row for each output channel and a column for each input channel and tap, in
+/// the order of its weight. A `Linear` has a row for each output (Burn stores the transpose).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WeightMatrix<'a> {
+    pub values: &'a [f32],
+    pub rows: usize,
+    pub columns: usize,
+}

@@ -1,0 +1,64 @@
+//! The loops that everything is for, and the only unsafe code of this crate.
+//!
+//! Every kernel works on one thread on a part of the output; the caller divides the work.
+
+mod output;
+mod simd;
+
+pub(crate) use output::Output;
+pub(crate) use simd::Simd;
+
+use std::ops::Range;
+
+use crate::activation::Activation;
+use crate::layout::Planes;
+
+/// Values that kernels may read beyond the last position of an input. Every buffer has as many behind its end.
+pub(crate) const SLACK: usize = 256;
+
+/// What a product reads.
+///
+/// Output position `p` of a row is `Σ w[column] · values[offsets[column] + p]`, where `p = y * row + x`.
+/// With the right offsets that is a Linear over many positions, and a convolution of any kernel,
+/// stride (over phase planes) and dilation.
+#[derive(Clone, Copy)]
+pub(crate) struct Input<'a> {
+    pub values: &'a [f32],
+    /// One for each column.
+    pub offsets: &'a [u32],
+    /// From one line of positions to the next one.
+    pub row: usize,
+}
+
+/// What happens to a sum before it is stored: `activation(sum + bias)` with the residual added
+/// inside or outside.
+#[derive(Clone, Copy)]
+pub(crate) struct Epilogue<'a> {
+    /// One for each row.
+    pub bias: &'a [f32],
+    pub activation: Activation,
+    pub residual: Option<Residual<'a>>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Residual<'a> {
+    /// From the plane of row 0 on.
+    pub values: &'a [f32],
+    pub planes: Planes,
+    pub place: ResidualPlace,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ResidualPlace {
+    /// `activation(sum + bias + residual)`.
+    Inside,
+    /// `activation(sum + bias) + residual`.
+    Outside,
+}
+
+/// The part of a product that one call computes: these rows on these lines.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    pub rows: Range<usize>,
+    pub lines: Range<usize>,
+}

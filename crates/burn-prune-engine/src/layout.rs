@@ -1,0 +1,35 @@
+//! Where the values of a tensor lie in a buffer of the engine.
+
+/// Planes of one size, each with a margin of zeros around it, one behind the other.
+///
+/// A plane is one channel of one image. The value at line `y` and column `x` of plane `p` is at
+/// `p * plane + (y + top) * row + left + x`. A matrix of `positions x features` is `features` planes of one
+/// line: `height = 1`, `width = positions`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Planes {
+    pub height: usize,
+    pub width: usize,
+    /// Lines of zeros above the first one.
+    pub top: usize,
+    /// Columns of zeros before the first one.
+    pub left: usize,
+    /// From one line to the next one: at least `left + width`. The rest of a line, and what is below
+    /// the last line, is margin too.
+    pub row: usize,
+    /// From one plane to the next one.
+    pub plane: usize,
+}
+
+/// A tensor in a buffer: `images x channels` planes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct View {
+    pub buffer: usize,
+    /// Where its first plane begins.
+    pub start: usize,
+    pub images: usize,
+    pub channels: usize,
+    /// From the planes of one image to those of the next one; more than `channels * planes.plane` in a
+    /// part of a concatenation.
+    pub image: usize,
+    pub planes: Planes,
+}

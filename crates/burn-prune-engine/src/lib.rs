@@ -1,0 +1,14 @@
+//! Sparse execution on CPUs: any Burn model with zeros in it, compiled once, runs with the same
+//! outputs and skips the zeros.
+
+mod activation;
+mod error;
+mod format;
+#[allow(unsafe_code)]
+mod kernel;
+mod layout;
+mod plan;
+
+pub use activation::Activation;
+pub use error::EngineError;
+pub use format::Precision;

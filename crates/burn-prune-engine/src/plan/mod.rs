@@ -1,0 +1,3 @@
+//! From a captured forward pass to steps.
+
+mod program;
