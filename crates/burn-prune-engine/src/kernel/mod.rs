@@ -4,9 +4,11 @@
 
 mod output;
 mod simd;
+mod value;
 
 pub(crate) use output::Output;
 pub(crate) use simd::Simd;
+pub(crate) use value::Value;
 
 use std::ops::Range;
 
