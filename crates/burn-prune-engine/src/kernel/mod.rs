@@ -2,6 +2,8 @@
 //!
 //! Every kernel works on one thread on a part of the output; the caller divides the work.
 
+#[cfg(all(test, unix))]
+pub(crate) mod guarded;
 mod output;
 mod simd;
 mod value;
