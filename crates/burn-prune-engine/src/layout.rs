@@ -20,6 +20,13 @@ pub(crate) struct Planes {
     pub plane: usize,
 }
 
+impl Planes {
+    /// Where a value lies, from where the planes begin.
+    pub(crate) fn value(&self, plane: usize, line: usize, column: usize) -> usize {
+        plane * self.plane + (line + self.top) * self.row + self.left + column
+    }
+}
+
 /// A tensor in a buffer: `images x channels` planes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct View {

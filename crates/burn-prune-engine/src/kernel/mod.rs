@@ -5,10 +5,14 @@
 #[cfg(all(test, unix))]
 pub(crate) mod guarded;
 mod output;
+mod product;
+mod scratch;
 mod simd;
 mod value;
 
 pub(crate) use output::Output;
+pub(crate) use product::{plain_product, plain_vector};
+pub(crate) use scratch::Scratch;
 pub(crate) use simd::Simd;
 pub(crate) use value::Value;
 

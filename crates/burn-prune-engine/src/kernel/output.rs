@@ -1,4 +1,5 @@
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use crate::layout::Planes;
 
@@ -46,5 +47,37 @@ impl<'a> Output<'a> {
         );
         // SAFETY: it is inside of the slice.
         unsafe { self.start.add(at) }
+    }
+
+    /// Writes the zeros around these lines of a plane: before and behind each, and all lines above the
+    /// first and below the last one of the plane if these are among them.
+    ///
+    /// The caller has to be the only one at these lines.
+    pub(super) fn clear_margins(&self, plane: usize, lines: Range<usize>) {
+        let planes = self.planes;
+        if planes.plane == planes.width || lines.is_empty() {
+            return;
+        }
+        let start = plane * planes.plane;
+        let from = if lines.start == 0 {
+            start
+        } else {
+            start + (planes.top + lines.start) * planes.row
+        };
+        let to = if lines.end == planes.height {
+            start + planes.plane
+        } else {
+            start + (planes.top + lines.end) * planes.row
+        };
+        assert!(to <= self.len, "lines outside of the output");
+        // SAFETY: it is inside of the slice, and the caller is the only one there.
+        let values = unsafe { std::slice::from_raw_parts_mut(self.start.add(from), to - from) };
+        let mut clean = 0;
+        for line in lines {
+            let at = start + (planes.top + line) * planes.row + planes.left - from;
+            values[clean..at].fill(0.0);
+            clean = at + planes.width;
+        }
+        values[clean..].fill(0.0);
     }
 }
