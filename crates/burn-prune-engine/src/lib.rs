@@ -8,6 +8,7 @@ mod format;
 mod kernel;
 mod layout;
 mod plan;
+mod window;
 
 pub use activation::Activation;
 pub use error::EngineError;
