@@ -20,6 +20,7 @@ mod simd;
 mod source;
 mod transpose;
 mod upsample;
+mod value;
 
 pub(crate) use affine::{affine, multiply_channels};
 pub(crate) use copy::copy_planes;
@@ -34,6 +35,7 @@ pub(crate) use simd::Simd;
 pub(crate) use source::Source;
 pub(crate) use transpose::transpose;
 pub(crate) use upsample::upsample;
+pub(crate) use value::Value;
 
 use std::ops::Range;
 
