@@ -49,6 +49,37 @@ impl<'a> Output<'a> {
         unsafe { self.start.add(at) }
     }
 
+    /// A line of a plane without its margins.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the only one at that line.
+    #[allow(clippy::mut_from_ref)]
+    #[inline(always)]
+    pub(super) unsafe fn line_mut(&self, plane: usize, line: usize) -> &mut [f32] {
+        // SAFETY: `line` checks that it is inside of the slice.
+        unsafe { std::slice::from_raw_parts_mut(self.line(plane, line), self.planes.width) }
+    }
+
+    /// Planes whose values lie one behind the other, as one line; `None` where there is anything
+    /// between them.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the only one at these planes.
+    #[allow(clippy::mut_from_ref)]
+    pub(super) unsafe fn as_one_line(&self, first: usize, count: usize) -> Option<&mut [f32]> {
+        let length = self.planes.as_one_line()?;
+        assert!(
+            (first + count) * length <= self.len,
+            "planes outside of the output"
+        );
+        // SAFETY: they are inside of the slice.
+        Some(unsafe {
+            std::slice::from_raw_parts_mut(self.start.add(first * length), count * length)
+        })
+    }
+
     /// Writes the zeros around these lines of a plane: before and behind each, and all lines above the
     /// first and below the last one of the plane if these are among them.
     ///
