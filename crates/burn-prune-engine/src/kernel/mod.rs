@@ -5,6 +5,7 @@
 mod activate;
 mod affine;
 mod copy;
+mod dense;
 mod depthwise;
 mod elementwise;
 mod finish;
@@ -24,6 +25,7 @@ mod value;
 
 pub(crate) use affine::{affine, multiply_channels};
 pub(crate) use copy::copy_planes;
+pub(crate) use dense::{PANEL, Panelled, dense_product};
 pub(crate) use depthwise::depthwise;
 pub(crate) use elementwise::{activate, multiply, sum};
 pub(crate) use flatten::{flatten, unflatten};
