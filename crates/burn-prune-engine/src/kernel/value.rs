@@ -12,6 +12,12 @@ pub(crate) trait Value: Copy + Debug + Send + Sync + 'static {
 
     fn widen(self) -> f32;
 
+    /// The values as they are, where they are `f32`.
+    fn as_f32(values: &[Self]) -> Option<&[f32]> {
+        let _ = values;
+        None
+    }
+
     /// Eight values that lie one behind the other.
     ///
     /// # Safety
@@ -49,6 +55,10 @@ impl Value for f32 {
     #[inline]
     fn widen(self) -> f32 {
         self
+    }
+
+    fn as_f32(values: &[Self]) -> Option<&[f32]> {
+        Some(values)
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -256,7 +266,7 @@ mod tests {
 
     #[test]
     fn rounding_keeps_what_the_type_can_hold() {
-        assert_eq!(f32::round(0.1), 0.1);
+        assert_eq!(<f32 as Value>::round(0.1), 0.1);
         assert_eq!(bf16::round(1.0 + 1.0 / 256.0).widen(), 1.0);
         assert_eq!(bf16::round(1.0 + 3.0 / 256.0).widen(), 1.0 + 4.0 / 256.0);
         assert_eq!(f16::round(1.0 + 1.0 / 2048.0).widen(), 1.0);
