@@ -20,6 +20,8 @@ mod product;
 mod scratch;
 mod simd;
 mod source;
+#[cfg(all(test, unix))]
+mod tests;
 mod transpose;
 mod upsample;
 mod value;
