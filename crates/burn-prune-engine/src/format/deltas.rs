@@ -8,7 +8,7 @@ use crate::kernel::{DeltaRows, Epilogue, Output, Scratch, Simd, Value, store_vec
 /// Nonzeros in groups of eight, with an index of one byte each: 5.3 bytes for a nonzero of an `f32`
 /// weight at 70 to 95 % zeros. For one position.
 #[derive(Debug)]
-pub(crate) struct Deltas<V>(DeltaRows<V>);
+pub(crate) struct Deltas<V: Value>(DeltaRows<V>);
 
 impl<V: Value> Deltas<V> {
     /// `None` if there are more than 65,536 columns, or too many nonzeros.

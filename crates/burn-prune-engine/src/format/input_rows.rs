@@ -37,7 +37,7 @@ impl<V: Value> Format for DenseByInput<V> {
 
     fn divide(&self, parts: usize) -> Vec<Range<usize>> {
         let rows = self.rows();
-        let part = rows.div_ceil(parts.max(1)).next_multiple_of(LINE);
+        let part = rows.div_ceil(parts.max(1)).next_multiple_of(LINE).max(LINE);
         (0..rows)
             .step_by(part)
             .map(|start| start..rows.min(start + part))

@@ -4,11 +4,11 @@ mod bitmask;
 mod blocked;
 mod blocks4;
 mod deltas;
-mod dense;
 mod divide;
 mod input_major;
 mod input_rows;
 mod packed;
+mod panels;
 #[cfg(all(test, unix))]
 mod tests;
 #[cfg(all(test, unix))]

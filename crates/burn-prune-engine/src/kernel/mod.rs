@@ -5,6 +5,7 @@
 mod activate;
 mod affine;
 mod copy;
+mod dense;
 mod depthwise;
 mod elementwise;
 mod finish;
@@ -19,6 +20,8 @@ mod product;
 mod scratch;
 mod simd;
 mod source;
+#[cfg(all(test, unix))]
+mod tests;
 mod transpose;
 mod upsample;
 mod value;
@@ -26,6 +29,7 @@ mod vector;
 
 pub(crate) use affine::{affine, multiply_channels};
 pub(crate) use copy::copy_planes;
+pub(crate) use dense::{PANEL, Panelled, dense_product};
 pub(crate) use depthwise::depthwise;
 pub(crate) use elementwise::{activate, multiply, sum};
 pub(crate) use flatten::{flatten, unflatten};

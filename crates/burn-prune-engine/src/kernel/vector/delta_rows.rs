@@ -15,7 +15,7 @@ const AHEAD: usize = 2048;
 /// one stream of memory.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, packed)]
-struct Group<V> {
+struct Group<V: Value> {
     /// The column of the first one.
     base: u16,
     /// The distance of each column from it.
@@ -26,7 +26,7 @@ struct Group<V> {
 
 /// Nonzeros in groups of eight, with an index of one byte for each and a column for each group.
 #[derive(Debug)]
-pub(crate) struct DeltaRows<V> {
+pub(crate) struct DeltaRows<V: Value> {
     groups: Vec<Group<V>>,
     /// The first group of each row, and the end.
     starts: Vec<u32>,
@@ -129,17 +129,28 @@ impl<V: Value> DeltaRows<V> {
     pub(crate) fn sums(&self, simd: Simd, rows: Range<usize>, x: &[f32], sums: &mut [f32]) {
         let x = &x[..self.columns];
         assert_eq!(rows.len(), sums.len());
-        match simd {
-            #[cfg(target_arch = "x86_64")]
+        #[cfg(target_arch = "x86_64")]
+        if simd >= Simd::Avx2 {
             // SAFETY: the processor has AVX2, and columns are below `columns`.
-            Simd::Avx2 | Simd::Avx512 => unsafe { self.sums_avx2(rows, x, sums) },
-            _ => {
-                for (row, sum) in rows.zip(sums) {
-                    *sum = 0.0;
-                    self.each(row, |column, value| *sum += value * x[column]);
+            unsafe { self.sums_avx2(rows.clone(), x, sums) };
+            for (row, sum) in rows.zip(sums) {
+                // An infinite input times the zero of an unused place.
+                if !sum.is_finite() {
+                    *sum = self.plain_sum(row, x);
                 }
             }
+            return;
         }
+        let _ = simd;
+        for (row, sum) in rows.zip(sums) {
+            *sum = self.plain_sum(row, x);
+        }
+    }
+
+    fn plain_sum(&self, row: usize, x: &[f32]) -> f32 {
+        let mut sum = 0.0;
+        self.each(row, |column, value| sum += value * x[column]);
+        sum
     }
 
     /// # Safety

@@ -156,12 +156,17 @@ unsafe fn add_avx2<V: Value>(
         unsafe {
             let values = values.as_ptr().add(at);
             _mm_prefetch::<_MM_HINT_T0>(values.cast::<i8>().wrapping_add(1024));
-            _mm256_storeu_ps(products.as_mut_ptr(), _mm256_mul_ps(V::load8(values), factor));
+            _mm256_storeu_ps(
+                products.as_mut_ptr(),
+                _mm256_mul_ps(V::load8(values), factor),
+            );
         }
         if at + 8 <= list.end {
             for (k, product) in products.iter().enumerate() {
                 // SAFETY: `at + k` is in the list, and places are below the number of sums.
-                unsafe { *sums.get_unchecked_mut(usize::from(*places.get_unchecked(at + k))) += product };
+                unsafe {
+                    *sums.get_unchecked_mut(usize::from(*places.get_unchecked(at + k))) += product
+                };
             }
         } else {
             for (place, product) in places[at..list.end].iter().zip(products) {

@@ -19,11 +19,7 @@ pub(crate) struct InputRows<V> {
 
 impl<V: Value> InputRows<V> {
     /// `value(input, output)` for each.
-    pub(crate) fn pack(
-        inputs: usize,
-        outputs: usize,
-        value: impl Fn(usize, usize) -> f32,
-    ) -> Self {
+    pub(crate) fn pack(inputs: usize, outputs: usize, value: impl Fn(usize, usize) -> f32) -> Self {
         let mut values = Vec::with_capacity(inputs * outputs + PADDING);
         for input in 0..inputs {
             values.extend((0..outputs).map(|output| V::round(value(input, output))));
@@ -112,7 +108,7 @@ unsafe fn add_avx512<V: Value>(
     for at in (0..sums.len()).step_by(16) {
         let (mut even, mut odd) = (_mm512_setzero_ps(), _mm512_setzero_ps());
         for k in (0..GROUP).step_by(2) {
-            if at * size_of::<V>() % 64 == 0 {
+            if (at * size_of::<V>()).is_multiple_of(64) {
                 _mm_prefetch::<_MM_HINT_T1>(ahead[k].wrapping_add(at).cast());
                 _mm_prefetch::<_MM_HINT_T1>(ahead[k + 1].wrapping_add(at).cast());
             }
@@ -125,7 +121,10 @@ unsafe fn add_avx512<V: Value>(
         // SAFETY: there are a multiple of 16 sums.
         unsafe {
             let to = sums.as_mut_ptr().add(at);
-            _mm512_storeu_ps(to, _mm512_add_ps(_mm512_loadu_ps(to), _mm512_add_ps(even, odd)));
+            _mm512_storeu_ps(
+                to,
+                _mm512_add_ps(_mm512_loadu_ps(to), _mm512_add_ps(even, odd)),
+            );
         }
     }
 }
@@ -143,7 +142,7 @@ unsafe fn add_avx2<V: Value>(
     for at in (0..sums.len()).step_by(8) {
         let (mut even, mut odd) = (_mm256_setzero_ps(), _mm256_setzero_ps());
         for k in (0..GROUP).step_by(2) {
-            if at * size_of::<V>() % 64 == 0 {
+            if (at * size_of::<V>()).is_multiple_of(64) {
                 _mm_prefetch::<_MM_HINT_T1>(ahead[k].wrapping_add(at).cast());
                 _mm_prefetch::<_MM_HINT_T1>(ahead[k + 1].wrapping_add(at).cast());
             }
@@ -158,7 +157,10 @@ unsafe fn add_avx2<V: Value>(
         // SAFETY: there are a multiple of 8 sums.
         unsafe {
             let to = sums.as_mut_ptr().add(at);
-            _mm256_storeu_ps(to, _mm256_add_ps(_mm256_loadu_ps(to), _mm256_add_ps(even, odd)));
+            _mm256_storeu_ps(
+                to,
+                _mm256_add_ps(_mm256_loadu_ps(to), _mm256_add_ps(even, odd)),
+            );
         }
     }
 }

@@ -69,7 +69,15 @@ mod tests {
 
     #[test]
     fn groups_have_every_nonzero_once_and_in_order() {
-        for (len, step) in [(0, 1), (7, 1), (8, 1), (1000, 1), (1000, 3), (1000, 700), (513, 2)] {
+        for (len, step) in [
+            (0, 1),
+            (7, 1),
+            (8, 1),
+            (1000, 1),
+            (1000, 3),
+            (1000, 700),
+            (513, 2),
+        ] {
             let x: Vec<f32> = (0..len)
                 .map(|i| if i % step == 0 { 1.0 + i as f32 } else { 0.0 })
                 .collect();
