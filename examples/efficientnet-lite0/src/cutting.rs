@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use burn_prune::{Allocation, Magnitude, Prunable, Pruner};
 use burn_prune_deploy::{Cost, Graph, Selection, ShrinkPlan};
 
-use crate::net::EfficientNetLite0;
+use examples_shared::nets::efficientnet_lite0::EfficientNetLite0;
 
 /// Channels of a layer are left in multiples of so many.
 const MULTIPLE: usize = 8;
@@ -82,8 +82,8 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::net::SIZE;
     use crate::reference::images;
+    use examples_shared::nets::efficientnet_lite0::SIZE;
 
     #[test]
     fn the_small_network_computes_what_the_masked_one_does() {

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Tensor;
 
-use crate::net::EfficientNetLite0;
+use examples_shared::nets::efficientnet_lite0::EfficientNetLite0;
 
 /// Rounds at least, and time at least.
 const ROUNDS: usize = 9;

@@ -4,10 +4,8 @@
 mod args;
 mod cutting;
 mod latency;
-mod net;
 mod reference;
 mod results;
-mod weights;
 
 use std::error::Error;
 use std::fs;
@@ -17,6 +15,7 @@ use std::process::ExitCode;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use clap::Parser;
+use examples_shared::pretrained;
 
 use args::Args;
 use cutting::{Cut, cut};
@@ -38,7 +37,7 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let device = Device::flex();
-    let model = weights::load(&args.weights, &device)?;
+    let model = pretrained::load(&args.weights, &device)?;
     let failed = |error| format!("cannot make `{}`: {error}", args.out.display());
     fs::create_dir_all(&args.out).map_err(failed)?;
     let reference_difference = reference::check(&model, &device)?;

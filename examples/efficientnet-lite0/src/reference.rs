@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::Deserialize;
 
-use crate::net::{EfficientNetLite0, SIZE};
+use examples_shared::nets::efficientnet_lite0::{EfficientNetLite0, SIZE};
 
 /// How far a logit may be from PyTorch's, as a fraction of the largest one.
 const TOLERANCE: f64 = 1e-3;
@@ -74,19 +74,15 @@ pub(crate) fn check(model: &EfficientNetLite0, device: &Device) -> Result<f64, S
 
 #[cfg(test)]
 mod tests {
-    use std::env;
     use std::io::{self, Write};
-    use std::path::{Path, PathBuf};
+
+    use examples_shared::pretrained::{self, SETUP};
 
     use super::*;
-    use crate::args::{SETUP, WEIGHTS};
-    use crate::weights;
 
     #[test]
     fn outputs_are_those_of_pytorch() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let path = env::var_os("EFFICIENTNET_LITE0_WEIGHTS")
-            .map_or_else(|| root.join(WEIGHTS), PathBuf::from);
+        let path = pretrained::path();
         if !path.is_file() {
             // Not `eprintln!`, which is shown for failures only.
             let path = path.display();
@@ -94,7 +90,7 @@ mod tests {
             return;
         }
         let device = Device::flex();
-        let model = weights::load(&path, &device).unwrap();
+        let model = pretrained::load(&path, &device).unwrap();
         let worst = check(&model, &device).unwrap();
         assert!(worst < 1e-4, "{worst}");
     }

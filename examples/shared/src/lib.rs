@@ -9,6 +9,7 @@ mod idx;
     reason = "layers are named as in the papers that the nets are from"
 )]
 pub mod nets;
+pub mod pretrained;
 
 pub use cnn::{Cnn, accuracy};
 pub use data::{ImageBatch, ImageBatcher, ImageItem, Images, bundled_data};

