@@ -9,6 +9,7 @@ mod kernel;
 mod layers;
 mod layout;
 mod plan;
+mod window;
 
 pub use activation::Activation;
 pub use error::EngineError;

@@ -17,3 +17,5 @@ mod format;
 mod kernel;
 #[path = "../../../crates/burn-prune-engine/src/layout.rs"]
 mod layout;
+#[path = "../../../crates/burn-prune-engine/src/window.rs"]
+mod window;

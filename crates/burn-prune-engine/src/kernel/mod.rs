@@ -2,14 +2,39 @@
 //!
 //! Every kernel works on one thread on a part of the output; the caller divides the work.
 
+mod activate;
+mod affine;
+mod copy;
+mod depthwise;
+mod elementwise;
+mod finish;
+mod flatten;
 #[cfg(all(test, unix))]
 pub(crate) mod guarded;
+mod lanes;
 mod output;
+mod phases;
+mod pool;
+mod scratch;
 mod simd;
+mod source;
+mod transpose;
+mod upsample;
 mod value;
 
+pub(crate) use affine::{affine, multiply_channels};
+pub(crate) use copy::copy_planes;
+pub(crate) use depthwise::depthwise;
+pub(crate) use elementwise::{activate, multiply, sum};
+pub(crate) use flatten::{flatten, unflatten};
 pub(crate) use output::Output;
+pub(crate) use phases::{Split, phases};
+pub(crate) use pool::{global_average, pool};
+pub(crate) use scratch::Scratch;
 pub(crate) use simd::Simd;
+pub(crate) use source::Source;
+pub(crate) use transpose::transpose;
+pub(crate) use upsample::upsample;
 pub(crate) use value::Value;
 
 use std::ops::Range;

@@ -7,6 +7,7 @@ use burn::tensor::{DType, TensorData};
 
 use crate::activation::Activation;
 use crate::kernel::ResidualPlace;
+pub(crate) use crate::window::{Pool, PoolKind, Window};
 
 /// A size of a tensor: fixed, or so many times the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -108,34 +109,4 @@ pub(crate) struct Weight {
     pub rows: usize,
     /// Inputs of a row: those of its group.
     pub columns: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Window {
-    pub kernel: [usize; 2],
-    pub stride: [usize; 2],
-    /// Zeros before and after, for each axis.
-    pub padding: [(usize, usize); 2],
-    pub dilation: [usize; 2],
-    pub groups: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Pool {
-    pub kind: PoolKind,
-    pub kernel: [usize; 2],
-    pub stride: [usize; 2],
-    pub padding: [(usize, usize); 2],
-    pub dilation: [usize; 2],
-    /// Windows may begin in the image and end outside of it.
-    pub ceil: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PoolKind {
-    Maximum,
-    /// Zeros of the padding count.
-    Mean,
-    /// They do not.
-    MeanInside,
 }
