@@ -90,6 +90,11 @@ impl<'a> Read<'a> {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn images(&self) -> usize {
+        self.images
+    }
+
     /// The values of one image.
     pub(crate) fn image(&self, image: usize) -> &'a [f32] {
         assert!(image < self.images, "an image outside of its region");

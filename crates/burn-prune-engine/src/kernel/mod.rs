@@ -4,6 +4,7 @@
 
 mod activate;
 mod affine;
+mod arena;
 mod copy;
 mod depthwise;
 mod elementwise;
@@ -18,11 +19,13 @@ mod pool;
 mod scratch;
 mod simd;
 mod source;
+mod team;
 mod transpose;
 mod upsample;
 mod value;
 
 pub(crate) use affine::{affine, multiply_channels};
+pub(crate) use arena::{Arena, Read, Region, Write};
 pub(crate) use copy::copy_planes;
 pub(crate) use depthwise::depthwise;
 pub(crate) use elementwise::{activate, multiply, sum};
@@ -33,6 +36,7 @@ pub(crate) use pool::{global_average, pool};
 pub(crate) use scratch::Scratch;
 pub(crate) use simd::Simd;
 pub(crate) use source::Source;
+pub(crate) use team::{Crew, Team};
 pub(crate) use transpose::transpose;
 pub(crate) use upsample::upsample;
 pub(crate) use value::Value;

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
 use super::{Draft, DraftStep, Kind, Operand};
+use crate::kernel::Split;
 use crate::plan::program::{Program, ValueId};
 use crate::run::place::{Form, Margins, Place, PlaceId, Places};
 use crate::run::sizes::Sizes;
@@ -187,7 +188,7 @@ impl<'a> Drafter<'a> {
         let of = self.places.get(image);
         let place = Place::image([of.images, of.channels, of.height, of.width]);
         let place = self.places.add(place);
-        let split = super::Split {
+        let split = Split {
             stride,
             padding: [0, 0],
             kept: [1, 1],

@@ -4,10 +4,14 @@ mod convert;
 mod nodes;
 mod settle;
 
+pub(crate) use settle::phase_of_tap;
+
 use crate::activation::Activation;
-use crate::plan::program::{Pool, Program, ValueId, Window};
+use crate::kernel::Split;
+use crate::plan::program::{Program, ValueId};
 use crate::run::place::{PlaceId, Places};
 use crate::run::sizes::Sizes;
+use crate::window::{Pool, Window};
 
 /// Steps in their order, and the places that they read and write.
 #[derive(Debug)]
@@ -34,7 +38,7 @@ pub(crate) enum Operand {
 }
 
 /// What a step does.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Kind {
     /// The product of this node, by tensors of stride 1.
     Product(Reading),
@@ -74,17 +78,6 @@ pub(crate) enum Reading {
     Phases(Window),
 }
 
-/// How planes are split into phases: line `y` of the padded image is line `y / stride` of phase
-/// `y % stride`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Split {
-    pub stride: [usize; 2],
-    /// Zeros before the first line and column.
-    pub padding: [usize; 2],
-    /// Phases that somebody reads: the first ones.
-    pub kept: [usize; 2],
-}
-
 impl Draft {
     /// The steps of a program, with as few copies as possible.
     pub(crate) fn new(program: &Program, sizes: &Sizes) -> Self {
@@ -97,7 +90,7 @@ impl Draft {
 impl DraftStep {
     /// Whether it may read behind the end of its first input.
     pub(crate) fn reads_behind(&self) -> bool {
-        matches!(self.kind, Kind::Product(_) | Kind::Depthwise)
+        matches!(self.kind, Kind::Product(_))
     }
 }
 

@@ -1,7 +1,8 @@
 use super::convert::Drafter;
 use super::{Kind, Operand, Reading};
-use crate::plan::program::{Node, NodeKind, Product, ValueId, Window};
+use crate::plan::program::{Node, NodeKind, Product, ValueId};
 use crate::run::place::{Form, Inside, Margins, Place, PlaceId};
+use crate::window::Window;
 
 impl Drafter<'_> {
     pub(super) fn node(&mut self, node: &Node) {
@@ -95,7 +96,7 @@ impl Drafter<'_> {
         };
         debug_assert_eq!(self.sizes.image(output)[1], product.weight.rows);
         if is_depthwise(&window, channels) {
-            self.want(image, margins);
+            self.places.widen(image, margins);
             return self.finish_product(Kind::Depthwise, image, node, Form::Image);
         }
         if window.stride == [1, 1] {

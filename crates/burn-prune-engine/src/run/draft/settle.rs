@@ -1,9 +1,10 @@
 //! Copies that are not needed are taken out, and sizes that depend on all readers are worked out.
 
-use super::{Draft, DraftStep, Kind, Operand, Reading, Split};
-use crate::plan::program::Window;
+use super::{Draft, DraftStep, Kind, Operand, Reading};
+use crate::kernel::Split;
 use crate::run::place::{Form, Inside, Margins, PlaceId, Places};
 use crate::run::sizes::Sizes;
+use crate::window::Window;
 
 pub(super) fn settle(draft: &mut Draft, sizes: &Sizes) {
     settle_phases(draft);
@@ -46,7 +47,7 @@ fn settle_phases(draft: &mut Draft) {
                         padding,
                         kept,
                     };
-                    let (phase, shift) = split.of_tap(window, axis, tap);
+                    let (phase, shift) = phase_of_tap(&split, window, axis, tap);
                     kept[axis] = kept[axis].max(phase + 1);
                     size[axis] = size[axis].max(output[axis] + shift);
                 }
@@ -63,12 +64,15 @@ fn settle_phases(draft: &mut Draft) {
     }
 }
 
-impl Split {
-    /// The phase of a tap, and how many of its lines (or columns) it is behind the first one.
-    pub(crate) fn of_tap(&self, window: &Window, axis: usize, tap: usize) -> (usize, usize) {
-        let at = tap * window.dilation[axis] + self.padding[axis] - window.padding[axis].0;
-        (at % self.stride[axis], at / self.stride[axis])
-    }
+/// The phase of a tap, and how many of its lines (or columns) it is behind the first one.
+pub(crate) fn phase_of_tap(
+    split: &Split,
+    window: &Window,
+    axis: usize,
+    tap: usize,
+) -> (usize, usize) {
+    let at = tap * window.dilation[axis] + split.padding[axis] - window.padding[axis].0;
+    (at % split.stride[axis], at / split.stride[axis])
 }
 
 /// Lets the inputs of a concatenation be written into it at once.
@@ -93,7 +97,7 @@ fn join_parts(draft: &mut Draft) {
         let Operand::Place(to) = step.write else {
             return true;
         };
-        step.kind != Kind::Copy || places.root(from) != places.root(to)
+        !matches!(step.kind, Kind::Copy) || places.root(from) != places.root(to)
     });
 }
 
