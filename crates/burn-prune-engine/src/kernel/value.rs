@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn rounding_keeps_what_the_type_can_hold() {
-        assert_eq!(f32::round(0.1), 0.1);
+        assert_eq!(<f32 as Value>::round(0.1), 0.1);
         assert_eq!(bf16::round(1.0 + 1.0 / 256.0).widen(), 1.0);
         assert_eq!(bf16::round(1.0 + 3.0 / 256.0).widen(), 1.0 + 4.0 / 256.0);
         assert_eq!(f16::round(1.0 + 1.0 / 2048.0).widen(), 1.0);
