@@ -9,6 +9,7 @@ mod kernel;
 mod layers;
 mod layout;
 mod plan;
+mod run;
 mod window;
 
 pub use activation::Activation;

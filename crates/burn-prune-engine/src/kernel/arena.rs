@@ -90,6 +90,17 @@ impl<'a> Read<'a> {
         }
     }
 
+    /// The same without the first values of each image.
+    pub(crate) fn behind(self, skipped: usize) -> Self {
+        assert!(skipped <= self.len, "more is left out than there is");
+        Self {
+            // SAFETY: inside of the first image, or at its end.
+            start: unsafe { self.start.add(skipped) },
+            len: self.len - skipped,
+            ..self
+        }
+    }
+
     /// How many there are.
     pub(crate) fn images(&self) -> usize {
         self.images

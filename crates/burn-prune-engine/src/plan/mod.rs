@@ -1,3 +1,4 @@
 //! From a captured forward pass to steps.
 
-mod program;
+pub(crate) mod choice;
+pub(crate) mod program;

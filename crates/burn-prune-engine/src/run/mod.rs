@@ -15,12 +15,11 @@ mod sizes;
 mod state;
 mod step;
 mod tasks;
-#[cfg(test)]
-mod tests;
 mod threads;
 mod weights;
 
 pub(crate) use plan::Plan;
+pub(crate) use product::Path;
 pub(crate) use state::{State, States};
 pub(crate) use threads::Threads;
 pub(crate) use weights::{NodeWeights, WeightSet};

@@ -50,6 +50,8 @@ pub(crate) struct TensorPlanes {
     pub shape: Vec<usize>,
     pub images: usize,
     pub planes: Planes,
+    /// Values of each image before the first plane.
+    pub skipped: usize,
 }
 
 #[derive(Debug)]
@@ -162,7 +164,7 @@ impl Step {
                     .and_then(|tensor| tensor.as_slice::<f32>())
                     .expect("a contiguous f32 tensor is there before it is read");
                 Images {
-                    read: Read::new(values, tensor.images),
+                    read: Read::new(values, tensor.images).behind(tensor.skipped),
                     planes: tensor.planes,
                 }
             }
@@ -227,6 +229,14 @@ impl Step {
 }
 
 impl Where {
+    pub(super) fn planes(&self) -> Planes {
+        match self {
+            Self::Nowhere => Planes::NONE,
+            Self::Arena { planes, .. } => *planes,
+            Self::Tensor(tensor) => tensor.planes,
+        }
+    }
+
     fn region(&self) -> Region {
         match self {
             Self::Arena { region, .. } => *region,

@@ -2,6 +2,10 @@
 
 use std::ops::Range;
 
+use crate::format::Packed;
+use crate::run::place::Place;
+use crate::run::product::ProductWork;
+
 /// The part of a step that one thread does at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Task {
@@ -39,6 +43,48 @@ pub(crate) fn of_planes(images: usize, planes: usize, lines: usize, nanoseconds:
             })
         })
         .collect()
+}
+
+/// Divides a product by images and groups, then by lines or by rows, whichever keeps more of what each
+/// thread reads in its cache. `input` is the bytes of an image.
+pub(crate) fn of_product(work: &ProductWork, output: &Place, input: usize) -> (Vec<Task>, f64) {
+    let groups = work.groups();
+    let (height, width) = (output.height, output.width);
+    let weights: usize = groups.iter().map(Packed::bytes).sum();
+    let nanoseconds = {
+        let nonzeros: usize = groups.iter().map(Packed::nonzeros).sum();
+        let multiplied = (nonzeros * height * width) as f64 * 0.04;
+        output.images as f64 * multiplied.max(weights as f64 * 0.1)
+    };
+    let count = count(nanoseconds);
+    let parts = count.div_ceil(output.images * groups.len());
+    let by_lines = output.height > 1 && input > weights;
+    let lines = if by_lines {
+        // A tile of positions is filled by some lines.
+        parts.min((height * width / 256).clamp(1, height))
+    } else {
+        1
+    };
+    let row_parts = parts.div_ceil(lines);
+    // With large weights each thread takes its rows for all images.
+    let image_parts = if weights > input { 1 } else { count };
+    let row_parts = if weights > input { count.div_ceil(groups.len()) } else { row_parts };
+    let mut tasks = Vec::new();
+    for (group, packed) in groups.iter().enumerate() {
+        for planes in packed.divide(row_parts) {
+            for images in split(0..output.images, image_parts) {
+                for lines in split(0..height, lines) {
+                    tasks.push(Task {
+                        images: images.clone(),
+                        group,
+                        planes: planes.clone(),
+                        lines,
+                    });
+                }
+            }
+        }
+    }
+    (tasks, nanoseconds)
 }
 
 /// At most so many parts of about equal length, none of them empty.
