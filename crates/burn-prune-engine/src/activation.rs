@@ -41,12 +41,26 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Its value for one number, as the formulas say.
+    /// Its value for one number, as the formulas say. NaN stays NaN.
     pub(crate) fn apply(self, x: f32) -> f32 {
         match self {
             Self::None => x,
-            Self::Relu => x.max(0.0),
-            Self::Clamp { low, high } => x.max(low).min(high),
+            Self::Relu => {
+                if x < 0.0 {
+                    0.0
+                } else {
+                    x
+                }
+            }
+            Self::Clamp { low, high } => {
+                if x < low {
+                    low
+                } else if x > high {
+                    high
+                } else {
+                    x
+                }
+            }
             Self::LeakyRelu { slope } => {
                 if x < 0.0 {
                     slope * x
@@ -134,5 +148,14 @@ mod tests {
         assert!((Activation::Tanh.apply(0.5) - 0.462_117_16).abs() < 1e-6);
         assert!((Activation::Gelu.apply(1.0) - 0.841_344_75).abs() < 1e-6);
         assert_eq!(Activation::Gelu.apply(-30.0), 0.0);
+        for activation in [
+            Activation::Relu,
+            Activation::Clamp { low, high },
+            Activation::HardSigmoid { alpha, beta },
+            Activation::HardSwish,
+            Activation::Gelu,
+        ] {
+            assert!(activation.apply(f32::NAN).is_nan(), "{activation:?}");
+        }
     }
 }

@@ -47,6 +47,6 @@ mod tests {
     #[test]
     fn rows_without_work_belong_to_a_part_too() {
         assert_eq!(divide(&[0, 0, 0, 0], 2), [0..3]);
-        assert_eq!(divide(&[0], 3), []);
+        assert!(divide(&[0], 3).is_empty());
     }
 }

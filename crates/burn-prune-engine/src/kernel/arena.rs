@@ -233,15 +233,17 @@ mod tests {
 
     #[test]
     fn regions_meet_as_their_values_do() {
-        for a in [region(5, 2, 20, 7), region(0, 4, 10, 5), region(11, 1, 1, 9)] {
+        for a in [
+            region(5, 2, 20, 7),
+            region(0, 4, 10, 5),
+            region(11, 1, 1, 9),
+        ] {
             for start in 0..60 {
                 for (images, image, len) in [(1, 0, 4), (2, 20, 9), (4, 10, 5), (3, 7, 2)] {
                     let b = region(start, images, image, len);
                     let values = |r: &Region| -> Vec<usize> {
                         (0..r.images)
-                            .flat_map(|i| {
-                                r.start + i * r.image..r.start + i * r.image + r.len
-                            })
+                            .flat_map(|i| r.start + i * r.image..r.start + i * r.image + r.len)
                             .collect()
                     };
                     let shared = values(&a).iter().any(|at| values(&b).contains(at));

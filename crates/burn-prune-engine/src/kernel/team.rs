@@ -58,7 +58,9 @@ impl Team {
     pub(crate) fn new(threads: usize) -> Self {
         Self {
             shared: Arc::new(Shared {
-                queues: (0..threads.max(1)).map(|_| Queue(AtomicU64::new(0))).collect(),
+                queues: (0..threads.max(1))
+                    .map(|_| Queue(AtomicU64::new(0)))
+                    .collect(),
                 done: AtomicUsize::new(0),
                 panicked: AtomicBool::new(false),
                 run: AtomicU64::new(0),

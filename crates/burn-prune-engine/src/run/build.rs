@@ -86,7 +86,10 @@ impl Builder<'_> {
             _ => {
                 let other = step.reads.iter().chain([&step.write]);
                 let place = other.copied().find_map(Operand::place);
-                let place = self.draft.places.get(place.expect("one operand is a place"));
+                let place = self
+                    .draft
+                    .places
+                    .get(place.expect("one operand is a place"));
                 (place.images, contiguous([place.height, place.width]))
             }
         };
@@ -201,7 +204,8 @@ impl Builder<'_> {
         let is_tap = |window: Window| window.kernel != [1, 1];
         let output = step.write.place().expect("a product writes a place");
         let output = self.draft.places.layout(output).0;
-        let is_vector = input.plane == 1 && output.plane == 1 && !product.window.is_some_and(is_tap);
+        let is_vector =
+            input.plane == 1 && output.plane == 1 && !product.window.is_some_and(is_tap);
         let path = if is_vector {
             Path::Vector
         } else {
@@ -239,7 +243,11 @@ impl Builder<'_> {
         match work {
             Work::Product(work) => {
                 let input = input.expect("a product reads a place");
-                let bytes = self.draft.places.size(step.reads[0].place().expect("as above")) * 4;
+                let bytes = self
+                    .draft
+                    .places
+                    .size(step.reads[0].place().expect("as above"))
+                    * 4;
                 tasks::of_product(work, some, bytes / input.images.max(1))
             }
             Work::Depthwise(work) => {
@@ -276,9 +284,8 @@ impl Builder<'_> {
                     Work::Pool(pool) => 0.1 * (pool.kernel[0] * pool.kernel[1]) as f64,
                     _ => 0.2,
                 };
-                let size = |place: &Place| {
-                    place.images * place.channels * place.height * place.width
-                };
+                let size =
+                    |place: &Place| place.images * place.channels * place.height * place.width;
                 let values = size(some).max(size(input));
                 let nanoseconds = values as f64 * each;
                 let tasks = tasks::of_planes(images, channels, lines, nanoseconds);

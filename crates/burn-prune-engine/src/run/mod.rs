@@ -15,6 +15,8 @@ mod sizes;
 mod state;
 mod step;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod threads;
 mod weights;
 

@@ -69,8 +69,7 @@ impl Plan {
             })
             .collect();
         let is_kept = |value: ValueId| {
-            program.outputs.contains(&value)
-                || program.values[value.0].constant.is_some()
+            program.outputs.contains(&value) || program.values[value.0].constant.is_some()
         };
         find_last_uses(&mut steps, program, is_kept);
         Ok(Self {
@@ -186,4 +185,3 @@ fn find_last_uses(steps: &mut [Step], program: &Program, is_kept: impl Fn(ValueI
         }
     }
 }
-

@@ -39,9 +39,6 @@ impl Sizes {
     pub(crate) fn matrix(&self, value: ValueId) -> [usize; 2] {
         let shape = self.shape(value);
         let features = shape.last().copied().unwrap_or(1);
-        [
-            shape.iter().product::<usize>() / features.max(1),
-            features,
-        ]
+        [shape.iter().product::<usize>() / features.max(1), features]
     }
 }

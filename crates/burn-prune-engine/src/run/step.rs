@@ -182,7 +182,9 @@ impl Step {
     ) {
         crew.run(self.tasks.len(), &|task, thread| {
             let task = &self.tasks[task];
-            let mut scratch = scratch[thread].lock().unwrap_or_else(PoisonError::into_inner);
+            let mut scratch = scratch[thread]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             for image in task.images.clone() {
                 self.run_task(task, image, sources, write, planes, &mut scratch, simd);
             }

@@ -68,7 +68,11 @@ pub(crate) fn of_product(work: &ProductWork, output: &Place, input: usize) -> (V
     let row_parts = parts.div_ceil(lines);
     // With large weights each thread takes its rows for all images.
     let image_parts = if weights > input { 1 } else { count };
-    let row_parts = if weights > input { count.div_ceil(groups.len()) } else { row_parts };
+    let row_parts = if weights > input {
+        count.div_ceil(groups.len())
+    } else {
+        row_parts
+    };
     let mut tasks = Vec::new();
     for (group, packed) in groups.iter().enumerate() {
         for planes in packed.divide(row_parts) {

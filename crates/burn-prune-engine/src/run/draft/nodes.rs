@@ -69,10 +69,7 @@ impl Drafter<'_> {
     }
 
     fn in_form(&mut self, kind: Kind, form: Form, inputs: &[ValueId], output: ValueId) {
-        let reads: Vec<PlaceId> = inputs
-            .iter()
-            .map(|&input| self.form(input, form))
-            .collect();
+        let reads: Vec<PlaceId> = inputs.iter().map(|&input| self.form(input, form)).collect();
         let write = self.new_form(output, form);
         self.write(kind, &reads, write);
     }
@@ -122,10 +119,7 @@ impl Drafter<'_> {
     /// Copies to the parts of one place; those that can be written there at once are found later.
     fn concatenate(&mut self, inputs: &[ValueId], output: ValueId) {
         let form = self.channel_form(output);
-        let parts: Vec<PlaceId> = inputs
-            .iter()
-            .map(|&input| self.form(input, form))
-            .collect();
+        let parts: Vec<PlaceId> = inputs.iter().map(|&input| self.form(input, form)).collect();
         let whole = self.new_form(output, form);
         let mut channel = 0;
         for part in parts {

@@ -134,9 +134,7 @@ fn try_to_join(draft: &mut Draft, from: PlaceId, to: PlaceId) {
             other_inside.channel + places.get(target).channels,
         );
         let (other_root, other_skipped) = places.root(*other);
-        end <= first
-            || behind <= start
-            || (other_root == part && first + other_skipped == start)
+        end <= first || behind <= start || (other_root == part && first + other_skipped == start)
     });
     if !fits {
         return;
@@ -146,7 +144,11 @@ fn try_to_join(draft: &mut Draft, from: PlaceId, to: PlaceId) {
         channel: first,
         is_vector: false,
     });
-    if draft.steps.iter().any(|step| conflicts(&draft.places, step)) {
+    if draft
+        .steps
+        .iter()
+        .any(|step| conflicts(&draft.places, step))
+    {
         draft.places.get_mut(part).inside = None;
         return;
     }
