@@ -40,7 +40,8 @@ impl Builder<'_> {
     fn step(&self, step: &DraftStep) -> Result<Step, EngineError> {
         let node = step.node.map(|node| &self.program.nodes[node]);
         if let (Kind::Burn, Some(node)) = (&step.kind, node) {
-            let work = Work::Burn(Box::new(BurnStep::new(node, self.batch)?));
+            let burn = BurnStep::new(node, &self.program.batches, self.batch)?;
+            let work = Work::Burn(Box::new(burn));
             return Ok(Step::on_tensors(step.node, work));
         }
         if let (Kind::Reshape, [Operand::Tensor(from)], Operand::Tensor(to)) =

@@ -64,8 +64,8 @@ impl Plan {
             .iter()
             .enumerate()
             .filter_map(|(at, value)| {
-                let data = value.constant.as_ref()?;
-                Some((ValueId(at), FlexTensor::from_data((**data).clone())))
+                let tensor = value.constant.clone()?;
+                Some((ValueId(at), tensor))
             })
             .collect();
         let is_kept = |value: ValueId| {

@@ -6,7 +6,9 @@ use burn::tensor::DType;
 
 use crate::activation::Activation;
 use crate::kernel::ResidualPlace;
-use crate::plan::program::{Node, NodeKind, Product, Program, Size, Value, ValueId, Weight};
+use crate::plan::program::{
+    Batches, Node, NodeKind, Product, Program, Size, Value, ValueId, Weight,
+};
 use crate::window::{Pool, PoolKind, Window};
 
 /// Numbers that are the same in each run.
@@ -58,6 +60,10 @@ impl Build {
                 nodes: Vec::new(),
                 inputs: Vec::new(),
                 outputs: Vec::new(),
+                batches: Batches {
+                    example: 1,
+                    other: Ok(2),
+                },
             },
             random: Random::new(seed),
             zeros,
