@@ -53,12 +53,9 @@ impl Region {
         if self.images == 1 || other.images == 1 || stride != other.image || stride == 0 {
             return true;
         }
-        // The same pattern in both: they are apart if they are in each period.
-        let (a, b) = (self.start % stride, other.start % stride);
-        if a + self.len > stride || b + other.len > stride {
-            return true;
-        }
-        a < b + other.len && b < a + self.len
+        // The same pattern in both: how far the second one is behind the first one.
+        let behind = (other.start + stride - self.start % stride) % stride;
+        behind < self.len || behind + other.len > stride
     }
 }
 
@@ -99,11 +96,6 @@ impl<'a> Read<'a> {
             len: self.len - skipped,
             ..self
         }
-    }
-
-    /// How many there are.
-    pub(crate) fn images(&self) -> usize {
-        self.images
     }
 
     /// The values of one image.

@@ -22,6 +22,8 @@ mod scratch;
 mod simd;
 mod source;
 mod team;
+#[cfg(all(test, unix))]
+mod tests;
 mod transpose;
 mod upsample;
 mod value;

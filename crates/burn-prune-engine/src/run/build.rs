@@ -40,11 +40,8 @@ impl Builder<'_> {
     fn step(&self, step: &DraftStep) -> Result<Step, EngineError> {
         let node = step.node.map(|node| &self.program.nodes[node]);
         if let (Kind::Burn, Some(node)) = (&step.kind, node) {
-            let work = Work::Burn(Box::new(BurnStep::new(
-                node,
-                &self.program.batches,
-                self.batch,
-            )?));
+            let burn = BurnStep::new(node, &self.program.batches, self.batch)?;
+            let work = Work::Burn(Box::new(burn));
             return Ok(Step::on_tensors(step.node, work));
         }
         if let (Kind::Reshape, [Operand::Tensor(from)], Operand::Tensor(to)) =
@@ -63,7 +60,21 @@ impl Builder<'_> {
             Some(operand) => self.operand(step, *operand, at == 0 && step.reads_behind()),
         });
         let write = self.operand(step, step.write, false);
-        let work = self.work(step, reads[0].planes());
+        let images = |operand: &Operand| {
+            let place = operand.place();
+            place.map_or(1, |place| self.draft.places.get(place).images)
+        };
+        let (reads, work) = match (step.kind.clone(), reads) {
+            (Kind::Flatten, [first, second]) => {
+                let (first, image) = first.as_one_image();
+                let images = step.reads.first().map_or(1, images);
+                ([first, second], Work::Flatten { images, image })
+            }
+            (_, reads) => {
+                let work = self.work(step, reads[0].planes());
+                (reads, work)
+            }
+        };
         let (tasks, nanoseconds) = self.divide(step, &work, &write);
         Ok(Step {
             node: step.node,
@@ -155,7 +166,6 @@ impl Builder<'_> {
             Kind::Upsample(factors) => Work::Upsample(factors),
             Kind::Copy => Work::Copy,
             Kind::ToFeatures | Kind::ToRows => Work::Transpose,
-            Kind::Flatten => Work::Flatten,
             Kind::Activate(activation) => Work::Activate(activation),
             Kind::Sum(activation) => Work::Sum(activation),
             Kind::Multiply => Work::Multiply,
@@ -172,7 +182,9 @@ impl Builder<'_> {
                 },
                 _ => unreachable!("an affine step is of an affine node"),
             },
-            Kind::Reshape | Kind::Burn => unreachable!("these are steps on tensors"),
+            Kind::Flatten | Kind::Reshape | Kind::Burn => {
+                unreachable!("these steps are made elsewhere")
+            }
         }
     }
 
@@ -262,14 +274,14 @@ impl Builder<'_> {
                 (tasks, nanoseconds)
             }
             // All images at once: their values lie side by side.
-            Work::Flatten => {
+            Work::Flatten { .. } => {
                 let input = input.expect("it reads a place");
                 let values = input.images * input.channels * lines * input.width;
                 let nanoseconds = values as f64 * 0.4;
                 let tasks = tasks::count(nanoseconds).min(input.channels);
                 let tasks = tasks::split(0..input.channels, tasks);
                 let task = |planes| Task {
-                    images: 0..input.images,
+                    images: 0..1,
                     group: 0,
                     planes,
                     lines: 0..lines,

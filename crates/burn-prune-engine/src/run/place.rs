@@ -49,6 +49,8 @@ pub(crate) struct Place {
     pub is_compact: bool,
     /// Somebody reads behind its end.
     pub is_read_behind: bool,
+    /// Taps of a product read each line: loads are faster if all lines begin alike.
+    pub has_taps: bool,
     /// A tensor of Burn that is read where it lies.
     pub tensor: Option<ValueId>,
     /// It is a part of another place.
@@ -80,6 +82,7 @@ impl Place {
             margins: Margins::default(),
             is_compact: false,
             is_read_behind: false,
+            has_taps: false,
             tensor: None,
             inside: None,
         }
@@ -116,9 +119,13 @@ impl Place {
         } else {
             margins.right
         };
-        let row = margins.left + width + right;
+        let mut row = margins.left + width + right;
+        if self.has_taps {
+            row = row.next_multiple_of(8);
+        }
+        let right = row - margins.left - width;
         let lines = margins.top + height + margins.bottom;
-        let exact = lines * row + (margins.right - right);
+        let exact = lines * row + margins.right.saturating_sub(right);
         let plane = if self.is_compact || exact == 1 || self.tensor.is_some() {
             exact
         } else {
@@ -237,6 +244,16 @@ mod tests {
         assert_eq!((planes.row, planes.top, planes.left), (8, 1, 1));
         // Nine lines of eight values, and one value right of the last line.
         assert_eq!(planes.plane, 80);
+    }
+
+    #[test]
+    fn lines_that_taps_read_begin_alike() {
+        let place = Place {
+            has_taps: true,
+            margins: margins(1, 1, 1, 1),
+            ..Place::image([1, 3, 14, 14])
+        };
+        assert_eq!((place.planes().row, place.planes().plane), (16, 256));
     }
 
     #[test]

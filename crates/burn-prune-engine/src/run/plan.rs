@@ -63,7 +63,10 @@ impl Plan {
             .values
             .iter()
             .enumerate()
-            .filter_map(|(at, value)| Some((ValueId(at), value.constant.clone()?)))
+            .filter_map(|(at, value)| {
+                let tensor = value.constant.clone()?;
+                Some((ValueId(at), tensor))
+            })
             .collect();
         let is_kept = |value: ValueId| {
             program.outputs.contains(&value) || program.values[value.0].constant.is_some()

@@ -64,7 +64,11 @@ pub(crate) enum Work {
     Upsample([usize; 2]),
     Copy,
     Transpose,
-    Flatten,
+    /// All images at once: how many there are, and how far apart.
+    Flatten {
+        images: usize,
+        image: usize,
+    },
     Activate(Activation),
     Sum(Activation),
     Multiply,
@@ -215,7 +219,12 @@ impl Step {
             Work::Upsample(factors) => upsample(*factors, range, first, &to(image)),
             Work::Copy => copy_planes(range, first, &to(image)),
             Work::Transpose => transpose(range, first, &to(image)),
-            Work::Flatten => flatten(range, sources[0].read.images(), image, first, &to(0)),
+            Work::Flatten {
+                images,
+                image: apart,
+            } => {
+                flatten(range, *images, *apart, first, &to(image));
+            }
             Work::Activate(activation) => activate(simd, *activation, range, first, &to(image)),
             Work::Sum(activation) => sum(simd, *activation, range, first, second(), &to(image)),
             Work::Multiply => multiply(simd, range, first, second(), &to(image)),
@@ -231,6 +240,32 @@ impl Step {
 }
 
 impl Where {
+    /// All images as one, and how far apart they are.
+    pub(super) fn as_one_image(self) -> (Self, usize) {
+        match self {
+            Self::Nowhere => (self, 0),
+            Self::Arena { region, planes } => {
+                let one = Region {
+                    images: 1,
+                    len: region.end() - region.start,
+                    ..region
+                };
+                let region = one;
+                (Self::Arena { region, planes }, one.image)
+            }
+            Self::Tensor(tensor) => {
+                let image = tensor.shape.iter().product::<usize>() / tensor.images.max(1);
+                (
+                    Self::Tensor(TensorPlanes {
+                        images: 1,
+                        ..tensor
+                    }),
+                    image,
+                )
+            }
+        }
+    }
+
     pub(super) fn planes(&self) -> Planes {
         match self {
             Self::Nowhere => Planes::NONE,

@@ -173,11 +173,13 @@ impl<'a> Drafter<'a> {
         self.forms[value.0].matrix
     }
 
-    /// A reader wants zeros around the planes of a place, and reads behind its end.
-    pub(super) fn want(&mut self, place: PlaceId, margins: Margins) {
+    /// A product reads a place: with zeros around the planes, at so many taps, and behind its end.
+    pub(super) fn want(&mut self, place: PlaceId, margins: Margins, taps: usize) {
         self.places.widen(place, margins);
         let (root, _) = self.places.root(place);
-        self.places.get_mut(root).is_read_behind = true;
+        let root = self.places.get_mut(root);
+        root.is_read_behind = true;
+        root.has_taps |= taps > 1;
     }
 
     /// The phase planes of a place for readers of this stride; their size is settled when all readers are known.

@@ -78,7 +78,7 @@ impl Drafter<'_> {
         let (input, output) = (node.inputs[0], node.outputs[0]);
         let Some(window) = product.window else {
             let matrix = self.matrix(input);
-            self.want(matrix, Margins::default());
+            self.want(matrix, Margins::default(), 1);
             let kind = Kind::Product(Reading::Features);
             return self.finish_product(kind, matrix, node, Form::Matrix);
         };
@@ -96,13 +96,14 @@ impl Drafter<'_> {
             self.places.widen(image, margins);
             return self.finish_product(Kind::Depthwise, image, node, Form::Image);
         }
+        let taps = window.kernel[0] * window.kernel[1];
         if window.stride == [1, 1] {
-            self.want(image, margins);
+            self.want(image, margins, taps);
             let kind = Kind::Product(Reading::Taps(window));
             return self.finish_product(kind, image, node, Form::Image);
         }
         let phases = self.phase_planes(image, window.stride);
-        self.want(phases, Margins::default());
+        self.want(phases, Margins::default(), taps);
         let kind = Kind::Product(Reading::Phases(window));
         self.finish_product(kind, phases, node, Form::Image);
     }

@@ -167,10 +167,12 @@ fn conflicts(places: &Places, step: &DraftStep) -> bool {
 /// What readers want of a part they want of the whole.
 fn inherit(places: &mut Places, part: PlaceId) {
     let place = places.get(part);
-    let (margins, is_read_behind) = (place.margins, place.is_read_behind);
+    let (margins, is_read_behind, has_taps) = (place.margins, place.is_read_behind, place.has_taps);
     places.widen(part, margins);
     let (root, _) = places.root(part);
-    places.get_mut(root).is_read_behind |= is_read_behind;
+    let root = places.get_mut(root);
+    root.is_read_behind |= is_read_behind;
+    root.has_taps |= has_taps;
 }
 
 /// One image without margins is its own vector.
@@ -184,6 +186,7 @@ fn flatten_in_place(draft: &mut Draft) {
         };
         let (root, _) = places.root(*image);
         let is_plain = places.get(root).margins == Margins::default()
+            && !places.get(root).has_taps
             && places.get(root).form == Form::Image
             && !places.is_vector_of_another(*image);
         if places.get(*image).images > 1 || !is_plain || places.get(vector).inside.is_some() {
@@ -214,6 +217,7 @@ fn read_tensors_in_place(draft: &mut Draft, sizes: &Sizes) {
         let is_plain = of.inside.is_none()
             && of.margins == Margins::default()
             && !of.is_read_behind
+            && !of.has_taps
             && of.images * of.channels * of.height * of.width == values;
         if !is_plain {
             return true;

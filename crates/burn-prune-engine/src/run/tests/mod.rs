@@ -301,7 +301,7 @@ fn several_threads_run_one_plan_at_once() {
                     let found = states
                         .with(|state| plan.run(state, [tensor], threads))
                         .unwrap();
-                    close(found[0].as_slice().unwrap(), &expected[0], "at once");
+                    close(found[0].as_slice::<f32>().unwrap(), &expected[0], "at once");
                 }
             });
         }
@@ -326,7 +326,7 @@ impl Work {
             Self::Phases(_) => "phases",
             Self::Copy => "copy",
             Self::Transpose => "transpose",
-            Self::Flatten => "flatten",
+            Self::Flatten { .. } => "flatten",
             _ => "other",
         }
     }

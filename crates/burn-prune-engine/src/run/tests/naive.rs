@@ -11,7 +11,7 @@ pub(super) fn run(program: &Program, batch: usize, inputs: &[Vec<f32>]) -> Vec<V
     let mut values: Vec<Vec<f32>> = vec![Vec::new(); program.values.len()];
     for (at, value) in program.values.iter().enumerate() {
         if let Some(constant) = &value.constant {
-            values[at] = constant.as_slice().unwrap().to_vec();
+            values[at] = constant.as_slice::<f32>().unwrap().to_vec();
         }
     }
     for (input, data) in program.inputs.iter().zip(inputs) {

@@ -132,7 +132,6 @@ fn random_programs_compute_what_their_nodes_say() {
         let program = random_program(seed);
         let kinds = [FormatKind::Blocked, FormatKind::Dense, FormatKind::Blocks4];
         let kind = kinds[seed as usize % 3];
-        println!("seed {seed}");
         check(&program, &[1, 3], kind, &[1 + seed as usize % 3]);
     }
 }
