@@ -25,6 +25,7 @@ mod tests;
 mod transpose;
 mod upsample;
 mod value;
+mod vector;
 
 pub(crate) use affine::{affine, multiply_channels};
 pub(crate) use copy::copy_planes;
@@ -42,6 +43,7 @@ pub(crate) use source::Source;
 pub(crate) use transpose::transpose;
 pub(crate) use upsample::upsample;
 pub(crate) use value::Value;
+pub(crate) use vector::{BitRows, DeltaRows, InputLists, InputRows, store_vector};
 
 use std::ops::Range;
 
