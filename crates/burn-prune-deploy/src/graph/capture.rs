@@ -6,6 +6,7 @@ use burn::tensor::TensorData;
 
 use super::build::build;
 use super::record::record_with;
+use super::translate::translate;
 use super::{Batch, Graph, GraphTensors};
 use crate::error::DeployError;
 
@@ -185,5 +186,25 @@ impl Capture {
     /// ```
     pub fn graph(&self) -> Result<Graph, DeployError> {
         build(self)
+    }
+
+    /// The names of the operations, in their order: `"conv2d"`, `"relu"`.
+    ///
+    /// ```
+    /// use burn::nn::LinearConfig;
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_prune_deploy::Capture;
+    ///
+    /// let device = Device::flex();
+    /// let model = LinearConfig::new(4, 6).init(&device);
+    /// let example = Tensor::<2>::ones([1, 4], &device);
+    /// let capture = Capture::of(&model, example, |model, x| model.forward(x))?;
+    /// assert_eq!(capture.operation_names().len(), capture.ir.len());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn operation_names(&self) -> Vec<String> {
+        let operations = self.ir.operations.iter();
+        let names = operations.map(|operation| translate(operation).0.name().to_string());
+        names.collect()
     }
 }

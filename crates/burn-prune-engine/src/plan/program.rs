@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use burn::backend::ir::OperationIr;
-use burn::tensor::{DType, TensorData};
+use burn::tensor::DType;
+use burn_flex::FlexTensor;
 
 use crate::activation::Activation;
 use crate::kernel::ResidualPlace;
@@ -23,6 +24,16 @@ pub(crate) struct Program {
     pub nodes: Vec<Node>,
     pub inputs: Vec<ValueId>,
     pub outputs: Vec<ValueId>,
+    pub batches: Batches,
+}
+
+/// The batch sizes at which the forward pass was captured.
+#[derive(Debug, Clone)]
+pub(crate) struct Batches {
+    /// That of the example; 1 when its inputs have no batch.
+    pub example: usize,
+    /// Another one, or why the example's is the only one.
+    pub other: Result<usize, String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,7 +45,7 @@ pub(crate) struct Value {
     pub shape: Vec<Size>,
     pub dtype: DType,
     /// A value that is the same in each run: read by nodes that Burn runs, or by sums and products.
-    pub constant: Option<Arc<TensorData>>,
+    pub constant: Option<FlexTensor>,
 }
 
 #[derive(Debug, Clone)]
@@ -78,7 +89,8 @@ pub(crate) enum NodeKind {
         shift: Vec<f32>,
         activation: Activation,
     },
-    /// One operation of Burn, at a batch of `batch` and, when the sizes follow the batch, at another one.
+    /// One operation of Burn at the batch of the example and, when there is one, at the other batch.
+    /// The node's inputs and outputs are those of the operation in their order, each as often as it comes.
     Burn {
         operation: Box<OperationIr>,
         other: Option<Box<OperationIr>>,
