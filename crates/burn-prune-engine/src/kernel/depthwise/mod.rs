@@ -58,7 +58,7 @@ pub(crate) fn depthwise(
         output,
     };
     // A line that is shorter would leave most of a wide vector empty.
-    let simd = if planes.width <= 8 {
+    let simd = if planes.width <= 8 && window.stride[1] == 1 {
         simd.min(Simd::Avx2)
     } else {
         simd

@@ -20,12 +20,11 @@ impl<const SIZE: usize, const STRIDE: usize> Kernel for Square<'_, SIZE, STRIDE>
                 // SAFETY: the windows are inside of the input, and the lines are the caller's alone.
                 line += unsafe {
                     match it.part.lines.end - line {
-                        7.. if STRIDE == 1 => {
-                            lines::<L, SIZE, 1, 7>(&it, plane, line, weights, from)
+                        // Small images have a multiple of 7 lines.
+                        7.. if SIZE == 5 && STRIDE == 1 && L::COUNT == 8 => {
+                            lines::<L, SIZE, STRIDE, 7>(&it, plane, line, weights, from)
                         }
-                        4.. if STRIDE > 1 => {
-                            lines::<L, SIZE, STRIDE, 4>(&it, plane, line, weights, from)
-                        }
+                        4.. => lines::<L, SIZE, STRIDE, 4>(&it, plane, line, weights, from),
                         2.. => lines::<L, SIZE, STRIDE, 2>(&it, plane, line, weights, from),
                         _ => lines::<L, SIZE, STRIDE, 1>(&it, plane, line, weights, from),
                     }
