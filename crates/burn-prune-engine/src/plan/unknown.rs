@@ -14,9 +14,7 @@ pub(crate) fn is_known(operation: &OperationIr) -> bool {
     match operation {
         OperationIr::BaseInt(BaseOperationIr::Cast(_)) => false,
         OperationIr::BaseBool(
-            BaseOperationIr::Cast(_)
-            | BaseOperationIr::ScatterNd(_)
-            | BaseOperationIr::GatherNd(_),
+            BaseOperationIr::Cast(_) | BaseOperationIr::ScatterNd(_) | BaseOperationIr::GatherNd(_),
         ) => false,
         OperationIr::BaseBool(BaseOperationIr::Scatter(op)) => is_addition(op.update),
         OperationIr::BaseBool(BaseOperationIr::SelectAssign(op)) => is_addition(op.update),
