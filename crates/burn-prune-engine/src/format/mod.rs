@@ -8,7 +8,8 @@ mod panels;
 #[cfg(all(test, unix))]
 mod tests;
 
-pub(crate) use packed::{Format, FormatKind, Packed};
+pub use packed::FormatKind;
+pub(crate) use packed::{Format, Packed};
 
 /// How values are kept. Products are accumulated in `f32` in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
