@@ -17,7 +17,7 @@ use crate::kernel::{
 
 /// The ways to keep a weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum FormatKind {
+pub enum FormatKind {
     /// All values, in panels.
     Dense,
     /// Blocks of columns with an index and a value for each nonzero.
