@@ -3,6 +3,7 @@
 mod bad_input;
 mod batch_views;
 mod batches;
+mod capture;
 mod capture_devices;
 mod clones;
 mod common;

@@ -110,9 +110,10 @@ mod shrink;
 pub use cost::{Cost, LayerCost};
 pub use error::DeployError;
 pub use graph::{
-    Along, AxisSize, Batch, Creation, Elementwise, Graph, GraphTensors, Number, Operation,
-    OperationClass, OperationId, OperationKind, Padding, Parameter, ParameterId, ParameterValues,
-    Reduction, Role, Sizes, Spatial, TensorId, TensorInfo, TensorKind,
+    Along, AxisSize, Batch, Capture, CapturedParameter, Creation, Elementwise, Graph, GraphTensors,
+    Number, Operation, OperationClass, OperationId, OperationKind, OtherPass, Padding, Parameter,
+    ParameterId, ParameterValues, Reduction, Role, Sizes, Spatial, TensorId, TensorInfo,
+    TensorKind,
 };
 pub use groups::{Frozen, GradientHazard, Group, GroupMember, Groups, Member, Unit};
 pub use layers::DepthwiseConv2d;

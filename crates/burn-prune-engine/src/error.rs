@@ -31,6 +31,25 @@ pub enum EngineError {
         /// What was given.
         found: String,
     },
+    /// A layer that cannot be made sparse.
+    #[error("{layer}: {message}")]
+    Layer {
+        /// The sparse layer.
+        layer: &'static str,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+    /// The forward pass is not known at a batch size.
+    #[error(
+        "the engine has no plan for a batch of {batch}: {message}; add one with \
+         `SparseEngine::compile_for`"
+    )]
+    Batch {
+        /// The size asked for.
+        batch: usize,
+        /// Why it could not be worked out.
+        message: String,
+    },
     /// Burn failed while it ran an operation.
     #[error("Burn failed in {operation}: {message}")]
     Burn {

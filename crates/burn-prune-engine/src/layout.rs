@@ -20,6 +20,20 @@ pub(crate) struct Planes {
     pub plane: usize,
 }
 
+impl Planes {
+    /// What each plane adds to a line of all planes one behind the other; `None` where there is
+    /// anything between their values.
+    pub(crate) fn as_one_line(&self) -> Option<usize> {
+        let whole = self.height * self.width == self.plane && self.row == self.width;
+        (whole && self.top == 0 && self.left == 0).then_some(self.plane)
+    }
+
+    /// Where a value lies, from where the planes begin.
+    pub(crate) fn value(&self, plane: usize, line: usize, column: usize) -> usize {
+        plane * self.plane + (line + self.top) * self.row + self.left + column
+    }
+}
+
 /// A tensor in a buffer: `images x channels` planes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct View {

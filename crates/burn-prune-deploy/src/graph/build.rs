@@ -1,14 +1,13 @@
-//! From what the capture device recorded to a graph.
+//! From a [`Capture`] to its graph.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use burn::backend::capture::{CapturedGraph, TensorId as CapturedId};
-use burn::backend::ir::{OperationIr, TensorIr};
-use burn::module::ParamId;
+use burn::backend::capture::TensorId as CapturedId;
+use burn::backend::ir::{GraphIr, OperationIr, TensorIr};
 use burn::tensor::TensorData;
 
-use super::captured::Captured;
+use super::capture::{Capture, CapturedParameter, OtherPass};
 use super::translate::translate;
 use super::{
     Graph, Operation, Parameter, ParameterId, ParameterValues, Role, Sizes, TensorId, TensorInfo,
@@ -16,27 +15,12 @@ use super::{
 };
 use crate::error::DeployError;
 
-/// A forward pass on the capture device: its inputs and outputs.
-pub(super) struct Pass {
-    pub inputs: Vec<CapturedId>,
-    pub outputs: Vec<CapturedId>,
-    pub batch: usize,
-    /// What is put on the device next.
-    pub next: Option<CapturedId>,
-}
-
 /// The graph of the first pass; the second one, if there is one, only tells which sizes follow the
 /// batch.
-pub(super) fn build(
-    captured: &CapturedGraph,
-    parameters: Vec<Captured>,
-    first: &Pass,
-    second: Result<Pass, String>,
-) -> Result<Graph, DeployError> {
+pub(super) fn build(capture: &Capture) -> Result<Graph, DeployError> {
     let mut builder = Builder {
-        values: &captured.values,
+        values: vec![&capture.values],
         numbers: HashMap::new(),
-        shared: HashMap::new(),
         graph: Graph {
             tensors: Vec::new(),
             operations: Vec::new(),
@@ -48,20 +32,13 @@ pub(super) fn build(
         },
         parameters: Vec::new(),
     };
-    for parameter in parameters {
+    for parameter in &capture.parameters {
         builder.parameter(parameter);
     }
-    let operations = &captured.graph.operations;
-    let is_next = |operation: &OperationIr| match operation {
-        OperationIr::Init(init) => Some(init.out.id) == first.next,
-        _ => false,
-    };
-    let end = operations.iter().position(is_next);
-    let (of_first, of_second) = operations.split_at(end.unwrap_or(operations.len()));
-    builder.pass(first, of_first)?;
-    let sizes = match second {
-        Ok(pass) => builder.compare(first.batch, &pass, of_second),
-        Err(reason) => Err(reason),
+    builder.pass(&capture.ir, &capture.examples)?;
+    let sizes = match &capture.other {
+        Ok(other) => builder.compare(capture.batch.unwrap_or(1), other),
+        Err(reason) => Err(reason.clone()),
     };
     builder.graph.sizes = sizes.unwrap_or_else(Sizes::fixed);
     let values = ParameterValues::new(builder.parameters);
@@ -70,29 +47,27 @@ pub(super) fn build(
 }
 
 struct Builder<'a> {
-    values: &'a BTreeMap<CapturedId, TensorData>,
+    values: Vec<&'a BTreeMap<CapturedId, TensorData>>,
     numbers: HashMap<CapturedId, TensorId>,
-    /// Numbers of parameters by their ids, what holds their values, and which of the shared ones they
-    /// are. Those of one id may be others: clones that were trained apart, two models from one file.
-    shared: HashMap<ParamId, Vec<(ParameterId, CapturedId, Option<usize>)>>,
     graph: Graph,
     /// The values of its parameters.
     parameters: Vec<Arc<[f32]>>,
 }
 
-impl Builder<'_> {
-    fn pass(&mut self, pass: &Pass, operations: &[OperationIr]) -> Result<(), DeployError> {
-        for id in &pass.inputs {
-            let Some(value) = self.values.get(id) else {
-                continue;
-            };
+impl<'a> Builder<'a> {
+    fn value(&self, id: &CapturedId) -> Option<&'a TensorData> {
+        self.values.iter().find_map(|values| values.get(id))
+    }
+
+    fn pass(&mut self, ir: &GraphIr, examples: &[TensorData]) -> Result<(), DeployError> {
+        for (id, value) in ir.inputs.iter().zip(examples) {
             let number = self.add(*id, value_info(value, TensorKind::Input));
             self.graph.inputs.push(number);
         }
-        for operation in operations {
+        for operation in &ir.operations {
             self.operation(operation);
         }
-        for id in &pass.outputs {
+        for id in &ir.outputs {
             let number = self.output(*id)?;
             self.graph.outputs.push(number);
         }
@@ -100,17 +75,16 @@ impl Builder<'_> {
     }
 
     /// Which sizes follow the batch.
-    fn compare(
-        &self,
-        batch: usize,
-        second: &Pass,
-        operations: &[OperationIr],
-    ) -> Result<Sizes, String> {
+    fn compare(&self, batch: usize, second: &OtherPass) -> Result<Sizes, String> {
         let graph = &self.graph;
         let mut other = Builder {
-            values: self.values,
+            values: self
+                .values
+                .iter()
+                .copied()
+                .chain([&second.values])
+                .collect(),
             numbers: self.numbers.clone(),
-            shared: HashMap::new(),
             graph: Graph {
                 tensors: graph.tensors.clone(),
                 operations: Vec::new(),
@@ -122,7 +96,7 @@ impl Builder<'_> {
             },
             parameters: Vec::new(),
         };
-        let passed = other.pass(second, operations);
+        let passed = other.pass(&second.ir, &second.examples);
         passed.map_err(|error| error.to_string())?;
 
         pairing::sizes(
@@ -140,37 +114,18 @@ impl Builder<'_> {
         number
     }
 
-    fn parameter(&mut self, parameter: Captured) {
-        let Some(value) = self.values.get(&parameter.id) else {
+    fn parameter(&mut self, parameter: &CapturedParameter) {
+        let Some(value) = self.value(&parameter.tensor) else {
             return;
         };
-        // On this device, each place of a shared parameter has a tensor of its own.
-        let known = self.shared.entry(parameter.parameter).or_default();
-        let first = known.iter().find(|(_, id, shared)| {
-            let first = &self.values[id];
-            let is_equal =
-                || first.dtype() == value.dtype() && first.as_bytes() == value.as_bytes();
-            let is_known = shared.is_some() && *shared == parameter.shared;
-            // Statistics need not be among the shared ones.
-            let is_same = is_known || (parameter.is_statistic && is_equal());
-            first.shape() == value.shape() && is_same
-        });
-        if let Some((first, ..)) = first {
-            let first = &mut self.graph.parameters[first.index()];
-            first.shared_as.push(parameter.path);
-            self.numbers.insert(parameter.id, first.tensor);
-            return;
-        }
-        debug_assert_eq!(value.shape().to_vec(), parameter.shape);
         let number = ParameterId::new(self.graph.parameters.len());
-        known.push((number, parameter.id, parameter.shared));
         let kind = TensorKind::Parameter(number);
-        let tensor = self.add(parameter.id, value_info(value, kind));
+        let tensor = self.add(parameter.tensor, value_info(value, kind));
         self.graph.parameters.push(Parameter {
-            path: parameter.path,
-            shared_as: Vec::new(),
+            path: parameter.path.clone(),
+            shared_as: parameter.shared_as.clone(),
             tensor,
-            structs: parameter.structs,
+            structs: parameter.structs.clone(),
             is_statistic: parameter.is_statistic,
             is_divisor: false,
         });
@@ -188,7 +143,7 @@ impl Builder<'_> {
                     kind,
                     checksum: match kind {
                         TensorKind::Constant => {
-                            let value = self.values.get(&tensor.id);
+                            let value = self.value(&tensor.id);
                             value.map(|value| crc32fast::hash(value.as_bytes()))
                         }
                         _ => None,
@@ -203,7 +158,7 @@ impl Builder<'_> {
         if let Some(number) = self.numbers.get(&id) {
             return Ok(*number);
         }
-        let value = self.values.get(&id).ok_or_else(|| DeployError::Capture {
+        let value = self.value(&id).ok_or_else(|| DeployError::Capture {
             message: format!("nothing makes its output {id}"),
         })?;
         let mut info = value_info(value, TensorKind::Constant);
@@ -212,10 +167,6 @@ impl Builder<'_> {
     }
 
     fn operation(&mut self, operation: &OperationIr) {
-        // Puts a constant there; its value is known.
-        if matches!(operation, OperationIr::Init(_)) {
-            return;
-        }
         let (kind, inputs) = translate(operation);
         let inputs: Vec<TensorId> = inputs
             .into_iter()

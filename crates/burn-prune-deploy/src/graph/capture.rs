@@ -1,49 +1,128 @@
-use std::any::Any;
-use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::BTreeMap;
 
-use burn::backend::capture::{CapturedGraph, TensorId as CapturedId};
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Tensor};
-use burn_prune::{running_statistics, shared_parameters};
+use burn::backend::ir::{GraphIr, TensorId};
+use burn::module::Module;
+use burn::tensor::TensorData;
 
-use super::batch::{NoBatch, other_size};
-use super::build::{Pass, build};
-use super::captured::{Captured, captured};
-use super::device::CaptureDevice;
+use super::build::build;
+use super::record::record_with;
+use super::translate::translate;
 use super::{Batch, Graph, GraphTensors};
 use crate::error::DeployError;
 
-impl Graph {
+/// A forward pass as Burn's capture device recorded it, with everything that [`Graph`] leaves out:
+/// types, constants, and the settings of each operation.
+///
+/// [`Graph`] is made of it. Take this one to run the operations or to write them down elsewhere.
+///
+/// Only the operations that compute are in it: none that puts a parameter or a constant on the
+/// device. Tensors are numbered as the capture device did; every place of a shared parameter has
+/// the number of the first one. [`TensorStatus`](burn::backend::ir::TensorStatus) is that of the
+/// recording run, where `ReadWrite` is no reliable sign of a last use: what runs the operations finds out anew
+/// how long each tensor is needed.
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{DType, Device, Tensor, activation::relu};
+/// use burn_prune_deploy::Capture;
+///
+/// let device = Device::flex();
+/// let linear = |input, output| LinearConfig::new(input, output).init(&device);
+/// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
+/// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
+/// let capture = Capture::of(&model, Tensor::<2>::ones([3, 8], &device), forward)?;
+///
+/// let weight = &capture.parameters[0];
+/// let values = &capture.values[&weight.tensor];
+/// assert_eq!((weight.path.as_str(), values.dtype()), ("0.weight", DType::F32));
+/// assert_eq!(values.shape().to_vec(), [8, 32]);
+/// assert_eq!(capture.examples[0].shape().to_vec(), [3, 8]);
+///
+/// // The same operations with more rows.
+/// let other = capture.other.as_ref().unwrap();
+/// assert_eq!(capture.batch, Some(3));
+/// assert!(other.batch > 3 && other.ir.len() == capture.ir.len());
+///
+/// assert_eq!(capture.graph()?.cost().multiply_adds(), 3 * (8 * 32 + 32 * 4));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Capture {
+    /// The operations in their order. Inputs and outputs are in the order of the caller's; an output may come
+    /// twice, and may be an input, a parameter or a constant.
+    pub ir: GraphIr,
+    /// The values of all parameters, with masks folded in, and of the constants that are read or returned.
+    pub values: BTreeMap<TensorId, TensorData>,
+    /// The float parameters in module order, running statistics included, each once.
+    pub parameters: Vec<CapturedParameter>,
+    /// The inputs, in the order of `ir.inputs`.
+    pub examples: Vec<TensorData>,
+    /// The batch axis of each input; none where an input is the same for every batch.
+    pub axes: Vec<Option<usize>>,
+    /// The size of the inputs along these axes; none when no input has one, or their sizes differ.
+    pub batch: Option<usize>,
+    /// The forward pass with another batch, or why there is none. It may consist of other operations:
+    /// Burn chooses some by their sizes, and so may the model. [`Graph::sizes`] tells whether it
+    /// is the same but for sizes.
+    pub other: Result<OtherPass, String>,
+}
+
+/// A parameter of a [`Capture`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CapturedParameter {
+    /// Dotted path; the first one when it is shared.
+    pub path: String,
+    /// Further paths of a shared one.
+    pub shared_as: Vec<String>,
+    /// Its tensor, in both passes.
+    pub tensor: TensorId,
+    /// Type names of the structs that it is in, from the model to the layer that holds it.
+    pub structs: Vec<String>,
+    /// Whether it is a running statistic.
+    pub is_statistic: bool,
+}
+
+/// The forward pass of a [`Capture`] with another batch.
+///
+/// Parameters, and constants with the same values, have the same numbers in both passes. The other
+/// tensors have numbers of their own.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct OtherPass {
+    /// As that of the [`Capture`].
+    pub ir: GraphIr,
+    /// The constants that only this pass has.
+    pub values: BTreeMap<TensorId, TensorData>,
+    /// The inputs: entries of the example, repeated.
+    pub examples: Vec<TensorData>,
+    /// The size of its batch.
+    pub batch: usize,
+}
+
+impl Capture {
     /// Runs the forward pass of a model on an example, without computing anything, and records its
-    /// operations.
+    /// operations; and a second time with another batch. The batch is the first axis of every
+    /// input.
     ///
-    /// The model is taken as it computes: with its masks folded in, and in evaluation mode, so that
-    /// BatchNorm uses its running statistics. Neither the model nor its statistics are touched.
-    /// `inputs` and what `forward` returns are tensors of any kind, or tuples or `Vec`s of them.
-    ///
-    /// `forward` runs a second time with another batch, so that sizes which follow the batch are
-    /// told from others that happen to be equal; the batch is taken to be the first axis of every
-    /// input. Where that pass fails or does something else, the batch is fixed, and
-    /// [`sizes`](Self::sizes) says why; a panic message that is printed comes from that pass.
+    /// The model is taken as [`Graph::capture`] takes it: masks folded in, in evaluation mode, and
+    /// left as it is.
     ///
     /// # Errors
-    /// When the forward pass fails on the example or depends on the values of tensors.
+    /// As [`Graph::capture`].
     ///
     /// ```
-    /// # use burn::nn::{Linear, LinearConfig};
-    /// # use burn::tensor::{Device, Tensor, activation::relu};
-    /// # use burn_prune_deploy::Graph;
-    /// # let device = Device::flex();
-    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
-    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
-    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
-    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
-    /// assert_eq!(graph.parameters().len(), 4);
-    /// println!("{graph}");
+    /// use burn::tensor::{Device, Int, Tensor};
+    /// use burn_prune_deploy::Capture;
+    ///
+    /// // Outputs of every kind; one of them is the input.
+    /// let forward = |_: &Vec<burn::nn::Linear>, x: Tensor<2>| (x.clone().argmax(1), x);
+    /// let capture = Capture::of(&vec![], Tensor::<2>::ones([2, 5], &Device::flex()), forward)?;
+    /// assert_eq!(capture.ir.outputs[1], capture.ir.inputs[0]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn capture<M, I, O>(
+    pub fn of<M, I, O>(
         model: &M,
         inputs: I,
         forward: impl FnMut(&M, I) -> O,
@@ -53,196 +132,79 @@ impl Graph {
         I: GraphTensors,
         O: GraphTensors,
     {
-        Self::capture_with(model, inputs, Batch::First, forward)
+        Self::with(model, inputs, Batch::First, forward)
     }
 
-    /// The same with the batch in other axes of the inputs: after the sequence, or not in all of
-    /// them.
+    /// The same with the batch in other axes of the inputs, or fixed.
     ///
     /// # Errors
-    /// As [`capture`](Self::capture), and when an input has no such axis or the sizes along them
-    /// differ.
+    /// As [`Graph::capture_with`].
     ///
     /// ```
-    /// # use burn::nn::{Linear, LinearConfig};
-    /// # use burn::tensor::{Device, Tensor, activation::relu};
-    /// # use burn_prune_deploy::Graph;
-    /// use burn_prune_deploy::Batch;
-    /// # let device = Device::flex();
-    /// # let linear = |input, output| LinearConfig::new(input, output).init(&device);
-    /// let model: Vec<Linear> = vec![linear(8, 32), linear(32, 4)];
-    /// let forward = |model: &Vec<Linear>, x| model[1].forward(relu(model[0].forward(x)));
-    /// let graph = Graph::capture(&model, Tensor::<2>::ones([1, 8], &device), forward)?;
-    /// // The sizes of the example are the only ones.
-    /// let example = Tensor::<2>::ones([1, 8], &device);
-    /// let fixed = Graph::capture_with(&model, example, Batch::Fixed, forward)?;
-    /// assert_eq!(graph.sizes().batch(), Some(1));
-    /// assert_eq!(fixed.sizes().batch(), None);
+    /// use burn::nn::LinearConfig;
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_prune_deploy::{Batch, Capture};
+    ///
+    /// let device = Device::flex();
+    /// let model = LinearConfig::new(4, 6).init(&device);
+    /// let example = Tensor::<3>::ones([7, 2, 4], &device);
+    /// let capture = Capture::with(&model, example, Batch::axes([1]), |model, x| model.forward(x))?;
+    /// assert_eq!((capture.batch, capture.axes), (Some(2), vec![Some(1)]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn capture_with<M, I, O>(
+    pub fn with<M, I, O>(
         model: &M,
         inputs: I,
         batch: Batch,
-        mut forward: impl FnMut(&M, I) -> O,
+        forward: impl FnMut(&M, I) -> O,
     ) -> Result<Self, DeployError>
     where
         M: Module,
         I: GraphTensors,
         O: GraphTensors,
     {
-        let shapes = inputs.shapes();
-        let found = match batch.of(&shapes) {
-            Ok(found) => found,
-            Err(NoBatch::Wrong(message)) => return Err(DeployError::Batch { message }),
-            Err(NoBatch::Fixed(reason)) => {
-                let shared = shared_parameters(model);
-                return capture_once(model, inputs, shared, reason, forward);
-            }
-        };
-        let shared = shared_parameters(model);
-        let mut sizes = Sizes::default();
-        model.visit(&mut sizes);
-        let sizes = sizes.0.iter().chain(shapes.iter().flatten()).copied();
-        let other = other_size(sizes);
-        let others = inputs
-            .clone()
-            .with_batch(&mut found.axes.into_iter(), other);
-        let both = record(model, &shared, &shapes, |model, device| {
-            let inputs = inputs.clone().on_device(device);
-            // What it returns stays there: the second pass may read it, as a cache, and the device
-            // takes no output that its last reader has consumed.
-            let (mut first, _returned) = pass(model, inputs, found.size, &mut forward);
-            let others = others.on_device(device);
-            first.next = others.captured_ids().and_then(|ids| ids.first().copied());
-            let second = catch_unwind(AssertUnwindSafe(|| {
-                pass(model, others, other, &mut forward).0
-            }));
-            let second = second.map_err(|panic| {
-                let message = message(panic);
-                let line = message.lines().next().unwrap_or_default();
-                format!("the forward pass fails with a batch of {other} ({line})")
-            });
-            (first, second)
-        });
-        match both {
-            // It may be due to the second pass, as when that changes what the first one returned.
-            Err(DeployError::Capture { message }) => {
-                let reason = format!("two passes cannot be captured together ({message})");
-                capture_once(model, inputs, shared, reason, forward)
-            }
-            other => other,
-        }
+        record_with(model, inputs, batch, forward)
     }
-}
 
-/// Captures a forward pass with the sizes of the example only, of a model in which these paths are
-/// one parameter each.
-pub(crate) fn capture_once<M, I, O>(
-    model: &M,
-    inputs: I,
-    shared: Vec<Vec<String>>,
-    reason: String,
-    forward: impl FnOnce(&M, I) -> O,
-) -> Result<Graph, DeployError>
-where
-    M: Module,
-    I: GraphTensors,
-    O: GraphTensors,
-{
-    let shapes = inputs.shapes();
-    record(model, &shared, &shapes, |model, device| {
-        let (first, _) = pass(model, inputs.on_device(device), 1, forward);
-        (first, Err(reason))
-    })
-}
-
-/// Records passes of a model on a capture device; of the second one, or why there is none.
-fn record<M: Module>(
-    model: &M,
-    shared: &[Vec<String>],
-    shapes: &[Vec<usize>],
-    passes: impl FnOnce(&M, &Device) -> (Pass, Result<Pass, String>),
-) -> Result<Graph, DeployError> {
-    // `valid` makes running statistics of its own; a clone would share the caller's.
-    let model = model.valid().materialize();
-    let statistics = running_statistics(&model);
-    let device = CaptureDevice::take();
-    let mut recorded: Option<(Vec<Captured>, Pass, Result<Pass, String>)> = None;
-    let captured: Result<Result<CapturedGraph, _>, _> = catch_unwind(AssertUnwindSafe(|| {
-        device.capture_scope(|scope| {
-            let model = model.to_device(&device);
-            let parameters = captured(&model, &statistics, shared);
-            let (first, second) = passes(&model, &device);
-            // The device takes each tensor once.
-            let once: BTreeSet<CapturedId> = first.outputs.iter().copied().collect();
-            let inputs = first.inputs.clone();
-            recorded = Some((parameters, first, second));
-            scope.complete(inputs, once)
-        })
-    }));
-    match (captured, recorded) {
-        (Ok(Ok(captured)), Some((parameters, first, second))) => {
-            build(&captured, parameters, &first, second)
-        }
-        (Ok(Ok(_)), None) => unreachable!("a scope that completes has recorded"),
-        (Ok(Err(error)), _) => Err(DeployError::Capture {
-            message: error.to_string(),
-        }),
-        (Err(panic), _) => Err(failure(message(panic), shapes)),
+    /// The graph of this forward pass.
+    ///
+    /// # Errors
+    /// When an output is made by nothing, as in a capture that was changed by hand.
+    ///
+    /// ```
+    /// use burn::nn::LinearConfig;
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_prune_deploy::{Capture, Graph};
+    ///
+    /// let device = Device::flex();
+    /// let model = LinearConfig::new(4, 6).init(&device);
+    /// let example = Tensor::<2>::ones([1, 4], &device);
+    /// let capture = Capture::of(&model, example.clone(), |model, x| model.forward(x))?;
+    /// let graph = Graph::capture(&model, example, |model, x| model.forward(x))?;
+    /// assert_eq!(capture.graph()?, graph);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn graph(&self) -> Result<Graph, DeployError> {
+        build(self)
     }
-}
 
-fn pass<M, I: GraphTensors, O: GraphTensors>(
-    model: &M,
-    inputs: I,
-    batch: usize,
-    forward: impl FnOnce(&M, I) -> O,
-) -> (Pass, O) {
-    let input_ids = inputs.captured_ids().expect("they are on this device");
-    let returned = forward(model, inputs);
-    let outputs = returned.captured_ids().unwrap_or_default();
-    if outputs.is_empty() {
-        panic!("it returns nothing, or a tensor of another device than its inputs");
-    }
-    let pass = Pass {
-        inputs: input_ids,
-        outputs,
-        batch,
-        next: None,
-    };
-    (pass, returned)
-}
-
-/// The sizes of all parameters.
-#[derive(Default)]
-struct Sizes(BTreeSet<usize>);
-
-impl ModuleVisitor for Sizes {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.0.extend(param.lazy_shape().iter());
-    }
-}
-
-fn message(panic: Box<dyn Any + Send>) -> String {
-    match panic.downcast::<String>() {
-        Ok(message) => *message,
-        Err(panic) => match panic.downcast::<&str>() {
-            Ok(message) => message.to_string(),
-            Err(_) => "no message".to_string(),
-        },
-    }
-}
-
-fn failure(message: String, shapes: &[Vec<usize>]) -> DeployError {
-    let line = message.lines().next().unwrap_or_default().to_string();
-    let reads = ["no concrete value", "no initialized value"];
-    if reads.iter().any(|part| message.contains(part)) {
-        DeployError::DependsOnValues { message: line }
-    } else {
-        DeployError::Forward {
-            message: line,
-            shapes: shapes.to_vec(),
-        }
+    /// The names of the operations, in their order: `"conv2d"`, `"relu"`.
+    ///
+    /// ```
+    /// use burn::nn::LinearConfig;
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_prune_deploy::Capture;
+    ///
+    /// let device = Device::flex();
+    /// let model = LinearConfig::new(4, 6).init(&device);
+    /// let example = Tensor::<2>::ones([1, 4], &device);
+    /// let capture = Capture::of(&model, example, |model, x| model.forward(x))?;
+    /// assert_eq!(capture.operation_names().len(), capture.ir.len());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn operation_names(&self) -> Vec<String> {
+        let operations = self.ir.operations.iter();
+        let names = operations.map(|operation| translate(operation).0.name().to_string());
+        names.collect()
     }
 }

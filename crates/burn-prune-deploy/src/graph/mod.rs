@@ -13,9 +13,12 @@ mod ids;
 mod kinds;
 mod named;
 mod number;
+mod of_model;
 mod operation;
 mod pairing;
 mod parameter;
+mod passes;
+mod record;
 mod sizes;
 mod source;
 mod tensor;
@@ -24,6 +27,7 @@ mod translate;
 mod values;
 
 pub use batch::Batch;
+pub use capture::{Capture, CapturedParameter, OtherPass};
 pub use class::OperationClass;
 pub use elementwise::Elementwise;
 pub use ids::{OperationId, ParameterId, TensorId};
@@ -36,10 +40,10 @@ pub use tensor::{TensorInfo, TensorKind};
 pub use tensors::GraphTensors;
 pub use values::ParameterValues;
 
-pub(crate) use capture::capture_once;
 pub(crate) use display::dims;
 pub(crate) use form::Form;
 pub(crate) use parameter::module;
+pub(crate) use record::record_once;
 pub(crate) use sizes::{Reshape, WithoutBatch};
 
 use std::collections::HashSet;

@@ -7,7 +7,7 @@ use super::difference::difference;
 use super::fold::{Check, Fold};
 use super::{FieldEdit, cut, edits, shift};
 use crate::error::DeployError;
-use crate::graph::{Graph, GraphTensors, ParameterId, capture_once, dims};
+use crate::graph::{Graph, GraphTensors, ParameterId, dims, record_once};
 use crate::groups::Groups;
 
 /// The cuts that make a model smaller, and the graph that it has afterwards.
@@ -223,7 +223,8 @@ impl ShrinkPlan {
             .map(|parameter| parameter.paths().map(String::from).collect())
             .collect();
         let reason = "the plan is for the sizes of its example".to_string();
-        let difference = match capture_once(&small, example, shared, reason, forward) {
+        let captured = record_once(&small, example, shared, reason, forward);
+        let difference = match captured.and_then(|capture| capture.graph()) {
             Ok(graph) => difference(&self.graph, &graph),
             Err(DeployError::Forward { message, .. }) => Some(format!("it fails: {message}")),
             Err(error) => return Err(error),

@@ -1,5 +1,15 @@
 //! Weights packed without their zeros, and dense ones as the kernels read them.
 
+mod blocked;
+mod blocks4;
+mod divide;
+mod packed;
+mod panels;
+#[cfg(all(test, unix))]
+mod tests;
+
+pub(crate) use packed::{Format, FormatKind, Packed};
+
 /// How values are kept. Products are accumulated in `f32` in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
@@ -22,4 +32,10 @@ pub(crate) struct WeightMatrix<'a> {
     pub values: &'a [f32],
     pub rows: usize,
     pub columns: usize,
+}
+
+impl WeightMatrix<'_> {
+    pub(crate) fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.columns..][..self.columns]
+    }
 }

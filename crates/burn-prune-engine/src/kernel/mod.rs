@@ -2,11 +2,46 @@
 //!
 //! Every kernel works on one thread on a part of the output; the caller divides the work.
 
+mod activate;
+mod affine;
+mod copy;
+mod dense;
+mod depthwise;
+mod elementwise;
+mod finish;
+mod flatten;
+#[cfg(all(test, unix))]
+pub(crate) mod guarded;
+mod lanes;
 mod output;
+mod phases;
+mod pool;
+mod product;
+mod scratch;
 mod simd;
+mod source;
+#[cfg(all(test, unix))]
+mod tests;
+mod transpose;
+mod upsample;
+mod value;
 
+pub(crate) use affine::{affine, multiply_channels};
+pub(crate) use copy::copy_planes;
+pub(crate) use dense::{PANEL, Panelled, dense_product};
+pub(crate) use depthwise::depthwise;
+pub(crate) use elementwise::{activate, multiply, sum};
+pub(crate) use flatten::{flatten, unflatten};
 pub(crate) use output::Output;
+pub(crate) use phases::{Split, phases};
+pub(crate) use pool::{global_average, pool};
+pub(crate) use product::{plain_product, plain_vector};
+pub(crate) use scratch::Scratch;
 pub(crate) use simd::Simd;
+pub(crate) use source::Source;
+pub(crate) use transpose::transpose;
+pub(crate) use upsample::upsample;
+pub(crate) use value::Value;
 
 use std::ops::Range;
 

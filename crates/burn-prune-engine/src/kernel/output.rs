@@ -1,4 +1,5 @@
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use crate::layout::Planes;
 
@@ -46,5 +47,68 @@ impl<'a> Output<'a> {
         );
         // SAFETY: it is inside of the slice.
         unsafe { self.start.add(at) }
+    }
+
+    /// A line of a plane without its margins.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the only one at that line.
+    #[allow(clippy::mut_from_ref)]
+    #[inline(always)]
+    pub(super) unsafe fn line_mut(&self, plane: usize, line: usize) -> &mut [f32] {
+        // SAFETY: `line` checks that it is inside of the slice.
+        unsafe { std::slice::from_raw_parts_mut(self.line(plane, line), self.planes.width) }
+    }
+
+    /// Planes whose values lie one behind the other, as one line; `None` where there is anything
+    /// between them.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the only one at these planes.
+    #[allow(clippy::mut_from_ref)]
+    pub(super) unsafe fn as_one_line(&self, first: usize, count: usize) -> Option<&mut [f32]> {
+        let length = self.planes.as_one_line()?;
+        assert!(
+            (first + count) * length <= self.len,
+            "planes outside of the output"
+        );
+        // SAFETY: they are inside of the slice.
+        Some(unsafe {
+            std::slice::from_raw_parts_mut(self.start.add(first * length), count * length)
+        })
+    }
+
+    /// Writes the zeros around these lines of a plane: before and behind each, and all lines above the
+    /// first and below the last one of the plane if these are among them.
+    ///
+    /// The caller has to be the only one at these lines.
+    pub(super) fn clear_margins(&self, plane: usize, lines: Range<usize>) {
+        let planes = self.planes;
+        if planes.plane == planes.width || lines.is_empty() {
+            return;
+        }
+        let start = plane * planes.plane;
+        let from = if lines.start == 0 {
+            start
+        } else {
+            start + (planes.top + lines.start) * planes.row
+        };
+        let to = if lines.end == planes.height {
+            start + planes.plane
+        } else {
+            start + (planes.top + lines.end) * planes.row
+        };
+        assert!(to <= self.len, "lines outside of the output");
+        // SAFETY: it is inside of the slice, and the caller is the only one there.
+        let values = unsafe { std::slice::from_raw_parts_mut(self.start.add(from), to - from) };
+        let mut clean = 0;
+        for line in lines {
+            let at = start + (planes.top + line) * planes.row + planes.left - from;
+            values[clean..at].fill(0.0);
+            clean = at + planes.width;
+        }
+        values[clean..].fill(0.0);
     }
 }

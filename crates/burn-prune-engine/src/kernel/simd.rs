@@ -5,9 +5,9 @@ use std::sync::OnceLock;
 pub(crate) enum Simd {
     /// Plain Rust: any processor.
     Portable,
-    /// AVX2 with FMA and F16C.
+    /// AVX2 with FMA, F16C, BMI1 and POPCNT.
     Avx2,
-    /// AVX-512 F, BW, DQ, VL.
+    /// All of AVX2, and AVX-512 F, BW, DQ, VL.
     Avx512,
 }
 
@@ -20,6 +20,8 @@ impl Simd {
             if is_x86_feature_detected!("avx2")
                 && is_x86_feature_detected!("fma")
                 && is_x86_feature_detected!("f16c")
+                && is_x86_feature_detected!("bmi1")
+                && is_x86_feature_detected!("popcnt")
             {
                 found.push(Self::Avx2);
                 if is_x86_feature_detected!("avx512f")

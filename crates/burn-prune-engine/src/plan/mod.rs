@@ -1,3 +1,6 @@
 //! From a captured forward pass to steps.
 
-mod program;
+pub(crate) mod batch;
+pub(crate) mod plain;
+pub(crate) mod program;
+pub(crate) mod unknown;

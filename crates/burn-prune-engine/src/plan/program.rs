@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use burn::backend::ir::OperationIr;
-use burn::tensor::{DType, TensorData};
+use burn::tensor::DType;
+use burn_flex::FlexTensor;
 
 use crate::activation::Activation;
 use crate::kernel::ResidualPlace;
+pub(crate) use crate::window::{Pool, PoolKind, Window};
 
 /// A size of a tensor: fixed, or so many times the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,6 +24,16 @@ pub(crate) struct Program {
     pub nodes: Vec<Node>,
     pub inputs: Vec<ValueId>,
     pub outputs: Vec<ValueId>,
+    pub batches: Batches,
+}
+
+/// The batch sizes at which the forward pass was captured.
+#[derive(Debug, Clone)]
+pub(crate) struct Batches {
+    /// That of the example; 1 when its inputs have no batch.
+    pub example: usize,
+    /// Another one, or why the example's is the only one.
+    pub other: Result<usize, String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,7 +45,7 @@ pub(crate) struct Value {
     pub shape: Vec<Size>,
     pub dtype: DType,
     /// A value that is the same in each run: read by nodes that Burn runs, or by sums and products.
-    pub constant: Option<Arc<TensorData>>,
+    pub constant: Option<FlexTensor>,
 }
 
 #[derive(Debug, Clone)]
@@ -77,7 +89,8 @@ pub(crate) enum NodeKind {
         shift: Vec<f32>,
         activation: Activation,
     },
-    /// One operation of Burn, at a batch of `batch` and, when the sizes follow the batch, at another one.
+    /// One operation of Burn at the batch of the example and, when there is one, at the other batch.
+    /// The node's inputs and outputs are those of the operation in their order, each as often as it comes.
     Burn {
         operation: Box<OperationIr>,
         other: Option<Box<OperationIr>>,
@@ -108,34 +121,4 @@ pub(crate) struct Weight {
     pub rows: usize,
     /// Inputs of a row: those of its group.
     pub columns: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Window {
-    pub kernel: [usize; 2],
-    pub stride: [usize; 2],
-    /// Zeros before and after, for each axis.
-    pub padding: [(usize, usize); 2],
-    pub dilation: [usize; 2],
-    pub groups: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Pool {
-    pub kind: PoolKind,
-    pub kernel: [usize; 2],
-    pub stride: [usize; 2],
-    pub padding: [(usize, usize); 2],
-    pub dilation: [usize; 2],
-    /// Windows may begin in the image and end outside of it.
-    pub ceil: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PoolKind {
-    Maximum,
-    /// Zeros of the padding count.
-    Mean,
-    /// They do not.
-    MeanInside,
 }

@@ -1,0 +1,194 @@
+use std::fmt::Debug;
+use std::ops::Range;
+
+use half::{bf16, f16};
+
+use super::blocked::Blocked;
+use super::blocks4::Blocks4;
+use super::panels::Panels;
+use super::{Precision, WeightMatrix};
+use crate::kernel::{
+    Epilogue, Input, Output, Part, Scratch, Simd, Value, plain_product, plain_vector,
+};
+
+/// The ways to keep a weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum FormatKind {
+    /// All values, in panels.
+    Dense,
+    /// Blocks of columns with an index and a value for each nonzero.
+    Blocked,
+    /// The same for blocks of four rows.
+    Blocks4,
+    /// A bit for each weight, and the values of nonzeros. For one position.
+    Bitmask,
+    /// All values, input by input. For one position.
+    InputRows,
+    /// The nonzeros of each input. For one position.
+    InputMajor,
+}
+
+/// A packed weight. What a method does not do faster, it does in the plain way.
+pub(crate) trait Format: Debug + Send + Sync {
+    fn kind(&self) -> FormatKind;
+
+    /// Of memory.
+    fn bytes(&self) -> usize;
+
+    /// Values that are kept and multiplied.
+    fn nonzeros(&self) -> usize;
+
+    fn rows(&self) -> usize;
+
+    /// Rows in at most so many parts of about equal work, at boundaries that the kernels like.
+    fn divide(&self, parts: usize) -> Vec<Range<usize>>;
+
+    /// Visits the kept values of a row, with their columns.
+    fn each(&self, row: usize, visit: &mut dyn FnMut(usize, f32));
+
+    /// The product by many positions.
+    fn product(
+        &self,
+        simd: Simd,
+        part: &Part,
+        input: &Input<'_>,
+        epilogue: &Epilogue<'_>,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) {
+        let _ = simd;
+        let rows = |row: usize, visit: &mut dyn FnMut(usize, f32)| self.each(row, visit);
+        plain_product(&rows, part, input, epilogue, output, scratch);
+    }
+
+    /// The same, by tiles that are expanded into cache and multiplied densely: for many positions.
+    fn product_expanded(
+        &self,
+        simd: Simd,
+        part: &Part,
+        input: &Input<'_>,
+        epilogue: &Epilogue<'_>,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) {
+        self.product(simd, part, input, epilogue, output, scratch);
+    }
+
+    /// The product by one position.
+    fn vector(
+        &self,
+        simd: Simd,
+        rows: Range<usize>,
+        x: &[f32],
+        epilogue: &Epilogue<'_>,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) {
+        let _ = (simd, scratch);
+        let weight = |row: usize, visit: &mut dyn FnMut(usize, f32)| self.each(row, visit);
+        plain_vector(&weight, rows, x, epilogue, output);
+    }
+}
+
+/// A weight in one of the formats, with values of one precision.
+#[derive(Debug)]
+pub(crate) struct Packed(Box<dyn Format>);
+
+impl Packed {
+    /// Packs a weight. `block` is how many columns belong together at most: whole channels of a
+    /// convolution. `None` where the format cannot hold it.
+    pub(crate) fn pack(
+        kind: FormatKind,
+        matrix: WeightMatrix<'_>,
+        block: usize,
+        precision: Precision,
+    ) -> Option<Self> {
+        match precision {
+            Precision::F32 => pack::<f32>(kind, matrix, block),
+            Precision::Bf16 => pack::<bf16>(kind, matrix, block),
+            Precision::F16 => pack::<f16>(kind, matrix, block),
+        }
+        .map(Self)
+    }
+
+    pub(crate) fn kind(&self) -> FormatKind {
+        self.0.kind()
+    }
+
+    /// Of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+
+    /// Values that are kept and multiplied.
+    pub(crate) fn nonzeros(&self) -> usize {
+        self.0.nonzeros()
+    }
+
+    /// Visits the kept values of a row, with their columns.
+    pub(crate) fn each(&self, row: usize, visit: &mut dyn FnMut(usize, f32)) {
+        self.0.each(row, visit);
+    }
+
+    /// All rows, in at most so many parts of about equal work.
+    pub(crate) fn divide(&self, parts: usize) -> Vec<Range<usize>> {
+        self.0.divide(parts)
+    }
+
+    /// The product by many positions: writes the lines of the part, with their margins.
+    pub(crate) fn product(
+        &self,
+        simd: Simd,
+        part: &Part,
+        input: &Input<'_>,
+        epilogue: &Epilogue<'_>,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) {
+        self.0.product(simd, part, input, epilogue, output, scratch);
+    }
+
+    /// The same, by tiles that are expanded into cache and multiplied densely: for many positions.
+    pub(crate) fn product_expanded(
+        &self,
+        simd: Simd,
+        part: &Part,
+        input: &Input<'_>,
+        epilogue: &Epilogue<'_>,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) {
+        self.0
+            .product_expanded(simd, part, input, epilogue, output, scratch);
+    }
+
+    /// The product by one position: value `r` of the output is row `r`.
+    pub(crate) fn vector(
+        &self,
+        simd: Simd,
+        rows: Range<usize>,
+        x: &[f32],
+        epilogue: &Epilogue<'_>,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) {
+        self.0.vector(simd, rows, x, epilogue, output, scratch);
+    }
+}
+
+fn pack<V: Value>(
+    kind: FormatKind,
+    matrix: WeightMatrix<'_>,
+    block: usize,
+) -> Option<Box<dyn Format>> {
+    match kind {
+        FormatKind::Dense => Some(Box::new(Panels::<V>::pack(matrix))),
+        FormatKind::Blocked => Blocked::<V>::pack(matrix, block).map(boxed),
+        FormatKind::Blocks4 => Blocks4::<V>::pack(matrix, block).map(boxed),
+        FormatKind::Bitmask | FormatKind::InputRows | FormatKind::InputMajor => None,
+    }
+}
+
+fn boxed(format: impl Format + 'static) -> Box<dyn Format> {
+    Box::new(format)
+}

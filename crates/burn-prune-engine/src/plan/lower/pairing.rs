@@ -1,0 +1,194 @@
+//! Two passes with different batches, node by node.
+
+use std::collections::{BTreeMap, HashMap};
+
+use burn::backend::ir::{IrVisitorMut, OperationIr, TensorId, TensorIr, TensorStatus};
+use burn::tensor::TensorData;
+
+use super::pass::Pass;
+use super::sketch::{Kind, Sketched};
+use crate::plan::operation_name::operation_name;
+use crate::plan::program::Size;
+
+type Values = BTreeMap<TensorId, TensorData>;
+
+/// A pass, what became of it, its constants and its batch.
+pub(super) struct Side<'a> {
+    pub pass: &'a Pass<'a>,
+    pub nodes: &'a [Sketched],
+    pub values: Vec<&'a Values>,
+    pub batch: usize,
+}
+
+impl Side<'_> {
+    fn value(&self, tensor: TensorId) -> Option<&TensorData> {
+        self.values.iter().find_map(|values| values.get(&tensor))
+    }
+}
+
+/// What a second pass tells about the tensors of the first one.
+pub(super) struct Pairs {
+    /// Which tensor of the second pass a tensor of the first is.
+    there: HashMap<TensorId, TensorId>,
+    shapes: HashMap<TensorId, Vec<Size>>,
+}
+
+impl Pairs {
+    /// # Errors
+    /// Where the passes differ in more than sizes that follow the batch.
+    pub(super) fn new(first: &Side<'_>, second: &Side<'_>) -> Result<Self, String> {
+        let mut pairs = Self {
+            there: HashMap::new(),
+            shapes: HashMap::new(),
+        };
+        for (a, b) in first.pass.inputs.iter().zip(second.pass.inputs) {
+            pairs.make(first, second, *a, *b)?;
+        }
+        for (a, b) in first.nodes.iter().zip(second.nodes) {
+            pairs.node(first, second, a, b)?;
+        }
+        if first.nodes.len() != second.nodes.len() {
+            return Err(format!(
+                "it consists of other operations with a batch of {}",
+                second.batch
+            ));
+        }
+        let outputs = first.pass.outputs.iter().zip(second.pass.outputs);
+        for (a, b) in outputs {
+            pairs.read(first, second, *a, *b, "the output")?;
+        }
+        Ok(pairs)
+    }
+
+    fn node(
+        &mut self,
+        first: &Side<'_>,
+        second: &Side<'_>,
+        a: &Sketched,
+        b: &Sketched,
+    ) -> Result<(), String> {
+        let name = operation_name(&first.pass.operations[a.operation]);
+        let there = &second.pass.operations[b.operation];
+        let is_same = a.kind == b.kind
+            && (a.kind != Kind::Burn || operation_name(there) == name)
+            && a.inputs.len() == b.inputs.len()
+            && a.constants.len() == b.constants.len()
+            && a.outputs.len() == b.outputs.len();
+        if !is_same {
+            return Err(format!(
+                "`{name}` with a batch of {} is `{}` or has other settings with one of {}",
+                first.batch,
+                operation_name(there),
+                second.batch
+            ));
+        }
+        let reads = a.inputs.iter().zip(&b.inputs);
+        for (a, b) in reads.chain(a.constants.iter().zip(&b.constants)) {
+            self.read(first, second, *a, *b, &name)?;
+        }
+        for (a, b) in a.outputs.iter().zip(&b.outputs) {
+            self.make(first, second, *a, *b)?;
+        }
+        Ok(())
+    }
+
+    fn read(
+        &mut self,
+        first: &Side<'_>,
+        second: &Side<'_>,
+        a: TensorId,
+        b: TensorId,
+        name: &str,
+    ) -> Result<(), String> {
+        if let Some(there) = self.there.get(&a) {
+            return if *there == b {
+                Ok(())
+            } else {
+                Err(format!("`{name}` reads other tensors with another batch"))
+            };
+        }
+        if !same_constants(first, second, a, b) {
+            return Err(format!("`{name}` reads a constant that follows the batch"));
+        }
+        self.there.insert(a, b);
+        let shape = first.pass.shape(a).iter();
+        let shape = shape.map(|size| Size::Fixed(*size)).collect();
+        self.shapes.insert(a, shape);
+        Ok(())
+    }
+
+    fn make(
+        &mut self,
+        first: &Side<'_>,
+        second: &Side<'_>,
+        a: TensorId,
+        b: TensorId,
+    ) -> Result<(), String> {
+        let (shape, there) = (first.pass.shape(a), second.pass.shape(b));
+        let size = |(size, there): (&usize, &usize)| {
+            if size == there {
+                return Some(Size::Fixed(*size));
+            }
+            let times = size / first.batch;
+            let follows = times * first.batch == *size && times * second.batch == *there;
+            follows.then_some(Size::Batch(times))
+        };
+        let sizes: Option<Vec<Size>> = shape.iter().zip(there).map(size).collect();
+        let is_same = shape.len() == there.len() && first.pass.dtype(a) == second.pass.dtype(b);
+        let sizes = sizes.filter(|_| is_same).ok_or_else(|| {
+            format!(
+                "a tensor is {shape:?} with a batch of {} and {there:?} with one of {}",
+                first.batch, second.batch
+            )
+        })?;
+        self.there.insert(a, b);
+        self.shapes.insert(a, sizes);
+        Ok(())
+    }
+
+    pub(super) fn shape(&self, tensor: TensorId) -> Option<&[Size]> {
+        self.shapes.get(&tensor).map(Vec::as_slice)
+    }
+
+    /// Tensors of the first pass by those of the second.
+    pub(super) fn back(&self) -> HashMap<TensorId, TensorId> {
+        let there = self.there.iter();
+        there.map(|(first, second)| (*second, *first)).collect()
+    }
+}
+
+/// Whether two tensors are the same constant, or are computed from the same ones in the same way.
+fn same_constants(first: &Side<'_>, second: &Side<'_>, a: TensorId, b: TensorId) -> bool {
+    if !first.pass.is_constant(a) || !second.pass.is_constant(b) {
+        return false;
+    }
+    match (first.value(a), second.value(b)) {
+        (Some(_), Some(_)) if a == b => true,
+        (Some(x), Some(y)) => {
+            x.dtype() == y.dtype() && x.shape() == y.shape() && x.as_bytes() == y.as_bytes()
+        }
+        (None, None) => {
+            let (Some(x), Some(y)) = (first.pass.maker(a), second.pass.maker(b)) else {
+                return false;
+            };
+            let mut inputs = x.inputs().zip(y.inputs());
+            unnumbered(x) == unnumbered(y)
+                && inputs.all(|(a, b)| same_constants(first, second, a.id, b.id))
+        }
+        _ => false,
+    }
+}
+
+/// An operation without the numbers of its tensors.
+fn unnumbered(operation: &OperationIr) -> OperationIr {
+    struct Unnumber;
+    impl IrVisitorMut for Unnumber {
+        fn visit_tensor_mut(&mut self, tensor: &mut TensorIr) {
+            tensor.id = TensorId::new(0);
+            tensor.status = TensorStatus::ReadOnly;
+        }
+    }
+    let mut operation = operation.clone();
+    operation.visit_mut(&mut Unnumber);
+    operation
+}
