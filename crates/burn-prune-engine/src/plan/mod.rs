@@ -1,6 +1,7 @@
 //! From a captured forward pass to steps.
 
 pub(crate) mod batch;
+pub(crate) mod choice;
 pub(crate) mod plain;
 pub(crate) mod program;
 pub(crate) mod unknown;
