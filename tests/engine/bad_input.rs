@@ -1,7 +1,8 @@
 //! What cannot be compiled or run is an error that says what, where, and what to do.
 
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Int, IntDType, Tensor, TensorData};
+use burn_prune_deploy::Batch;
 use burn_prune_engine::{EngineError, SparseEngine};
 
 fn linear(sizes: [usize; 2]) -> Linear {
@@ -31,7 +32,7 @@ fn inputs_of_other_sizes_types_and_numbers_are_named() {
         message(vec![ones([3, 4])]),
         "input 1: expected 2 tensors in all, found 1"
     );
-    let double = ones([3, 4]).cast(burn::tensor::DType::F64);
+    let double = ones([3, 4]).cast(FloatDType::F64);
     assert_eq!(
         message(vec![ones([3, 4]), double]),
         "input 1: expected f32 [batch, 4], found f64 [3, 4]"
@@ -51,12 +52,8 @@ fn a_model_that_reads_values_cannot_be_compiled() {
 #[test]
 fn operations_that_nobody_knows_are_named_all_at_once() {
     let forward = |model: &Linear, x: Tensor<2>| {
-        let first = x
-            .clone()
-            .greater_elem(0.0)
-            .int()
-            .cast(burn::tensor::DType::I64);
-        let second = x.clone().int().cast(burn::tensor::DType::I16);
+        let first = x.clone().greater_elem(0.0).int().cast(IntDType::I64);
+        let second = x.clone().int().cast(IntDType::I16);
         model.forward(x + first.float() + second.float())
     };
     let error = SparseEngine::compile(&linear([4, 4]), ones([1, 4]), forward).unwrap_err();
@@ -77,7 +74,7 @@ fn a_panic_in_burn_is_an_error_and_the_engine_goes_on() {
         (ones([3, 4]), at)
     };
     let engine = SparseEngine::builder()
-        .batch(burn_prune_deploy::Batch::axes([Some(0), None]))
+        .batch(Batch::axes([Some(0), None]))
         .compile(&rows, inputs(2), forward)
         .unwrap();
     let before = engine.run(inputs(3)).unwrap().into_data();
