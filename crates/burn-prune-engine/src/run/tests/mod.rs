@@ -111,7 +111,15 @@ fn residual_network() -> Program {
 
 #[test]
 fn a_perceptron_computes_what_its_layers_say() {
-    for kind in [FormatKind::Dense, FormatKind::Blocked, FormatKind::Blocks4] {
+    for kind in [
+        FormatKind::Dense,
+        FormatKind::Blocked,
+        FormatKind::Blocks4,
+        FormatKind::Bitmask,
+        FormatKind::Deltas,
+        FormatKind::InputRows,
+        FormatKind::InputMajor,
+    ] {
         check(&perceptron(), &[1, 2, 7, 33], kind, &[1, 2]);
     }
 }
