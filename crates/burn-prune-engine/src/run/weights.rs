@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::format::{FormatKind, Packed, Precision, WeightMatrix};
 use crate::plan::program::{NodeKind, Product, Program, Weight};
@@ -22,6 +22,9 @@ pub(crate) struct NodeWeights {
     /// How many of them are not 0.
     pub nonzeros: usize,
     pub trial: Option<Trial>,
+    precision: Precision,
+    /// The same for many positions, where the format is for one; made when it is asked for.
+    for_positions: OnceLock<Vec<Packed>>,
 }
 
 /// What was measured when the format was chosen.
@@ -145,6 +148,8 @@ impl NodeWeights {
             values,
             nonzeros,
             trial: None,
+            precision,
+            for_positions: OnceLock::new(),
         }
     }
 
@@ -154,8 +159,9 @@ impl NodeWeights {
     }
 
     pub(crate) fn bytes(&self) -> usize {
+        let more = self.for_positions.get().into_iter().flatten();
         match &self.kind {
-            WeightKind::Packed(groups) => groups.iter().map(Packed::bytes).sum(),
+            WeightKind::Packed(groups) => groups.iter().chain(more).map(Packed::bytes).sum(),
             WeightKind::Depthwise(values) => size_of_val(&values[..]),
         }
     }
@@ -166,6 +172,24 @@ impl NodeWeights {
             WeightKind::Packed(groups) => groups,
             WeightKind::Depthwise(_) => &[],
         }
+    }
+
+    /// The same in a format for many positions.
+    pub(crate) fn groups_for_positions(&self) -> &[Packed] {
+        let kind = match self.format() {
+            Some(FormatKind::InputRows) => FormatKind::Dense,
+            Some(FormatKind::Bitmask | FormatKind::Deltas | FormatKind::InputMajor) => {
+                FormatKind::Blocked
+            }
+            _ => return self.groups(),
+        };
+        self.for_positions.get_or_init(|| {
+            let groups = self.groups().iter();
+            let values = self.values / self.groups().len();
+            groups
+                .map(|packed| repack(packed, values, kind, self.precision))
+                .collect()
+        })
     }
 
     /// `None` for a depthwise one.
@@ -199,6 +223,27 @@ fn pack_group(
     let block = block(product.window.as_ref());
     Packed::pack(kind, matrix, block, precision)
         .or_else(|| Packed::pack(FormatKind::Blocked, matrix, block, precision))
+        .or_else(|| Packed::pack(FormatKind::Dense, matrix, block, precision))
+        .expect("the dense format holds any weight")
+}
+
+/// A weight of a Linear in another format.
+fn repack(packed: &Packed, values: usize, kind: FormatKind, precision: Precision) -> Packed {
+    let rows = packed.rows();
+    let columns = values / rows.max(1);
+    let mut dense = vec![0.0; values];
+    for row in 0..rows {
+        packed.each(row, &mut |column, value| {
+            dense[row * columns + column] = value
+        });
+    }
+    let matrix = WeightMatrix {
+        values: &dense,
+        rows,
+        columns,
+    };
+    let block = block(None);
+    Packed::pack(kind, matrix, block, precision)
         .or_else(|| Packed::pack(FormatKind::Dense, matrix, block, precision))
         .expect("the dense format holds any weight")
 }
