@@ -2,7 +2,6 @@
 
 mod bad_input;
 mod inputs_and_outputs;
-mod lab;
 mod layers;
 mod many_threads;
 mod other_sizes;
