@@ -2,9 +2,9 @@
 
 mod blocked;
 mod blocks4;
-mod dense;
 mod divide;
 mod packed;
+mod panels;
 #[cfg(all(test, unix))]
 mod tests;
 

@@ -5,7 +5,7 @@ use half::{bf16, f16};
 
 use super::blocked::Blocked;
 use super::blocks4::Blocks4;
-use super::dense::Dense;
+use super::panels::Panels;
 use super::{Precision, WeightMatrix};
 use crate::kernel::{
     Epilogue, Input, Output, Part, Scratch, Simd, Value, plain_product, plain_vector,
@@ -182,7 +182,7 @@ fn pack<V: Value>(
     block: usize,
 ) -> Option<Box<dyn Format>> {
     match kind {
-        FormatKind::Dense => Some(Box::new(Dense::<V>::pack(matrix))),
+        FormatKind::Dense => Some(Box::new(Panels::<V>::pack(matrix))),
         FormatKind::Blocked => Blocked::<V>::pack(matrix, block).map(boxed),
         FormatKind::Blocks4 => Blocks4::<V>::pack(matrix, block).map(boxed),
         FormatKind::Bitmask | FormatKind::InputRows | FormatKind::InputMajor => None,

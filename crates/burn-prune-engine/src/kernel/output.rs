@@ -31,6 +31,19 @@ impl<'a> Output<'a> {
         }
     }
 
+    /// The same from a pointer to so many values.
+    ///
+    /// # Safety
+    /// They may be written for as long as `'a`, with the promise of this type.
+    pub(super) unsafe fn from_raw(start: *mut f32, len: usize, planes: Planes) -> Self {
+        Self {
+            start,
+            len,
+            planes,
+            values: PhantomData,
+        }
+    }
+
     pub(crate) fn planes(&self) -> Planes {
         self.planes
     }

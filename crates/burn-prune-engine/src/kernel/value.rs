@@ -12,6 +12,12 @@ pub(crate) trait Value: Copy + Debug + Send + Sync + 'static {
 
     fn widen(self) -> f32;
 
+    /// The values as they are, where they are `f32`.
+    fn as_f32(values: &[Self]) -> Option<&[f32]> {
+        let _ = values;
+        None
+    }
+
     /// Eight values that lie one behind the other.
     ///
     /// # Safety
@@ -49,6 +55,10 @@ impl Value for f32 {
     #[inline]
     fn widen(self) -> f32 {
         self
+    }
+
+    fn as_f32(values: &[Self]) -> Option<&[f32]> {
+        Some(values)
     }
 
     #[cfg(target_arch = "x86_64")]

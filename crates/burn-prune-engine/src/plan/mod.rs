@@ -1,8 +1,9 @@
 //! From a captured forward pass to steps.
 
 pub(crate) mod batch;
-pub(crate) mod lower;
-pub(crate) mod plain;
+pub(crate) mod choice;
+mod dead;
 mod graph;
+pub(crate) mod lower;
 pub(crate) mod program;
 pub(crate) mod unknown;

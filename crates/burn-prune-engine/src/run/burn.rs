@@ -35,7 +35,8 @@ impl BurnStep {
         let mut operation = if batch == batches.example {
             (**operation).clone()
         } else {
-            let found = other.and_then(|(other, batches)| batch::at(operation, other, batches, batch));
+            let found =
+                other.and_then(|(other, batches)| batch::at(operation, other, batches, batch));
             found.ok_or_else(|| EngineError::Batch {
                 batch,
                 message: format!("the sizes of `{}` are not known", node.name),

@@ -77,8 +77,21 @@ impl Blocking {
 impl Kernel for Product<'_> {
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        let Self { simd, weight, part, input, epilogue, output, scratch } = self;
-        let lines = Lines { part, row: input.row, epilogue, output };
+        let Self {
+            simd,
+            weight,
+            part,
+            input,
+            epilogue,
+            output,
+            scratch,
+        } = self;
+        let lines = Lines {
+            part,
+            row: input.row,
+            epilogue,
+            output,
+        };
         let columns = weight.columns();
         assert_eq!(columns, input.offsets.len(), "an offset for each column");
         let first = part.lines.start * input.row;

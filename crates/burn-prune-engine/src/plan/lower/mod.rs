@@ -17,6 +17,8 @@ mod pass;
 mod products;
 mod scalar;
 mod sketch;
+#[cfg(test)]
+mod tests;
 mod views;
 mod weights;
 mod windows;
@@ -32,6 +34,7 @@ use self::constants::Constants;
 use self::pairing::{Pairs, Side};
 use self::pass::Pass;
 use self::sketch::{Kind, Sketched, sketch};
+use super::dead::remove_dead_channels;
 use super::program::{Batches, Program};
 use crate::activation::Activation;
 use crate::error::EngineError;
@@ -99,6 +102,7 @@ pub(crate) fn lower(capture: &mut Capture) -> Result<Program, EngineError> {
         values: build::Values::default(),
     };
     let mut program = builder.program(nodes, batches)?;
+    remove_dead_channels(&mut program);
     program.find_relus();
     Ok(program)
 }

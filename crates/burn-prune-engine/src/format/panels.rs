@@ -1,0 +1,116 @@
+use std::ops::Range;
+
+use super::WeightMatrix;
+use super::packed::{Format, FormatKind};
+use crate::kernel::{
+    Epilogue, Input, Output, PANEL, Panelled, Part, Scratch, Simd, Value, dense_product,
+};
+
+/// All values, in panels of six rows: `[panel][column][row]`, and zeros behind the last row.
+#[derive(Debug)]
+pub(crate) struct Panels<V> {
+    values: Vec<V>,
+    rows: usize,
+    columns: usize,
+}
+
+impl<V: Value> Panels<V> {
+    pub(crate) fn pack(matrix: WeightMatrix<'_>) -> Self {
+        let WeightMatrix {
+            values,
+            rows,
+            columns,
+        } = matrix;
+        let mut packed = Vec::with_capacity(rows.next_multiple_of(PANEL) * columns);
+        for first in (0..rows).step_by(PANEL) {
+            for column in 0..columns {
+                packed.extend((first..first + PANEL).map(|row| {
+                    let value = if row < rows {
+                        values[row * columns + column]
+                    } else {
+                        0.0
+                    };
+                    V::round(value)
+                }));
+            }
+        }
+        Self {
+            values: packed,
+            rows,
+            columns,
+        }
+    }
+}
+
+impl<V: Value> Panelled for Panels<V> {
+    fn columns(&self) -> usize {
+        self.columns
+    }
+
+    fn in_place(&self) -> Option<&[f32]> {
+        V::as_f32(&self.values)
+    }
+
+    fn expand(&self, panels: Range<usize>, columns: Range<usize>, room: &mut [f32]) {
+        let size = columns.len() * PANEL;
+        for (panel, room) in panels.zip(room.chunks_exact_mut(size)) {
+            let values = &self.values[(panel * self.columns + columns.start) * PANEL..][..size];
+            for (to, value) in room.iter_mut().zip(values) {
+                *to = value.widen();
+            }
+        }
+    }
+}
+
+impl<V: Value> Format for Panels<V> {
+    fn kind(&self) -> FormatKind {
+        FormatKind::Dense
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(self.values.as_slice())
+    }
+
+    fn nonzeros(&self) -> usize {
+        self.rows * self.columns
+    }
+
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn divide(&self, parts: usize) -> Vec<Range<usize>> {
+        // Whole panels, and four of them together where that is possible.
+        let unit = if self.rows >= parts * 8 * PANEL {
+            4 * PANEL
+        } else {
+            PANEL
+        };
+        let units = self.rows.div_ceil(unit);
+        let parts = parts.clamp(1, units.max(1));
+        let at = |part: usize| (units * part / parts * unit).min(self.rows);
+        (0..parts)
+            .map(|part| at(part)..at(part + 1))
+            .filter(|rows| !rows.is_empty())
+            .collect()
+    }
+
+    fn each(&self, row: usize, visit: &mut dyn FnMut(usize, f32)) {
+        let panel = &self.values[row / PANEL * self.columns * PANEL..];
+        for column in 0..self.columns {
+            visit(column, panel[column * PANEL + row % PANEL].widen());
+        }
+    }
+
+    fn product(
+        &self,
+        simd: Simd,
+        part: &Part,
+        input: &Input<'_>,
+        epilogue: &Epilogue<'_>,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) {
+        dense_product(simd, self, part, input, epilogue, output, scratch);
+    }
+}
