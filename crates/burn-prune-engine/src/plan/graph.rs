@@ -8,17 +8,6 @@ use crate::kernel::ResidualPlace;
 use crate::window::PoolKind;
 
 impl Program {
-    /// The nodes that read each value, in their order, once for each place; returned ones not.
-    pub(crate) fn readers(&self) -> Vec<Vec<usize>> {
-        let mut readers = vec![Vec::new(); self.values.len()];
-        for (at, node) in self.nodes.iter().enumerate() {
-            for input in &node.inputs {
-                readers[input.0].push(at);
-            }
-        }
-        readers
-    }
-
     /// Constants that nobody reads any more are not kept.
     pub(super) fn drop_unread_constants(&mut self) {
         let read = self.nodes.iter().flat_map(|node| &node.inputs);
@@ -40,8 +29,8 @@ impl Program {
             if let NodeKind::Product(product) = &mut node.kind {
                 product.is_behind_relu = first_has;
             }
-            let makes = node.activation().map_or(false, is_relu)
-                || (inputs_have && node.keeps_zeros());
+            let makes =
+                node.activation().is_some_and(is_relu) || (inputs_have && node.keeps_zeros());
             for output in &node.outputs {
                 has_zeros[output.0] = makes;
             }

@@ -21,7 +21,11 @@ pub(super) fn channel_axes(program: &Program) -> Vec<Option<Channels>> {
         if let NodeKind::Product(product) = &node.kind {
             let input = node.inputs[0];
             let rank = program.values[input.0].shape.len();
-            let axis = if product.window.is_some() { 1 } else { rank - 1 };
+            let axis = if product.window.is_some() {
+                1
+            } else {
+                rank - 1
+            };
             axes[input.0] = axes[input.0].or_else(|| on_axis(program, input, axis));
         }
     }
@@ -63,11 +67,7 @@ fn on_axis(program: &Program, value: ValueId, axis: usize) -> Option<Channels> {
 }
 
 /// Features stay features; channels of images stay them, or become runs of features.
-fn reshaped_axis(
-    program: &Program,
-    node: &Node,
-    axes: &[Option<Channels>],
-) -> Option<usize> {
+fn reshaped_axis(program: &Program, node: &Node, axes: &[Option<Channels>]) -> Option<usize> {
     let from = &program.values[node.inputs[0].0].shape;
     let to = &program.values[node.outputs[0].0].shape;
     let channels = axes[node.inputs[0].0]?;

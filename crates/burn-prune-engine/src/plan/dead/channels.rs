@@ -14,9 +14,8 @@ pub(super) fn same_channels(
     let output = of(*node.outputs.first()?)?;
     let input = of(*node.inputs.first()?);
     let one_to_one = |place: usize| (0..output.count).map(move |at| (place, at, at));
-    let is_like_output = |channels: Channels| {
-        channels.count == output.count && channels.axis == output.axis
-    };
+    let is_like_output =
+        |channels: Channels| channels.count == output.count && channels.axis == output.axis;
     match &node.kind {
         NodeKind::Product(product) => {
             let mut same = Vec::new();

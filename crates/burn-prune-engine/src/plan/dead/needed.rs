@@ -24,8 +24,8 @@ pub(super) fn needed(program: &Program, axes: &[Option<Channels>]) -> Vec<Kept> 
     let mut search = Search::new(program, axes);
     search.run();
     // Nothing is taken out as a whole: its first channel stays.
-    for at in 0..program.values.len() {
-        let channels = axes[at].map_or(0, |channels| channels.count);
+    for (at, channels) in axes.iter().enumerate() {
+        let channels = channels.map_or(0, |channels| channels.count);
         let is_gone = |search: &mut Search<'_>| {
             (0..channels).all(|channel| !search.is_needed(ValueId(at), channel))
         };

@@ -20,9 +20,8 @@ impl Pass<'_> {
                 let is_known = constants.iter().all(|one| self.is_weight(*one));
                 let has_channels = (2..=4).contains(&self.shape(op.x.id).len());
                 let epsilon = number(&op.epsilon);
-                (is_known && has_channels && self.is_signal(op.x.id)).then(|| {
-                    Sketched::new(self, at, Kind::Norm { epsilon }, constants, [op.x.id])
-                })
+                (is_known && has_channels && self.is_signal(op.x.id))
+                    .then(|| Sketched::new(self, at, Kind::Norm { epsilon }, constants, [op.x.id]))
             }
             OperationIr::NumericFloat(_, operation) => match operation {
                 Numeric::Add(op) => self
@@ -96,8 +95,7 @@ impl Pass<'_> {
 
     fn sum(&self, at: usize, op: &BinaryOpIr) -> Option<Sketched> {
         let (a, b) = (op.lhs.id, op.rhs.id);
-        let is_plain =
-            self.is_signal(a) && self.is_signal(b) && self.shape(a) == self.shape(b);
+        let is_plain = self.is_signal(a) && self.is_signal(b) && self.shape(a) == self.shape(b);
         is_plain.then(|| Sketched::new(self, at, Kind::Sum(Activation::None), [], [a, b]))
     }
 

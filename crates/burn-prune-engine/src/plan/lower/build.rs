@@ -163,12 +163,7 @@ impl Builder<'_> {
     }
 
     /// Whether an operation gives the same in each run, at every batch size.
-    fn is_computed_once(
-        &self,
-        inputs: &[ValueId],
-        node: &Sketched,
-        outputs: &[ValueId],
-    ) -> bool {
+    fn is_computed_once(&self, inputs: &[ValueId], node: &Sketched, outputs: &[ValueId]) -> bool {
         let value = |number: &ValueId| &self.values.values[number.0];
         let is_fixed = |size: &Size| matches!(size, Size::Fixed(_));
         is_function(&self.pass.operations[node.operation])
@@ -211,9 +206,8 @@ impl Builder<'_> {
             None => vec![0.0; weight.rows],
         };
         let bias = bias.iter().enumerate();
-        let bias = bias.map(|(row, bias)| {
-            (f64::from(*bias) * map.scale_of(row) + map.shift_of(row)) as f32
-        });
+        let bias = bias
+            .map(|(row, bias)| (f64::from(*bias) * map.scale_of(row) + map.shift_of(row)) as f32);
         Ok(Product {
             bias: bias.collect(),
             weight,

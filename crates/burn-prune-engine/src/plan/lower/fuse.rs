@@ -177,9 +177,8 @@ fn join_reshapes(pass: &Pass<'_>, nodes: &mut Vec<Sketched>) {
     };
     let idle = nodes.iter();
     let idle = idle.filter(|node| node.kind == Kind::Reshape && is_idle(node));
-    let same: HashMap<TensorId, TensorId> = idle
-        .map(|node| (node.outputs[0], node.inputs[0]))
-        .collect();
+    let same: HashMap<TensorId, TensorId> =
+        idle.map(|node| (node.outputs[0], node.inputs[0])).collect();
     nodes.retain(|node| node.outputs.iter().all(|output| !same.contains_key(output)));
     for input in nodes.iter_mut().flat_map(|node| &mut node.inputs) {
         *input = same.get(input).copied().unwrap_or(*input);

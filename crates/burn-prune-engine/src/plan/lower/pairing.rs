@@ -145,12 +145,6 @@ impl Pairs {
     pub(super) fn shape(&self, tensor: TensorId) -> Option<&[Size]> {
         self.shapes.get(&tensor).map(Vec::as_slice)
     }
-
-    /// Tensors of the first pass by those of the second.
-    pub(super) fn back(&self) -> HashMap<TensorId, TensorId> {
-        let there = self.there.iter();
-        there.map(|(first, second)| (*second, *first)).collect()
-    }
 }
 
 /// Whether two tensors are the same constant, or are computed from the same ones in the same way.

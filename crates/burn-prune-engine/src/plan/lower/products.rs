@@ -28,7 +28,9 @@ impl Pass<'_> {
     }
 
     pub(super) fn is_linear(&self, tensor: TensorId) -> bool {
-        self.maker_at(tensor).and_then(|at| self.linear(at)).is_some()
+        self.maker_at(tensor)
+            .and_then(|at| self.linear(at))
+            .is_some()
     }
 
     /// The leading axes are merged into one for the product.

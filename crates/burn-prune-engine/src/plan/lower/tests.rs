@@ -32,9 +32,8 @@ pub(super) fn conv(channels: [usize; 2], kernel: usize, padding: usize) -> Conv2
 
 /// A norm with statistics as after training.
 pub(super) fn norm(channels: usize) -> BatchNorm {
-    let values = |low, high| {
-        Tensor::<1>::random([channels], Distribution::Uniform(low, high), &device())
-    };
+    let values =
+        |low, high| Tensor::<1>::random([channels], Distribution::Uniform(low, high), &device());
     let mut norm = BatchNormConfig::new(channels).init(&device());
     norm.gamma = Param::from_tensor(values(0.5, 1.5));
     norm.beta = Param::from_tensor(values(-0.5, 0.5));
@@ -71,7 +70,9 @@ pub(super) fn lowered<M: Module, const A: usize, const B: usize>(
         let expected = floats(forward(&model.valid(), x.clone()));
         let found = naive::run(&program, batch, &[floats(x)]);
         assert_eq!(found[0].len(), expected.len());
-        let largest = expected.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+        let largest = expected
+            .iter()
+            .fold(0.0f32, |most, value| most.max(value.abs()));
         for (found, expected) in found[0].iter().zip(&expected) {
             assert!(
                 (found - expected).abs() <= 1e-5 * largest,

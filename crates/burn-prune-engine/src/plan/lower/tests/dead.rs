@@ -52,16 +52,20 @@ fn rows_of_zeros_go_with_the_columns_that_read_them() {
     });
     assert_eq!(sizes(&program), [[5, 6], [3, 5]]);
     // Features of three axes as well.
-    let program = lowered(&model, [2, 3, 6], |model: &(Linear, Linear), x: Tensor<3>| {
-        model.1.forward(gelu(model.0.forward(x)))
-    });
+    let program = lowered(
+        &model,
+        [2, 3, 6],
+        |model: &(Linear, Linear), x: Tensor<3>| model.1.forward(gelu(model.0.forward(x))),
+    );
     assert_eq!(sizes(&program), [[5, 6], [3, 5]]);
 }
 
 #[test]
 fn outputs_and_inputs_keep_their_shapes() {
     let model = without_features(linear(6, 8), &[1, 4, 7]);
-    let program = lowered(&model, [2, 6], |model: &Linear, x: Tensor<2>| model.forward(x));
+    let program = lowered(&model, [2, 6], |model: &Linear, x: Tensor<2>| {
+        model.forward(x)
+    });
     assert_eq!(sizes(&program), [[8, 6]]);
 }
 
@@ -69,9 +73,8 @@ fn outputs_and_inputs_keep_their_shapes() {
 fn a_constant_behind_padding_stays_unless_it_is_zero() {
     type Model = (Conv2d, BatchNorm, Conv2d);
     let first = || without_outputs(conv([3, 5], 1, 0), &[0, 3]);
-    let forward = |model: &Model, x: Tensor<4>| {
-        model.2.forward(relu(model.1.forward(model.0.forward(x))))
-    };
+    let forward =
+        |model: &Model, x: Tensor<4>| model.2.forward(relu(model.1.forward(model.0.forward(x))));
     let mut shifted = norm(5);
     // Positive in channel 0, negative in channel 3, whatever the convolution makes.
     let beta = TensorData::from([9.0f32, 0.1, 0.1, -9.0, 0.1]);
@@ -87,11 +90,15 @@ fn a_constant_behind_padding_stays_unless_it_is_zero() {
 #[test]
 fn channels_go_through_pools_and_flattening() {
     let model = (without_outputs(conv([2, 4], 3, 1), &[2]), linear(16, 3));
-    let program = lowered(&model, [1, 2, 4, 4], |model: &(Conv2d, Linear), x: Tensor<4>| {
-        let pool = MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init();
-        let x = pool.forward(relu(model.0.forward(x)));
-        model.1.forward(x.flatten::<2>(1, 3))
-    });
+    let program = lowered(
+        &model,
+        [1, 2, 4, 4],
+        |model: &(Conv2d, Linear), x: Tensor<4>| {
+            let pool = MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init();
+            let x = pool.forward(relu(model.0.forward(x)));
+            model.1.forward(x.flatten::<2>(1, 3))
+        },
+    );
     assert_eq!(sizes(&program), [[3, 18], [3, 12]]);
 }
 
@@ -151,7 +158,11 @@ fn a_residual_chain_loses_a_channel_only_as_a_whole() {
         model[2].forward(y)
     };
     let gone = |conv| without_outputs(conv, &[1]);
-    let half: Model = vec![conv([3, 4], 1, 0), gone(conv([4, 4], 1, 0)), conv([4, 2], 1, 0)];
+    let half: Model = vec![
+        conv([3, 4], 1, 0),
+        gone(conv([4, 4], 1, 0)),
+        conv([4, 2], 1, 0),
+    ];
     let program = lowered(&half, [1, 3, 3, 3], forward);
     assert_eq!(sizes(&program), [[4, 3], [4, 4], [2, 4]]);
     let whole: Model = vec![

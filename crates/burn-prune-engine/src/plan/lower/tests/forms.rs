@@ -12,7 +12,9 @@ use crate::plan::program::{NodeKind, Size};
 #[test]
 fn a_linear_is_one_node_in_every_form() {
     let model = LinearConfig::new(5, 4).init(&device());
-    let program = lowered(&model, [2, 5], |model: &Linear, x: Tensor<2>| model.forward(x));
+    let program = lowered(&model, [2, 5], |model: &Linear, x: Tensor<2>| {
+        model.forward(x)
+    });
     assert_eq!(kinds(&program), ["product"]);
     // Few rows and many are captured in different ways.
     for length in [1, 2, 3, 7, 33] {
@@ -21,16 +23,21 @@ fn a_linear_is_one_node_in_every_form() {
         });
         assert_eq!(kinds(&program), ["product"]);
         let shape = &program.values[program.outputs[0].0].shape;
-        assert_eq!(*shape, [Size::Batch(1), Size::Fixed(length), Size::Fixed(4)]);
+        assert_eq!(
+            *shape,
+            [Size::Batch(1), Size::Fixed(length), Size::Fixed(4)]
+        );
         let program = lowered(&model, [1, 2, length, 5], |model: &Linear, x: Tensor<4>| {
             model.forward(x)
         });
         assert_eq!(kinds(&program), ["product"]);
     }
     let column = LinearConfig::new(5, 4).with_layout(LinearLayout::Col);
-    let program = lowered(&column.init(&device()), [2, 5], |model: &Linear, x: Tensor<2>| {
-        model.forward(x)
-    });
+    let program = lowered(
+        &column.init(&device()),
+        [2, 5],
+        |model: &Linear, x: Tensor<2>| model.forward(x),
+    );
     assert_eq!(kinds(&program), ["product"]);
 }
 
@@ -67,7 +74,9 @@ fn a_convolution_of_signals_is_ours() {
 
 #[test]
 fn attention_runs_in_burn_and_its_linears_are_ours() {
-    let model = MultiHeadAttentionConfig::new(8, 2).with_dropout(0.0).init(&device());
+    let model = MultiHeadAttentionConfig::new(8, 2)
+        .with_dropout(0.0)
+        .init(&device());
     let forward = |model: &MultiHeadAttention, x: Tensor<3>| {
         gelu(model.forward(MhaInput::self_attn(x)).context)
     };
@@ -106,7 +115,10 @@ fn what_only_constants_make_is_computed_once() {
     let program = try_lowered(&model, random([1, 3, 4]), forward).unwrap();
     // Only the sum with what was looked up.
     assert_eq!(kinds(&program), ["burn", "product"]);
-    let constants = program.values.iter().filter(|value| value.constant.is_some());
+    let constants = program
+        .values
+        .iter()
+        .filter(|value| value.constant.is_some());
     assert_eq!(constants.count(), 1);
 }
 

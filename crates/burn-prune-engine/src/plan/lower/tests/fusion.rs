@@ -61,15 +61,27 @@ fn activations_are_recognised_in_every_form() {
         (silu, Activation::Silu),
         (|x| sigmoid(x.clone()) * x, Activation::Silu),
         (hard_swish, Activation::HardSwish),
-        (|x| x.clone() * (x + 3.0).clamp(0.0, 6.0) / 6.0, Activation::HardSwish),
-        (|x| x.clone() * (relu6(x + 3.0) / 6.0), Activation::HardSwish),
+        (
+            |x| x.clone() * (x + 3.0).clamp(0.0, 6.0) / 6.0,
+            Activation::HardSwish,
+        ),
+        (
+            |x| x.clone() * (relu6(x + 3.0) / 6.0),
+            Activation::HardSwish,
+        ),
         (
             |x| hard_sigmoid(x, 0.2, 0.4),
-            Activation::HardSigmoid { alpha: 0.2, beta: 0.4 },
+            Activation::HardSigmoid {
+                alpha: 0.2,
+                beta: 0.4,
+            },
         ),
         (
             |x| relu6(x + 3.0) / 6.0,
-            Activation::HardSigmoid { alpha: sixth, beta: 0.5 },
+            Activation::HardSigmoid {
+                alpha: sixth,
+                beta: 0.5,
+            },
         ),
         (|x| leaky_relu(x, 0.1), Activation::LeakyRelu { slope: 0.1 }),
         (tanh, Activation::Tanh),
@@ -128,12 +140,12 @@ fn what_is_read_twice_is_not_fused() {
 fn squeeze_and_excite_has_no_node_of_burn() {
     let model = (conv([4, 4], 3, 1), conv([4, 2], 1, 0), conv([2, 4], 1, 0));
     type Model = (Conv2d, Conv2d, Conv2d);
-    let gate = |model: &Model, x: Tensor<4>| {
-        sigmoid(model.2.forward(relu(model.1.forward(x))))
-    };
+    let gate = |model: &Model, x: Tensor<4>| sigmoid(model.2.forward(relu(model.1.forward(x))));
     let program = lowered(&model, [1, 4, 4, 4], |model: &Model, x| {
         let x = silu(model.0.forward(x));
-        let pooled = AdaptiveAvgPool2dConfig::new([1, 1]).init().forward(x.clone());
+        let pooled = AdaptiveAvgPool2dConfig::new([1, 1])
+            .init()
+            .forward(x.clone());
         x * gate(model, pooled)
     });
     let expected = ["product", "average", "product", "product", "multiply"];
@@ -190,7 +202,10 @@ fn scalars_and_constants_of_channels_are_folded() {
 #[test]
 fn a_weight_that_is_not_finite_is_named() {
     let mut model = vec![LinearConfig::new(3, 2).init(&device())];
-    model[0].weight = model[0].weight.clone().map(|weight: Tensor<2>| weight / 0.0);
+    model[0].weight = model[0]
+        .weight
+        .clone()
+        .map(|weight: Tensor<2>| weight / 0.0);
     let forward = |model: &Vec<Linear>, x: Tensor<2>| model[0].forward(x);
     let error = try_lowered(&model, random([1, 3]), forward).unwrap_err();
     match error {
