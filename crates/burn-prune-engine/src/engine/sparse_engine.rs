@@ -100,7 +100,7 @@ impl<I: EngineTensors, O: EngineTensors> SparseEngine<I, O> {
         threads: Threads,
         forward: impl FnMut(&M, I) -> O,
     ) -> Result<Self, EngineError> {
-        let (variant, form) = compile(model, example, &options, &threads, forward)?;
+        let (variant, form) = compile(model, example, &options, &threads, &[], forward)?;
         Ok(Self {
             variants: vec![Arc::new(variant)],
             form: Arc::new(form),
@@ -139,15 +139,13 @@ impl<I: EngineTensors, O: EngineTensors> SparseEngine<I, O> {
         example: I,
         forward: impl FnMut(&M, I) -> O,
     ) -> Result<(), EngineError> {
-        let (mut variant, form) = compile(model, example, &self.options, &self.threads, forward)?;
+        let (options, threads) = (&self.options, &self.threads);
+        let (variant, form) = compile(model, example, options, threads, &self.variants, forward)?;
         if form != *self.form {
             return Err(EngineError::Outputs {
                 expected: format!("{:?}", self.form),
                 found: format!("{form:?}"),
             });
-        }
-        for known in &self.variants {
-            variant.weights.share(&known.weights);
         }
         self.variants.push(Arc::new(variant));
         Ok(())
