@@ -2,6 +2,8 @@
 
 pub(crate) mod batch;
 pub(crate) mod choice;
+pub(crate) mod multiply_adds;
 pub(crate) mod plain;
 pub(crate) mod program;
+pub(crate) mod report;
 pub(crate) mod unknown;

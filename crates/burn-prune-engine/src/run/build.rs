@@ -37,6 +37,38 @@ impl Builder<'_> {
         Ok(steps)
     }
 
+    /// The step of a product with another weight of the same values.
+    pub(super) fn with_weights(
+        &self,
+        step: &DraftStep,
+        weights: &Arc<NodeWeights>,
+        path: Path,
+    ) -> Option<Step> {
+        let Kind::Product(reading) = step.kind else {
+            return None;
+        };
+        let reads = self.reads(step);
+        let write = self.operand(step, step.write, false);
+        let work = self.product(step, reading, reads[0].planes(), weights, Some(path));
+        let (tasks, nanoseconds) = self.divide(step, &work, &write);
+        Some(Step {
+            node: step.node,
+            work,
+            reads,
+            write,
+            tasks,
+            nanoseconds,
+            last_uses: Vec::new(),
+        })
+    }
+
+    fn reads(&self, step: &DraftStep) -> [Where; 2] {
+        [0, 1].map(|at| match step.reads.get(at) {
+            None => Where::Nowhere,
+            Some(operand) => self.operand(step, *operand, at == 0 && step.reads_behind()),
+        })
+    }
+
     fn step(&self, step: &DraftStep) -> Result<Step, EngineError> {
         let node = step.node.map(|node| &self.program.nodes[node]);
         if let (Kind::Burn, Some(node)) = (&step.kind, node) {
@@ -55,10 +87,7 @@ impl Builder<'_> {
             };
             return Ok(Step::on_tensors(step.node, work));
         }
-        let reads = [0, 1].map(|at| match step.reads.get(at) {
-            None => Where::Nowhere,
-            Some(operand) => self.operand(step, *operand, at == 0 && step.reads_behind()),
-        });
+        let reads = self.reads(step);
         let write = self.operand(step, step.write, false);
         let images = |operand: &Operand| {
             let place = operand.place();
@@ -147,7 +176,10 @@ impl Builder<'_> {
     fn work(&self, step: &DraftStep, input: Planes) -> Work {
         let node = || &self.program.nodes[step.node.expect("it belongs to a node")];
         match step.kind {
-            Kind::Product(reading) => self.product(step, reading, input),
+            Kind::Product(reading) => {
+                let (_, weights) = self.weight(step);
+                self.product(step, reading, input, &weights, None)
+            }
             Kind::Depthwise => {
                 let (product, weights) = self.weight(step);
                 let window = product.window.expect("it is a convolution");
@@ -197,8 +229,15 @@ impl Builder<'_> {
         (product, Arc::clone(weights))
     }
 
-    fn product(&self, step: &DraftStep, reading: Reading, input: Planes) -> Work {
-        let (product, weights) = self.weight(step);
+    fn product(
+        &self,
+        step: &DraftStep,
+        reading: Reading,
+        input: Planes,
+        weights: &Arc<NodeWeights>,
+        path: Option<Path>,
+    ) -> Work {
+        let (product, _) = self.weight(step);
         let groups = product.window.map_or(1, |window| window.groups);
         let columns = product.weight.columns;
         let channels = |window: &Window| columns / (window.kernel[0] * window.kernel[1]);
@@ -225,17 +264,18 @@ impl Builder<'_> {
         let path = if is_vector {
             Path::Vector
         } else {
-            choice::path(&weights, output.height * output.width)
+            path.unwrap_or_else(|| choice::path(weights, output.height * output.width))
         };
+        let packed = weights.groups().iter();
         Work::Product(ProductWork {
             path,
-            offsets,
+            offsets: packed.map(|_| offsets.clone()).collect(),
             group_values: group_planes * input.plane,
             group_rows: product.weight.rows / groups,
             bias: Arc::from(&product.bias[..]),
             activation: product.activation,
             residual: product.residual,
-            weights,
+            weights: Arc::clone(weights),
         })
     }
 

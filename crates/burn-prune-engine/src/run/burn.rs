@@ -62,6 +62,11 @@ impl BurnStep {
         })
     }
 
+    /// What Burn runs.
+    pub(crate) fn operation(&self) -> &OperationIr {
+        &self.operation
+    }
+
     /// Runs it on the tensors that it reads, and puts there what it makes. Those of `last_uses` are handed over, so
     /// that it may write to them.
     ///

@@ -7,6 +7,7 @@
 mod build;
 mod burn;
 mod draft;
+mod measure;
 mod memory;
 mod place;
 mod plan;
@@ -20,8 +21,10 @@ mod tests;
 mod threads;
 mod weights;
 
+pub(crate) use measure::{Candidate, measure};
 pub(crate) use plan::Plan;
 pub(crate) use product::Path;
 pub(crate) use state::{State, States};
+pub(crate) use step::{Step, Where, Work};
 pub(crate) use threads::Threads;
-pub(crate) use weights::{NodeWeights, WeightSet};
+pub(crate) use weights::{NodeWeights, Trial, WeightSet, drop_dense};

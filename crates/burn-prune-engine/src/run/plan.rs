@@ -47,40 +47,7 @@ impl Plan {
         weights: &WeightSet,
         batch: usize,
     ) -> Result<Self, EngineError> {
-        let sizes = Sizes::new(program, batch);
-        let draft = Draft::new(program, &sizes);
-        let memory = Memory::plan(&draft);
-        let mut steps = Builder {
-            program,
-            weights,
-            sizes: &sizes,
-            draft: &draft,
-            memory: &memory,
-            batch,
-        }
-        .steps()?;
-        let constants: Vec<(ValueId, FlexTensor)> = program
-            .values
-            .iter()
-            .enumerate()
-            .filter_map(|(at, value)| {
-                let tensor = value.constant.clone()?;
-                Some((ValueId(at), tensor))
-            })
-            .collect();
-        let is_kept = |value: ValueId| {
-            program.outputs.contains(&value) || program.values[value.0].constant.is_some()
-        };
-        find_last_uses(&mut steps, program, is_kept);
-        Ok(Self {
-            stretches: stretches(&steps),
-            steps,
-            inputs: program.inputs.clone(),
-            outputs: program.outputs.clone(),
-            constants,
-            values: program.values.len(),
-            memory: memory.len,
-        })
+        Prepared::new(program, batch).plan(program, weights, batch)
     }
 
     /// Its steps, in their order.
@@ -104,13 +71,7 @@ impl Plan {
         inputs: impl IntoIterator<Item = FlexTensor>,
         threads: &Threads,
     ) -> Result<Vec<FlexTensor>, EngineError> {
-        state.fit(self.memory, self.values, threads.count());
-        for (value, tensor) in &self.constants {
-            state.tensors[value.0] = Some(tensor.clone());
-        }
-        for (value, tensor) in self.inputs.iter().zip(inputs) {
-            state.tensors[value.0] = Some(tensor);
-        }
+        self.fill(state, inputs, threads);
         let result = self.run_stretches(state, threads);
         let outputs = self
             .outputs
@@ -121,6 +82,22 @@ impl Plan {
         state.tensors.fill(None);
         result?;
         Ok(outputs.expect("each output is made by a step or is an input"))
+    }
+
+    /// Makes a state large enough, and puts there what is known before the first step.
+    pub(super) fn fill(
+        &self,
+        state: &mut State,
+        inputs: impl IntoIterator<Item = FlexTensor>,
+        threads: &Threads,
+    ) {
+        state.fit(self.memory, self.values, threads.count());
+        for (value, tensor) in &self.constants {
+            state.tensors[value.0] = Some(tensor.clone());
+        }
+        for (value, tensor) in self.inputs.iter().zip(inputs) {
+            state.tensors[value.0] = Some(tensor);
+        }
     }
 
     fn run_stretches(&self, state: &mut State, threads: &Threads) -> Result<(), EngineError> {
@@ -138,6 +115,73 @@ impl Plan {
             }
         }
         Ok(())
+    }
+}
+
+/// What is known of a plan before its steps are made.
+pub(super) struct Prepared {
+    sizes: Sizes,
+    pub(super) draft: Draft,
+    memory: Memory,
+}
+
+impl Prepared {
+    pub(super) fn new(program: &Program, batch: usize) -> Self {
+        let sizes = Sizes::new(program, batch);
+        let draft = Draft::new(program, &sizes);
+        let memory = Memory::plan(&draft);
+        Self {
+            sizes,
+            draft,
+            memory,
+        }
+    }
+
+    pub(super) fn builder<'a>(
+        &'a self,
+        program: &'a Program,
+        weights: &'a WeightSet,
+        batch: usize,
+    ) -> Builder<'a> {
+        Builder {
+            program,
+            weights,
+            sizes: &self.sizes,
+            draft: &self.draft,
+            memory: &self.memory,
+            batch,
+        }
+    }
+
+    pub(super) fn plan(
+        &self,
+        program: &Program,
+        weights: &WeightSet,
+        batch: usize,
+    ) -> Result<Plan, EngineError> {
+        let mut steps = self.builder(program, weights, batch).steps()?;
+        let constants: Vec<(ValueId, FlexTensor)> = program
+            .values
+            .iter()
+            .enumerate()
+            .filter_map(|(at, value)| {
+                let tensor = value.constant.clone()?;
+                Some((ValueId(at), tensor))
+            })
+            .collect();
+        let is_kept = |value: ValueId| {
+            program.outputs.contains(&value) || program.values[value.0].constant.is_some()
+        };
+        find_last_uses(&mut steps, program, is_kept);
+        Ok(Plan {
+            stretches: stretches(&steps),
+            steps,
+            inputs: program.inputs.clone(),
+            outputs: program.outputs.clone(),
+            constants,
+            values: program.values.len(),
+            memory: self.memory.len,
+        })
     }
 }
 

@@ -30,8 +30,8 @@ pub(crate) enum Path {
 pub(crate) struct ProductWork {
     pub weights: Arc<NodeWeights>,
     pub path: Path,
-    /// For each column of a group, from the first value of the group on.
-    pub offsets: Vec<u32>,
+    /// For each group and each of its columns, from the first value of the group on.
+    pub offsets: Vec<Vec<u32>>,
     /// From the values of one group to those of the next one.
     pub group_values: usize,
     /// Rows of a group.
@@ -55,10 +55,7 @@ pub(crate) struct DepthwiseWork {
 
 impl ProductWork {
     pub(super) fn groups(&self) -> &[Packed] {
-        match &self.weights.kind {
-            WeightKind::Packed(groups) => groups,
-            WeightKind::Depthwise(_) => &[],
-        }
+        self.weights.groups()
     }
 
     #[expect(clippy::too_many_arguments, reason = "all that a task needs")]
@@ -88,7 +85,7 @@ impl ProductWork {
         };
         let input = Input {
             values,
-            offsets: &self.offsets,
+            offsets: &self.offsets[task.group],
             row: input.planes.row,
         };
         match self.path {

@@ -1,4 +1,4 @@
-use crate::plan::program::{Program, Size, ValueId};
+use crate::plan::program::{Program, ValueId};
 
 /// The shapes of all values at one batch size.
 #[derive(Debug, Clone)]
@@ -8,16 +8,9 @@ pub(crate) struct Sizes {
 
 impl Sizes {
     pub(crate) fn new(program: &Program, batch: usize) -> Self {
-        let size = |size: &Size| match *size {
-            Size::Fixed(size) => size,
-            Size::Batch(factor) => factor * batch,
-        };
+        let shapes = program.values.iter().map(|value| value.at(batch));
         Self {
-            shapes: program
-                .values
-                .iter()
-                .map(|value| value.shape.iter().map(size).collect())
-                .collect(),
+            shapes: shapes.collect(),
         }
     }
 

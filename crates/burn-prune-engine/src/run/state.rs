@@ -19,7 +19,7 @@ pub(crate) struct State {
 pub(crate) struct States(Mutex<Vec<Box<State>>>);
 
 impl State {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             arena: Arena::new(0),
             tensors: Vec::new(),

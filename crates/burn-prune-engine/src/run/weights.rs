@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use crate::format::{FormatKind, Packed, Precision, WeightMatrix};
 use crate::plan::program::{NodeKind, Product, Program, Weight};
+use crate::run::product::Path;
 use crate::window::Window;
 
 /// The packed weights of a program, shared by the plans of all batch sizes.
@@ -20,6 +21,19 @@ pub(crate) struct NodeWeights {
     pub values: usize,
     /// How many of them are not 0.
     pub nonzeros: usize,
+    pub trial: Option<Trial>,
+}
+
+/// What was measured when the format was chosen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Trial {
+    /// At so many positions of an image.
+    pub positions: usize,
+    /// The fastest loop there.
+    pub path: Path,
+    pub seconds: f64,
+    /// Of the dense product.
+    pub dense_seconds: f64,
 }
 
 #[derive(Debug)]
@@ -31,9 +45,9 @@ pub(crate) enum WeightKind {
 }
 
 impl WeightSet {
-    /// Packs all weights as `choose` says, one after the other, and takes the dense ones out of the program.
+    /// Packs all weights as `choose` says, one after the other.
     pub(crate) fn pack(
-        program: &mut Program,
+        program: &Program,
         precision: Precision,
         mut choose: impl FnMut(usize, &Product) -> FormatKind,
     ) -> Self {
@@ -52,31 +66,52 @@ impl WeightSet {
                 Some(Arc::clone(weights))
             })
             .collect();
-        drop_dense(program);
         Self { nodes }
+    }
+
+    /// Another way to keep the weight of a node; it is that of all nodes that share it.
+    pub(crate) fn replace(&mut self, node: usize, weights: NodeWeights) {
+        let Some(old) = self.nodes[node].clone() else {
+            return;
+        };
+        let weights = Arc::new(weights);
+        for shared in self.nodes.iter_mut().flatten() {
+            if Arc::ptr_eq(shared, &old) {
+                *shared = Arc::clone(&weights);
+            }
+        }
     }
 
     pub(crate) fn node(&self, node: usize) -> Option<&Arc<NodeWeights>> {
         self.nodes[node].as_ref()
     }
 
+    /// Bytes of the dense weights.
+    pub(crate) fn dense_bytes(&self) -> usize {
+        let distinct = self.distinct();
+        distinct
+            .map(|weights| weights.values * size_of::<f32>())
+            .sum()
+    }
+
     /// Of memory; a weight that several nodes share counts once.
     pub(crate) fn bytes(&self) -> usize {
-        let mut seen: Vec<*const NodeWeights> = Vec::new();
-        let mut sum = 0;
-        for weights in self.nodes.iter().flatten() {
-            let at = Arc::as_ptr(weights);
-            if !seen.contains(&at) {
-                seen.push(at);
-                sum += weights.bytes();
-            }
-        }
-        sum
+        self.distinct().map(|weights| weights.bytes()).sum()
+    }
+
+    fn distinct(&self) -> impl Iterator<Item = &NodeWeights> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter_map(|(at, node)| {
+            let node = node.as_ref()?;
+            let mut before = self.nodes[..at].iter().flatten();
+            let is_first = !before.any(|other| Arc::ptr_eq(other, node));
+            is_first.then_some(&**node)
+        })
     }
 }
 
 /// Takes the dense weights out of a program, all but their sizes.
-fn drop_dense(program: &mut Program) {
+pub(crate) fn drop_dense(program: &mut Program) {
     for node in &mut program.nodes {
         if let NodeKind::Product(product) = &mut node.kind {
             product.weight = Arc::new(Weight {
@@ -109,13 +144,27 @@ impl NodeWeights {
             kind,
             values,
             nonzeros,
+            trial: None,
         }
+    }
+
+    /// The share of values that are 0.
+    pub(crate) fn zeros(&self) -> f64 {
+        1.0 - self.nonzeros as f64 / self.values.max(1) as f64
     }
 
     pub(crate) fn bytes(&self) -> usize {
         match &self.kind {
             WeightKind::Packed(groups) => groups.iter().map(Packed::bytes).sum(),
             WeightKind::Depthwise(values) => size_of_val(&values[..]),
+        }
+    }
+
+    /// None for a depthwise one.
+    pub(crate) fn groups(&self) -> &[Packed] {
+        match &self.kind {
+            WeightKind::Packed(groups) => groups,
+            WeightKind::Depthwise(_) => &[],
         }
     }
 

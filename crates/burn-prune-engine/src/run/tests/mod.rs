@@ -19,8 +19,8 @@ use crate::window::{PoolKind, Window};
 
 /// Runs a program at some batch sizes, on states that are used again, and compares.
 fn check(program: &Program, batches: &[usize], kind: FormatKind, threads: &[usize]) {
-    let mut packed = program.clone();
-    let weights = WeightSet::pack(&mut packed, Precision::F32, |_, _| kind);
+    let packed = program.clone();
+    let weights = WeightSet::pack(&packed, Precision::F32, |_, _| kind);
     let states = States::default();
     let mut random = Random::new(77);
     let runs: Vec<(usize, Plan)> = batches
@@ -66,8 +66,8 @@ fn close(found: &[f32], expected: &[f32], what: &str) {
 }
 
 fn steps(program: &Program, batch: usize) -> Vec<&'static str> {
-    let mut packed = program.clone();
-    let weights = WeightSet::pack(&mut packed, Precision::F32, |_, _| FormatKind::Blocked);
+    let packed = program.clone();
+    let weights = WeightSet::pack(&packed, Precision::F32, |_, _| FormatKind::Blocked);
     let plan = Plan::new(&packed, &weights, batch).unwrap();
     plan.steps().iter().map(|step| step.work.name()).collect()
 }
@@ -283,8 +283,8 @@ fn strided_readers_of_one_image_with_other_paddings_share_its_phases() {
 #[test]
 fn several_threads_run_one_plan_at_once() {
     let program = residual_network();
-    let mut packed = program.clone();
-    let weights = WeightSet::pack(&mut packed, Precision::F32, |_, _| FormatKind::Blocked);
+    let packed = program.clone();
+    let weights = WeightSet::pack(&packed, Precision::F32, |_, _| FormatKind::Blocked);
     let plan = Plan::new(&packed, &weights, 1).unwrap();
     let states = States::default();
     let threads = Threads::default();
