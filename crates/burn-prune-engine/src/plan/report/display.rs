@@ -68,6 +68,9 @@ fn row(step: &PlanStep, all: f64) -> Vec<String> {
     } else {
         format!("{:.1}%", 100.0 * step.multiply_adds as f64 / all)
     });
+    if let Some(seconds) = step.seconds {
+        cells.push(format!("{:.3}", 1e3 * seconds));
+    }
     cells
 }
 
