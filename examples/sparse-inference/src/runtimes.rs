@@ -105,7 +105,11 @@ fn difference(found: &[f32], expected: &[f32]) -> f64 {
     let largest = |values: &mut dyn Iterator<Item = f32>| {
         values.fold(0_f32, |largest, value| {
             // A NaN stays.
-            if value <= largest { largest } else { value }
+            if largest.is_nan() || value <= largest {
+                largest
+            } else {
+                value
+            }
         })
     };
     let differences = &mut found.iter().zip(expected).map(|(a, b)| (a - b).abs());
