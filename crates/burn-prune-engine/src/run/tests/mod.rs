@@ -117,10 +117,10 @@ fn a_perceptron_computes_what_its_layers_say() {
 }
 
 #[test]
-fn a_perceptron_at_batch_1_has_products_and_one_copy_out() {
+fn a_perceptron_at_batch_1_reads_its_input_where_it_lies() {
     assert_eq!(
         steps(&perceptron(), 1),
-        ["copy", "product", "product", "product", "copy"]
+        ["product", "product", "product", "copy"]
     );
 }
 
