@@ -2,6 +2,7 @@
 
 mod blocked;
 mod blocks4;
+mod columns;
 mod divide;
 mod packed;
 mod panels;
