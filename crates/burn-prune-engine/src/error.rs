@@ -50,6 +50,12 @@ pub enum EngineError {
         /// Why it could not be worked out.
         message: String,
     },
+    /// A format was chosen for a weight that there is not.
+    #[error("no Linear or convolution has a weight `{path}`; `engine.plan()` shows their names")]
+    NoWeight {
+        /// The path.
+        path: String,
+    },
     /// Burn failed while it ran an operation.
     #[error("Burn failed in {operation}: {message}")]
     Burn {

@@ -4,6 +4,7 @@
 
 mod activate;
 mod affine;
+mod arena;
 mod copy;
 mod dense;
 mod depthwise;
@@ -20,13 +21,16 @@ mod product;
 mod scratch;
 mod simd;
 mod source;
+mod team;
 #[cfg(all(test, unix))]
 mod tests;
 mod transpose;
 mod upsample;
 mod value;
+mod vector;
 
 pub(crate) use affine::{affine, multiply_channels};
+pub(crate) use arena::{Arena, Read, Region, Write};
 pub(crate) use copy::copy_planes;
 pub(crate) use dense::{PANEL, Panelled, dense_product};
 pub(crate) use depthwise::depthwise;
@@ -39,9 +43,11 @@ pub(crate) use product::{Cut, Nonzeros, plain_product, plain_vector, sparse_prod
 pub(crate) use scratch::Scratch;
 pub(crate) use simd::Simd;
 pub(crate) use source::Source;
+pub(crate) use team::{Crew, Team};
 pub(crate) use transpose::transpose;
 pub(crate) use upsample::upsample;
 pub(crate) use value::Value;
+pub(crate) use vector::{BitRows, DeltaRows, InputLists, InputRows, store_vector};
 
 use std::ops::Range;
 

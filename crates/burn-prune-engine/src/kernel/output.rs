@@ -31,6 +31,19 @@ impl<'a> Output<'a> {
         }
     }
 
+    /// The same from a pointer to so many values.
+    ///
+    /// # Safety
+    /// They may be written for as long as `'a`, with the promise of this type.
+    pub(super) unsafe fn from_raw(start: *mut f32, len: usize, planes: Planes) -> Self {
+        Self {
+            start,
+            len,
+            planes,
+            values: PhantomData,
+        }
+    }
+
     pub(crate) fn planes(&self) -> Planes {
         self.planes
     }
@@ -86,7 +99,7 @@ impl<'a> Output<'a> {
     /// The caller has to be the only one at these lines.
     pub(super) fn clear_margins(&self, plane: usize, lines: Range<usize>) {
         let planes = self.planes;
-        if planes.plane == planes.width || lines.is_empty() {
+        if planes.as_one_line().is_some() || lines.is_empty() {
             return;
         }
         self.clear_ends(plane, lines.clone());

@@ -8,8 +8,9 @@ use burn::module::{
 };
 use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 
+use super::kernels::on_flex;
 use super::pattern::Pattern;
-use crate::EngineError;
+use crate::error::EngineError;
 
 /// A weight of `D` axes: the values that are not 0, and one bit a weight that says where they are.
 ///
@@ -69,6 +70,11 @@ impl<const D: usize> SparseWeight<D> {
 
     pub(super) fn sparsity(&self) -> f64 {
         1.0 - self.pattern.count() as f64 / self.pattern.len().max(1) as f64
+    }
+
+    /// Whether our kernels can read the values.
+    pub(super) fn is_on_flex(&self) -> bool {
+        on_flex(&self.values.val()).is_some()
     }
 
     /// With zeros. Gradients reach the values.

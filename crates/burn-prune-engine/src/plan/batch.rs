@@ -242,9 +242,7 @@ impl Batches {
 
 #[cfg(test)]
 mod tests {
-    use burn::backend::ir::{
-        NumericOperationIr, RepeatDimOpIr, ScalarOpIr, ShapeOpIr, SliceOpIr,
-    };
+    use burn::backend::ir::{NumericOperationIr, RepeatDimOpIr, ScalarOpIr, ShapeOpIr, SliceOpIr};
     use burn::tensor::DType;
 
     use super::*;
@@ -279,12 +277,7 @@ mod tests {
 
     #[test]
     fn sizes_that_follow_the_batch_in_another_way_are_not_guessed() {
-        let squared = at(
-            &reshape(&[2, 2], &[4]),
-            &reshape(&[5, 5], &[25]),
-            [2, 5],
-            7,
-        );
+        let squared = at(&reshape(&[2, 2], &[4]), &reshape(&[5, 5], &[25]), [2, 5], 7);
         assert_eq!(squared, None);
         let less = at(&reshape(&[1], &[1, 1]), &reshape(&[4], &[1, 4]), [2, 5], 7);
         assert_eq!(less, None);
@@ -325,7 +318,10 @@ mod tests {
         let slice = |batch: usize, end: isize| {
             OperationIr::BaseFloat(BaseOperationIr::Slice(SliceOpIr {
                 tensor: tensor(&[batch, 8]),
-                ranges: vec![Slice::new(0, Some(batch as isize), 1), Slice::new(2, Some(end), 1)],
+                ranges: vec![
+                    Slice::new(0, Some(batch as isize), 1),
+                    Slice::new(2, Some(end), 1),
+                ],
                 out: tensor(&[batch, 4]),
             }))
         };

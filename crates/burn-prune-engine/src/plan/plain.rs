@@ -15,14 +15,19 @@ use super::program::{Batches, Node, NodeKind, Program, Size, Value, ValueId};
 pub(crate) fn plain(capture: &mut Capture) -> Program {
     let example = capture.batch.unwrap_or(1);
     let other = match &capture.other {
-        Ok(other) => pairs(capture, &other.ir, [example, other.batch]).map(|pairs| (pairs, other.batch)),
+        Ok(other) => {
+            pairs(capture, &other.ir, [example, other.batch]).map(|pairs| (pairs, other.batch))
+        }
         Err(reason) => Err(reason.clone()),
     };
     let names = capture.operation_names();
     let mut builder = Builder {
         values: Vec::new(),
         numbers: HashMap::new(),
-        pairs: other.as_ref().ok().map(|(pairs, other)| (pairs, [example, *other])),
+        pairs: other
+            .as_ref()
+            .ok()
+            .map(|(pairs, other)| (pairs, [example, *other])),
     };
     let inputs = capture.ir.inputs.iter().zip(&capture.examples);
     let inputs: Vec<ValueId> = inputs
@@ -40,9 +45,9 @@ pub(crate) fn plain(capture: &mut Capture) -> Program {
         let inputs = operation.inputs().map(|tensor| builder.numbers[&tensor.id]);
         let inputs = inputs.collect();
         let made: Vec<TensorIr> = operation.outputs().cloned().collect();
-        let made = made.into_iter().map(|tensor| {
-            builder.add(tensor.id, tensor.shape.to_vec(), tensor.dtype, None)
-        });
+        let made = made
+            .into_iter()
+            .map(|tensor| builder.add(tensor.id, tensor.shape.to_vec(), tensor.dtype, None));
         let outputs = made.collect();
         let other = capture.other.as_ref().ok().filter(|_| other.is_ok());
         nodes.push(Node {
@@ -124,20 +129,28 @@ fn pairs(capture: &Capture, other: &GraphIr, batches: [usize; 2]) -> Result<Pair
     }
     let mut there: HashMap<TensorId, TensorId> = HashMap::new();
     let mut pairs = Pairs::new();
-    there.extend(first.inputs.iter().copied().zip(other.inputs.iter().copied()));
+    there.extend(
+        first
+            .inputs
+            .iter()
+            .copied()
+            .zip(other.inputs.iter().copied()),
+    );
     if let Ok(second) = &capture.other {
         for (id, value) in first.inputs.iter().zip(&second.examples) {
             pairs.insert(*id, value.shape().to_vec());
         }
     }
     // Parameters and constants have one number in both passes.
-    let is_same = |there: &HashMap<TensorId, TensorId>, a: TensorId, b: TensorId| match there.get(&a) {
-        Some(known) => *known == b,
-        None => a == b && capture.values.contains_key(&a),
-    };
+    let is_same =
+        |there: &HashMap<TensorId, TensorId>, a: TensorId, b: TensorId| match there.get(&a) {
+            Some(known) => *known == b,
+            None => a == b && capture.values.contains_key(&a),
+        };
     let operations = first.operations.iter().zip(&other.operations);
     for (at, (a, b)) in operations.enumerate() {
-        let count = |operation: &OperationIr| (operation.inputs().count(), operation.outputs().count());
+        let count =
+            |operation: &OperationIr| (operation.inputs().count(), operation.outputs().count());
         let mut reads = a.inputs().zip(b.inputs());
         let is_read = count(a) == count(b) && reads.all(|(a, b)| is_same(&there, a.id, b.id));
         if !is_read || !follows(a, b, batches) {
@@ -149,10 +162,13 @@ fn pairs(capture: &Capture, other: &GraphIr, batches: [usize; 2]) -> Result<Pair
         }
     }
     let mut outputs = first.outputs.iter().zip(&other.outputs);
-    let is_returned = first.outputs.len() == other.outputs.len()
-        && outputs.all(|(a, b)| is_same(&there, *a, *b));
+    let is_returned =
+        first.outputs.len() == other.outputs.len() && outputs.all(|(a, b)| is_same(&there, *a, *b));
     if !is_returned {
-        return Err(format!("it returns other tensors with a batch of {}", batches[1]));
+        return Err(format!(
+            "it returns other tensors with a batch of {}",
+            batches[1]
+        ));
     }
     Ok(pairs)
 }

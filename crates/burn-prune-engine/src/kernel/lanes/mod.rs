@@ -23,6 +23,9 @@ pub(super) trait Lanes: Copy {
     /// Vectors of sums of one row of a sparse product, at most 14: as many as registers allow.
     const SUMS: usize;
 
+    /// Runs a loop in a function of its own: what is long and not inlined everywhere.
+    unsafe fn apart(kernel: impl Kernel);
+
     unsafe fn splat(value: f32) -> Self;
     /// A weight in all lanes.
     unsafe fn splat_from<V: Value>(from: *const V) -> Self;
@@ -104,6 +107,6 @@ pub(super) fn run(simd: Simd, kernel: impl Kernel) {
         // SAFETY: as above.
         Simd::Avx2 => unsafe { avx2::run(kernel) },
         // SAFETY: any processor has them.
-        _ => unsafe { kernel.run::<portable::Eight>() },
+        _ => unsafe { portable::run(kernel) },
     }
 }

@@ -1,10 +1,19 @@
-use super::Lanes;
+use super::{Kernel, Lanes};
 use crate::kernel::Value;
 
 /// Eight values in plain Rust.
 #[derive(Clone, Copy)]
 #[repr(align(32))]
 pub(super) struct Eight([f32; 8]);
+
+/// # Safety
+///
+/// None; as for the others.
+#[inline(never)]
+pub(super) unsafe fn run(kernel: impl Kernel) {
+    // SAFETY: any processor has what it needs.
+    unsafe { kernel.run::<Eight>() }
+}
 
 impl Eight {
     #[inline(always)]
@@ -19,6 +28,12 @@ impl Lanes for Eight {
     // Processors without AVX have sixteen registers of four values.
     const TILE: usize = 1;
     const SUMS: usize = 3;
+
+    #[inline(always)]
+    unsafe fn apart(kernel: impl Kernel) {
+        // SAFETY: any processor has what this needs.
+        unsafe { run(kernel) }
+    }
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {

@@ -1,0 +1,74 @@
+use burn::module::Module;
+use burn_prune_deploy::{Batch, Capture};
+
+use crate::engine::variant::Variant;
+use crate::error::EngineError;
+use crate::format::Precision;
+use crate::io::EngineTensors;
+use crate::plan::choice;
+use crate::plan::plain::plain;
+use crate::plan::program::{NodeKind, Program};
+use crate::plan::unknown::is_known;
+use crate::run::WeightSet;
+
+/// How models are compiled.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Options {
+    pub batch: Batch,
+    pub precision: Precision,
+}
+
+/// Compiles a forward pass; also the form of what it returns.
+pub(crate) fn compile<M, I, O>(
+    model: &M,
+    example: I,
+    options: &Options,
+    mut forward: impl FnMut(&M, I) -> O,
+) -> Result<(Variant, O::Form), EngineError>
+where
+    M: Module,
+    I: EngineTensors,
+    O: EngineTensors,
+{
+    let mut form = None;
+    let forward = |model: &M, inputs: I| {
+        let outputs = forward(model, inputs);
+        form.get_or_insert_with(|| outputs.form());
+        outputs
+    };
+    let mut capture = Capture::with(model, example, options.batch.clone(), forward)?;
+    let mut program = plain(&mut capture);
+    drop(capture);
+    check(&program)?;
+    let weights = WeightSet::pack(&mut program, options.precision, |_, product| {
+        choice::format(product)
+    });
+    let variant = Variant::new(program, weights);
+    // What cannot be planned is found here and not by the first run.
+    variant.plan(variant.program.batches.example)?;
+    let form = form.expect("a capture has run the forward pass");
+    Ok((variant, form))
+}
+
+/// Finds all that no plan can run.
+fn check(program: &Program) -> Result<(), EngineError> {
+    let mut operations = Vec::new();
+    for node in &program.nodes {
+        match &node.kind {
+            NodeKind::Burn { operation, .. } if !is_known(operation) => {
+                operations.push(format!("operation {}, `{}`", node.operation, node.name));
+            }
+            NodeKind::Product(product) => {
+                if !product.weight.values.iter().all(|value| value.is_finite()) {
+                    let path = product.weight.path.clone();
+                    return Err(EngineError::NotFinite { path });
+                }
+            }
+            _ => {}
+        }
+    }
+    if operations.is_empty() {
+        return Ok(());
+    }
+    Err(EngineError::Unsupported { operations })
+}
