@@ -106,6 +106,10 @@ impl<V: Value> Format for Blocked<V> {
         divide(&work, parts)
     }
 
+    fn columns(&self) -> usize {
+        self.columns
+    }
+
     fn each(&self, row: usize, visit: &mut dyn FnMut(usize, f32)) {
         for (block, first) in (0..self.columns).step_by(self.block).enumerate() {
             for entry in self.entries(row, block) {

@@ -112,6 +112,10 @@ impl<V: Value> Format for Blocks4<V> {
             .collect()
     }
 
+    fn columns(&self) -> usize {
+        self.columns
+    }
+
     fn each(&self, row: usize, visit: &mut dyn FnMut(usize, f32)) {
         for (block, first) in (0..self.columns).step_by(self.block).enumerate() {
             for entry in self.entries(row / 4, block) {

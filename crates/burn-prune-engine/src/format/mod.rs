@@ -5,6 +5,7 @@ mod blocked;
 mod blocks4;
 mod deltas;
 mod divide;
+mod expanded;
 mod input_major;
 mod input_rows;
 mod packed;
