@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
 use crate::format::{FormatKind, Packed, Precision, WeightMatrix};
@@ -11,6 +12,8 @@ use crate::window::Window;
 pub(crate) struct WeightSet {
     /// For each node; `None` where it has no weight.
     nodes: Vec<Option<Arc<NodeWeights>>>,
+    /// Of the dense weight of each node.
+    digests: Vec<Option<u64>>,
 }
 
 /// The weight of one product.
@@ -69,7 +72,25 @@ impl WeightSet {
                 Some(Arc::clone(weights))
             })
             .collect();
-        Self { nodes }
+        let digests = program.nodes.iter().map(|node| match &node.kind {
+            NodeKind::Product(product) => Some(digest(product)),
+            _ => None,
+        });
+        Self {
+            nodes,
+            digests: digests.collect(),
+        }
+    }
+
+    /// Takes what the packed weights of another program of the same model have too.
+    pub(crate) fn share(&mut self, other: &Self) {
+        for (node, digest) in self.nodes.iter_mut().zip(&self.digests) {
+            let mut known = other.nodes.iter().zip(&other.digests);
+            let same = known.find(|(_, known)| digest.is_some() && *known == digest);
+            if let Some((Some(same), _)) = same {
+                *node = Some(Arc::clone(same));
+            }
+        }
     }
 
     /// Another way to keep the weight of a node; it is that of all nodes that share it.
@@ -100,6 +121,16 @@ impl WeightSet {
     /// Of memory; a weight that several nodes share counts once.
     pub(crate) fn bytes(&self) -> usize {
         self.distinct().map(|weights| weights.bytes()).sum()
+    }
+
+    /// Of memory that none of the others has.
+    pub(crate) fn bytes_beside(&self, others: &[&Self]) -> usize {
+        let is_there = |weights: &NodeWeights| {
+            let mut there = others.iter().flat_map(|other| other.nodes.iter().flatten());
+            there.any(|other| std::ptr::eq(&**other, weights))
+        };
+        let distinct = self.distinct().filter(|weights| !is_there(weights));
+        distinct.map(NodeWeights::bytes).sum()
     }
 
     fn distinct(&self) -> impl Iterator<Item = &NodeWeights> {
@@ -204,6 +235,17 @@ impl NodeWeights {
 /// Whether each group reads one channel.
 pub(crate) fn is_depthwise(window: &Window, weight: &Weight) -> bool {
     window.groups > 1 && weight.columns == window.kernel[0] * window.kernel[1]
+}
+
+/// Tells dense weights apart: by their names, shapes and values.
+fn digest(product: &Product) -> u64 {
+    let weight = &product.weight;
+    let mut hasher = DefaultHasher::new();
+    (&weight.path, weight.rows, weight.columns, product.window).hash(&mut hasher);
+    for value in &weight.values {
+        hasher.write_u32(value.to_bits());
+    }
+    hasher.finish()
 }
 
 fn pack_group(

@@ -1,7 +1,7 @@
 //! Plans of programs that are made by hand, against what they compute one value at a time.
 
 mod choice;
-mod naive;
+pub(crate) mod naive;
 mod program;
 mod random;
 
