@@ -41,9 +41,7 @@ where
     drop(capture);
     check(&program)?;
     let weights = WeightSet::pack(&mut program, options.precision, |_, product| {
-        let values = &product.weight.values;
-        let zeros = values.iter().filter(|value| **value == 0.0).count();
-        choice::format(zeros as f64 / values.len().max(1) as f64)
+        choice::format(product)
     });
     let variant = Variant::new(program, weights);
     // What cannot be planned is found here and not by the first run.

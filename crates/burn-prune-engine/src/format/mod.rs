@@ -1,12 +1,18 @@
 //! Weights packed without their zeros, and dense ones as the kernels read them.
 
+mod bitmask;
 mod blocked;
 mod blocks4;
+mod deltas;
 mod divide;
+mod input_major;
+mod input_rows;
 mod packed;
 mod panels;
 #[cfg(all(test, unix))]
 mod tests;
+#[cfg(all(test, unix))]
+mod vector_tests;
 
 pub use packed::FormatKind;
 pub(crate) use packed::{Format, Packed};

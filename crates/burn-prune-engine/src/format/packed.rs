@@ -3,8 +3,12 @@ use std::ops::Range;
 
 use half::{bf16, f16};
 
+use super::bitmask::Bitmask;
 use super::blocked::Blocked;
 use super::blocks4::Blocks4;
+use super::deltas::Deltas;
+use super::input_major::InputMajor;
+use super::input_rows::DenseByInput;
 use super::panels::Panels;
 use super::{Precision, WeightMatrix};
 use crate::kernel::{
@@ -22,6 +26,8 @@ pub enum FormatKind {
     Blocks4,
     /// A bit for each weight, and the values of nonzeros. For one position.
     Bitmask,
+    /// Groups of eight nonzeros with indices of one byte. For one position.
+    Deltas,
     /// All values, input by input. For one position.
     InputRows,
     /// The nonzeros of each input. For one position.
@@ -185,7 +191,10 @@ fn pack<V: Value>(
         FormatKind::Dense => Some(Box::new(Panels::<V>::pack(matrix))),
         FormatKind::Blocked => Blocked::<V>::pack(matrix, block).map(boxed),
         FormatKind::Blocks4 => Blocks4::<V>::pack(matrix, block).map(boxed),
-        FormatKind::Bitmask | FormatKind::InputRows | FormatKind::InputMajor => None,
+        FormatKind::Bitmask => Bitmask::<V>::pack(matrix).map(boxed),
+        FormatKind::Deltas => Deltas::<V>::pack(matrix).map(boxed),
+        FormatKind::InputRows => Some(boxed(DenseByInput::<V>::pack(matrix))),
+        FormatKind::InputMajor => InputMajor::<V>::pack(matrix).map(boxed),
     }
 }
 

@@ -7,10 +7,10 @@ use crate::kernel::{Epilogue, Input, Output, Part, Residual, ResidualPlace, SLAC
 use crate::layout::Planes;
 
 /// Xorshift.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -18,16 +18,16 @@ impl Random {
     }
 
     /// Below `end`.
-    fn below(&mut self, end: usize) -> usize {
+    pub(super) fn below(&mut self, end: usize) -> usize {
         (self.next() >> 20) as usize % end
     }
 
     /// In [-1, 1).
-    fn value(&mut self) -> f32 {
+    pub(super) fn value(&mut self) -> f32 {
         (self.next() >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
     }
 }

@@ -27,6 +27,7 @@ mod tests;
 mod transpose;
 mod upsample;
 mod value;
+mod vector;
 
 pub(crate) use affine::{affine, multiply_channels};
 pub(crate) use arena::{Arena, Read, Region, Write};
@@ -46,6 +47,7 @@ pub(crate) use team::{Crew, Team};
 pub(crate) use transpose::transpose;
 pub(crate) use upsample::upsample;
 pub(crate) use value::Value;
+pub(crate) use vector::{BitRows, DeltaRows, InputLists, InputRows, store_vector};
 
 use std::ops::Range;
 

@@ -99,7 +99,7 @@ impl<'a> Output<'a> {
     /// The caller has to be the only one at these lines.
     pub(super) fn clear_margins(&self, plane: usize, lines: Range<usize>) {
         let planes = self.planes;
-        if planes.plane == planes.width || lines.is_empty() {
+        if planes.as_one_line().is_some() || lines.is_empty() {
             return;
         }
         let start = plane * planes.plane;

@@ -18,6 +18,13 @@ pub(crate) trait Value: Copy + Debug + Send + Sync + 'static {
         None
     }
 
+    /// Four values that lie one behind the other.
+    ///
+    /// # Safety
+    /// All four are readable, and the processor has AVX2 and F16C.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn load4(from: *const Self) -> __m128;
+
     /// Eight values that lie one behind the other.
     ///
     /// # Safety
@@ -59,6 +66,14 @@ impl Value for f32 {
 
     fn as_f32(values: &[Self]) -> Option<&[f32]> {
         Some(values)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn load4(from: *const Self) -> __m128 {
+        // SAFETY: the caller says that four values are readable.
+        unsafe { _mm_loadu_ps(from) }
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -108,6 +123,15 @@ impl Value for bf16 {
     #[cfg(target_arch = "x86_64")]
     #[inline]
     #[target_feature(enable = "avx2")]
+    unsafe fn load4(from: *const Self) -> __m128 {
+        // SAFETY: the caller says that four values are readable.
+        let bits = unsafe { _mm_loadl_epi64(from.cast()) };
+        _mm_castsi128_ps(_mm_slli_epi32::<16>(_mm_cvtepu16_epi32(bits)))
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    #[target_feature(enable = "avx2")]
     unsafe fn load8(from: *const Self) -> __m256 {
         // SAFETY: the caller says that eight values are readable.
         let bits = unsafe { _mm_loadu_si128(from.cast()) };
@@ -149,6 +173,14 @@ impl Value for f16 {
     fn widen(self) -> f32 {
         // The other conversion asks each time what the processor can do.
         self.to_f32_const()
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    #[target_feature(enable = "avx2,f16c")]
+    unsafe fn load4(from: *const Self) -> __m128 {
+        // SAFETY: the caller says that four values are readable.
+        _mm_cvtph_ps(unsafe { _mm_loadl_epi64(from.cast()) })
     }
 
     #[cfg(target_arch = "x86_64")]

@@ -9,6 +9,7 @@ pub(super) struct Eight(__m256);
 /// # Safety
 ///
 /// The processor has AVX2 and FMA.
+#[inline(never)]
 #[target_feature(enable = "avx2,fma")]
 pub(super) unsafe fn run(kernel: impl Kernel) {
     // SAFETY: the caller's promise.
@@ -31,6 +32,12 @@ unsafe fn first(count: usize) -> __m256i {
 impl Lanes for Eight {
     const COUNT: usize = 8;
     const TILE: usize = 2;
+
+    #[inline(always)]
+    unsafe fn apart(kernel: impl Kernel) {
+        // SAFETY: see above.
+        unsafe { run(kernel) }
+    }
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {

@@ -9,6 +9,7 @@ pub(super) struct Sixteen(__m512);
 /// # Safety
 ///
 /// The processor has AVX-512 F, BW, DQ and VL.
+#[inline(never)]
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
 pub(super) unsafe fn run(kernel: impl Kernel) {
     // SAFETY: the caller's promise.
@@ -24,6 +25,12 @@ fn first(count: usize) -> __mmask16 {
 impl Lanes for Sixteen {
     const COUNT: usize = 16;
     const TILE: usize = 4;
+
+    #[inline(always)]
+    unsafe fn apart(kernel: impl Kernel) {
+        // SAFETY: see above.
+        unsafe { run(kernel) }
+    }
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {

@@ -21,6 +21,9 @@ pub(super) trait Lanes: Copy {
     /// Vectors of a tile of a dense product, which has six rows: as many as registers allow.
     const TILE: usize;
 
+    /// Runs a loop in a function of its own: what is long and not inlined everywhere.
+    unsafe fn apart(kernel: impl Kernel);
+
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
     /// Its first `count` values, and zeros.
@@ -71,6 +74,6 @@ pub(super) fn run(simd: Simd, kernel: impl Kernel) {
         // SAFETY: as above.
         Simd::Avx2 => unsafe { avx2::run(kernel) },
         // SAFETY: any processor has them.
-        _ => unsafe { kernel.run::<portable::Eight>() },
+        _ => unsafe { portable::run(kernel) },
     }
 }

@@ -1,9 +1,18 @@
-use super::Lanes;
+use super::{Kernel, Lanes};
 
 /// Eight values in plain Rust.
 #[derive(Clone, Copy)]
 #[repr(align(32))]
 pub(super) struct Eight([f32; 8]);
+
+/// # Safety
+///
+/// None; as for the others.
+#[inline(never)]
+pub(super) unsafe fn run(kernel: impl Kernel) {
+    // SAFETY: any processor has what it needs.
+    unsafe { kernel.run::<Eight>() }
+}
 
 impl Eight {
     #[inline(always)]
@@ -17,6 +26,12 @@ impl Lanes for Eight {
     const COUNT: usize = 8;
     // Processors without AVX have sixteen registers of four values.
     const TILE: usize = 1;
+
+    #[inline(always)]
+    unsafe fn apart(kernel: impl Kernel) {
+        // SAFETY: any processor has what this needs.
+        unsafe { run(kernel) }
+    }
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {

@@ -77,6 +77,7 @@ fn name(format: FormatKind) -> &'static str {
         FormatKind::Blocked => "blocked",
         FormatKind::Blocks4 => "blocks of 4",
         FormatKind::Bitmask => "bit mask",
+        FormatKind::Deltas => "deltas",
         FormatKind::InputRows => "dense by inputs",
         FormatKind::InputMajor => "by inputs",
     }
