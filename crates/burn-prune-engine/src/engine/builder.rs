@@ -4,8 +4,9 @@ use burn_prune_deploy::Batch;
 use crate::engine::SparseEngine;
 use crate::engine::compile::Options;
 use crate::error::EngineError;
-use crate::format::Precision;
+use crate::format::{FormatKind, Precision};
 use crate::io::EngineTensors;
+use crate::plan::choice::FormatChoice;
 use crate::run::Threads;
 
 /// How an engine is compiled, made by [`SparseEngine::builder`](crate::SparseEngine::builder).
@@ -39,6 +40,37 @@ impl EngineBuilder {
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
         self.options.precision = precision;
+        self
+    }
+
+    /// How the format of each weight is chosen; by measurement by default.
+    #[must_use]
+    pub fn choose_formats(mut self, choice: FormatChoice) -> Self {
+        self.options.choosing.choice = choice;
+        self
+    }
+
+    /// Packs the weight at this parameter path in this format.
+    ///
+    /// ```
+    /// use burn::nn::LinearConfig;
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_prune_engine::{EngineBuilder, FormatKind};
+    ///
+    /// let device = Device::flex();
+    /// let model = LinearConfig::new(8, 4).init(&device);
+    /// let x = Tensor::<2>::ones([5, 8], &device);
+    /// let engine = EngineBuilder::default()
+    ///     .format("weight", FormatKind::Blocked)
+    ///     .compile(&model, x, |model, x| model.forward(x))?;
+    /// let plan = engine.plan();
+    /// let weight = plan.steps.iter().find_map(|step| step.weight).unwrap();
+    /// assert_eq!(weight.format, Some(FormatKind::Blocked));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn format(mut self, path: impl Into<String>, format: FormatKind) -> Self {
+        self.options.choosing.formats.push((path.into(), format));
         self
     }
 

@@ -1,21 +1,23 @@
 use burn::module::Module;
+use burn_flex::FlexTensor;
 use burn_prune_deploy::{Batch, Capture};
 
 use crate::engine::variant::Variant;
 use crate::error::EngineError;
 use crate::format::Precision;
 use crate::io::EngineTensors;
-use crate::plan::choice;
+use crate::plan::choice::{self, Choosing};
 use crate::plan::plain::plain;
 use crate::plan::program::{NodeKind, Program};
 use crate::plan::unknown::is_known;
-use crate::run::WeightSet;
+use crate::run::Threads;
 
 /// How models are compiled.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Options {
     pub batch: Batch,
     pub precision: Precision,
+    pub choosing: Choosing,
 }
 
 /// Compiles a forward pass; also the form of what it returns.
@@ -23,6 +25,7 @@ pub(crate) fn compile<M, I, O>(
     model: &M,
     example: I,
     options: &Options,
+    threads: &Threads,
     mut forward: impl FnMut(&M, I) -> O,
 ) -> Result<(Variant, O::Form), EngineError>
 where
@@ -38,11 +41,16 @@ where
     };
     let mut capture = Capture::with(model, example, options.batch.clone(), forward)?;
     let mut program = plain(&mut capture);
+    let examples = std::mem::take(&mut capture.examples);
     drop(capture);
     check(&program)?;
-    let weights = WeightSet::pack(&mut program, options.precision, |_, product| {
-        choice::format(product)
-    });
+    let weights = choice::pack(
+        &mut program,
+        &options.choosing,
+        options.precision,
+        examples.into_iter().map(FlexTensor::from_data).collect(),
+        threads,
+    )?;
     let variant = Variant::new(program, weights);
     // What cannot be planned is found here and not by the first run.
     variant.plan(variant.program.batches.example)?;

@@ -10,6 +10,7 @@ use crate::engine::compile::{Options, compile};
 use crate::engine::variant::Variant;
 use crate::error::EngineError;
 use crate::io::{EngineTensor, EngineTensors};
+use crate::plan::report::PlanReport;
 use crate::run::{States, Threads};
 
 /// A model compiled for inference on CPUs: the same outputs, without its zeros.
@@ -99,7 +100,7 @@ impl<I: EngineTensors, O: EngineTensors> SparseEngine<I, O> {
         threads: Threads,
         forward: impl FnMut(&M, I) -> O,
     ) -> Result<Self, EngineError> {
-        let (variant, form) = compile(model, example, &options, forward)?;
+        let (variant, form) = compile(model, example, &options, &threads, forward)?;
         Ok(Self {
             variants: vec![Arc::new(variant)],
             form: Arc::new(form),
@@ -138,7 +139,7 @@ impl<I: EngineTensors, O: EngineTensors> SparseEngine<I, O> {
         example: I,
         forward: impl FnMut(&M, I) -> O,
     ) -> Result<(), EngineError> {
-        let (variant, _) = compile(model, example, &self.options, forward)?;
+        let (variant, _) = compile(model, example, &self.options, &self.threads, forward)?;
         self.variants.push(Arc::new(variant));
         Ok(())
     }
@@ -167,6 +168,74 @@ impl<I: EngineTensors, O: EngineTensors> SparseEngine<I, O> {
         }
     }
 
+    /// What it does at the batch size of the example, step by step: shown as a table.
+    ///
+    /// ```
+    /// # use burn::nn::LinearConfig;
+    /// # use burn::tensor::{Device, Tensor};
+    /// # use burn_prune_engine::SparseEngine;
+    /// # let device = Device::flex();
+    /// # let model = LinearConfig::new(8, 4).init(&device);
+    /// # let x = Tensor::<2>::ones([3, 8], &device);
+    /// let engine = SparseEngine::compile(&model, x, |model, x| model.forward(x))?;
+    /// let plan = engine.plan();
+    /// println!("{plan}");
+    /// assert_eq!(plan.multiply_adds(), 3 * 8 * 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn plan(&self) -> PlanReport {
+        let batch = self.variants[0].program.batches.example;
+        let report = self.plan_for(batch);
+        report.expect("compiling has planned the batch size of the example")
+    }
+
+    /// What it does at another batch size.
+    ///
+    /// # Errors
+    /// When it cannot run that batch size.
+    pub fn plan_for(&self, batch: usize) -> Result<PlanReport, EngineError> {
+        let variant = &self.variants[0];
+        let plan = variant.plan(batch)?;
+        let (program, weights) = (&variant.program, &variant.weights);
+        Ok(PlanReport::new(program, &plan, weights, batch))
+    }
+
+    /// Bytes of memory of all its weights, packed and dense.
+    #[must_use]
+    pub fn weight_bytes(&self) -> usize {
+        let variants = self.variants.iter();
+        variants.map(|variant| variant.weights.bytes()).sum()
+    }
+
+    /// Runs the forward pass once and says how long each step took.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    ///
+    /// ```
+    /// # use burn::nn::LinearConfig;
+    /// # use burn::tensor::{Device, Tensor};
+    /// # use burn_prune_engine::SparseEngine;
+    /// # let device = Device::flex();
+    /// # let model = LinearConfig::new(8, 4).init(&device);
+    /// # let x = Tensor::<2>::ones([3, 8], &device);
+    /// let engine = SparseEngine::compile(&model, x.clone(), |model, x| model.forward(x))?;
+    /// let profile = engine.profile(x)?;
+    /// println!("{profile}");
+    /// assert!(profile.steps.iter().all(|step| step.seconds.is_some()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn profile(&self, inputs: I) -> Result<PlanReport, EngineError> {
+        let inputs = self.tensors(inputs)?;
+        let (variant, batch) = self.variant(&inputs)?;
+        let plan = variant.plan(batch)?;
+        let profile = |state: &mut _| plan.profile(state, inputs, &self.threads);
+        let seconds = self.states.with(profile)?;
+        let report = PlanReport::new(&variant.program, &plan, &variant.weights, batch);
+        Ok(report.timed(&seconds))
+    }
+
     /// Runs the forward pass.
     ///
     /// # Errors
@@ -187,6 +256,16 @@ impl<I: EngineTensors, O: EngineTensors> SparseEngine<I, O> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn run(&self, inputs: I) -> Result<O, EngineError> {
+        let inputs = self.tensors(inputs)?;
+        let (variant, batch) = self.variant(&inputs)?;
+        let plan = variant.plan(batch)?;
+        let run = |state: &mut _| plan.run(state, inputs, &self.threads);
+        let outputs = self.states.with(run)?;
+        let mut outputs = outputs.into_iter().map(EngineTensor::new);
+        Ok(O::from_tensors(&self.form, &mut outputs))
+    }
+
+    fn tensors(&self, inputs: I) -> Result<Vec<FlexTensor>, EngineError> {
         let mut given = Vec::new();
         inputs.into_tensors(&mut given);
         let given = given.into_iter().enumerate();
@@ -197,13 +276,7 @@ impl<I: EngineTensors, O: EngineTensors> SparseEngine<I, O> {
                 found,
             })
         });
-        let inputs = given.collect::<Result<Vec<FlexTensor>, EngineError>>()?;
-        let (variant, batch) = self.variant(&inputs)?;
-        let plan = variant.plan(batch)?;
-        let run = |state: &mut _| plan.run(state, inputs, &self.threads);
-        let outputs = self.states.with(run)?;
-        let mut outputs = outputs.into_iter().map(EngineTensor::new);
-        Ok(O::from_tensors(&self.form, &mut outputs))
+        given.collect()
     }
 
     /// The variant that takes these inputs, and their batch size.

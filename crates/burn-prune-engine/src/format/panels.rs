@@ -4,6 +4,7 @@ use super::WeightMatrix;
 use super::packed::{Format, FormatKind};
 use crate::kernel::{
     Epilogue, Input, Output, PANEL, Panelled, Part, Scratch, Simd, Value, dense_product,
+    panel_sums, store_vector,
 };
 
 /// All values, in panels of six rows: `[panel][column][row]`, and zeros behind the last row.
@@ -112,5 +113,32 @@ impl<V: Value> Format for Panels<V> {
         scratch: &mut Scratch,
     ) {
         dense_product(simd, self, part, input, epilogue, output, scratch);
+    }
+
+    fn vector(
+        &self,
+        simd: Simd,
+        rows: Range<usize>,
+        x: &[f32],
+        epilogue: &Epilogue<'_>,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) {
+        let size = self.columns * PANEL;
+        let sums = scratch.values(rows.len());
+        for panel in rows.start / PANEL..rows.end.div_ceil(PANEL) {
+            let panel_rows = panel * PANEL..rows.end.min((panel + 1) * PANEL);
+            let all = panel_sums(
+                simd,
+                &self.values[panel * size..][..size],
+                &x[..self.columns],
+            );
+            for (row, sum) in panel_rows.zip(all) {
+                if row >= rows.start {
+                    sums[row - rows.start] = sum;
+                }
+            }
+        }
+        store_vector(simd, rows, sums, epilogue, output);
     }
 }

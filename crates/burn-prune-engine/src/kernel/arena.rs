@@ -165,6 +165,12 @@ impl Arena {
         self.lines.len() * 16
     }
 
+    /// The same value everywhere.
+    #[cfg(test)]
+    pub(crate) fn fill(&mut self, value: f32) {
+        self.lines.fill(Line([value; 16]));
+    }
+
     /// A region of it.
     pub(crate) fn read(&self, region: Region) -> Read<'_> {
         assert!(region.end() <= self.len(), "a region outside of the arena");

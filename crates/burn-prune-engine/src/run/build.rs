@@ -65,7 +65,11 @@ impl Builder<'_> {
     fn reads(&self, step: &DraftStep) -> [Where; 2] {
         [0, 1].map(|at| match step.reads.get(at) {
             None => Where::Nowhere,
-            Some(operand) => self.operand(step, *operand, at == 0 && step.reads_behind()),
+            Some(operand) => self.operand(
+                step,
+                *operand,
+                at == 0 && step.reads_behind(&self.draft.places),
+            ),
         })
     }
 

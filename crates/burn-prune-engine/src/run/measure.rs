@@ -58,28 +58,27 @@ pub(crate) fn measure(
     let (team, mut memory) = state.parts();
     for (step, draft) in plan.steps().iter().zip(&prepared.draft.steps) {
         let crew = threads.gather(team, if step.is_burn() { 1 } else { threads.count() });
+        if let Work::Product(work) = &step.work
+            && let Some(node) = step.node
+            && let NodeKind::Product(product) = &program.nodes[node].kind
+        {
+            let mut time = |weights: &Arc<NodeWeights>, path: Path| {
+                let step = builder.with_weights(draft, weights, path);
+                step.map_or(f64::INFINITY, |step| {
+                    fastest(&step, &mut memory, &crew, simd)
+                })
+            };
+            choose(Candidate {
+                node,
+                product,
+                weights: Arc::clone(&work.weights),
+                path: work.path,
+                positions: step.write.planes().height * step.write.planes().width,
+                time: &mut time,
+            });
+        }
+        // It may free what it has read.
         step.run(&mut memory, &crew, simd)?;
-        let Work::Product(work) = &step.work else {
-            continue;
-        };
-        let Some(node) = step.node else { continue };
-        let NodeKind::Product(product) = &program.nodes[node].kind else {
-            continue;
-        };
-        let mut time = |weights: &Arc<NodeWeights>, path: Path| {
-            let step = builder.with_weights(draft, weights, path);
-            step.map_or(f64::INFINITY, |step| {
-                fastest(&step, &mut memory, &crew, simd)
-            })
-        };
-        choose(Candidate {
-            node,
-            product,
-            weights: Arc::clone(&work.weights),
-            path: work.path,
-            positions: step.write.planes().height * step.write.planes().width,
-            time: &mut time,
-        });
     }
     Ok(())
 }

@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use burn_flex::FlexTensor;
 
 use crate::error::EngineError;
@@ -34,6 +36,17 @@ pub(crate) struct Plan {
 struct Stretch {
     steps: std::ops::Range<usize>,
     nanoseconds: f64,
+}
+
+impl Stretch {
+    /// How many threads are worth it.
+    fn threads(&self, threads: &Threads) -> usize {
+        if self.nanoseconds < WORTH_A_TEAM {
+            1
+        } else {
+            threads.count()
+        }
+    }
 }
 
 impl Plan {
@@ -100,16 +113,39 @@ impl Plan {
         }
     }
 
+    /// Runs the steps as [`run`](Self::run) does, and says how many seconds each took. Waking the helping threads is
+    /// not counted.
+    ///
+    /// # Errors
+    ///
+    /// What Burn's steps report.
+    pub(crate) fn profile(
+        &self,
+        state: &mut State,
+        inputs: impl IntoIterator<Item = FlexTensor>,
+        threads: &Threads,
+    ) -> Result<Vec<f64>, EngineError> {
+        self.fill(state, inputs, threads);
+        let simd = Simd::best();
+        let mut seconds = Vec::with_capacity(self.steps.len());
+        for stretch in &self.stretches {
+            let (team, mut memory) = state.parts();
+            let crew = threads.gather(team, stretch.threads(threads));
+            for step in &self.steps[stretch.steps.clone()] {
+                let start = Instant::now();
+                step.run(&mut memory, &crew, simd)?;
+                seconds.push(start.elapsed().as_secs_f64());
+            }
+        }
+        state.tensors.fill(None);
+        Ok(seconds)
+    }
+
     fn run_stretches(&self, state: &mut State, threads: &Threads) -> Result<(), EngineError> {
         let simd = Simd::best();
         for stretch in &self.stretches {
-            let count = if stretch.nanoseconds < WORTH_A_TEAM {
-                1
-            } else {
-                threads.count()
-            };
             let (team, mut memory) = state.parts();
-            let crew = threads.gather(team, count);
+            let crew = threads.gather(team, stretch.threads(threads));
             for step in &self.steps[stretch.steps.clone()] {
                 step.run(&mut memory, &crew, simd)?;
             }

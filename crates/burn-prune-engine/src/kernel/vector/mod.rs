@@ -8,10 +8,12 @@ mod delta_rows;
 mod input_lists;
 mod input_rows;
 mod nonzeros;
+mod panels;
 mod store;
 
 pub(crate) use bit_rows::BitRows;
 pub(crate) use delta_rows::DeltaRows;
 pub(crate) use input_lists::InputLists;
 pub(crate) use input_rows::InputRows;
+pub(crate) use panels::panel_sums;
 pub(crate) use store::store_vector;

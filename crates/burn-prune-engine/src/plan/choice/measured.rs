@@ -152,6 +152,9 @@ fn candidates(product: &Product, zeros: f64, positions: usize) -> Vec<(FormatKin
         if zeros > 0.4 && product.is_behind_relu {
             candidates.push((FormatKind::InputMajor, path));
         }
+        if zeros > 0.5 {
+            candidates.push((FormatKind::Deltas, path));
+        }
         if zeros > 0.4 {
             candidates.push((FormatKind::Blocked, path));
         }

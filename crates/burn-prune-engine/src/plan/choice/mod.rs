@@ -10,7 +10,7 @@ use crate::format::{FormatKind, Precision};
 use crate::plan::program::{NodeKind, Product, Program};
 use crate::run::{Threads, WeightSet, drop_dense};
 
-pub(crate) use table::{format, path};
+pub(crate) use table::path;
 
 /// How the format of each weight is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -9,7 +9,7 @@ impl fmt::Display for PlanReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new();
         table.load_style(UTF8_FULL_CONDENSED);
-        table.set_header([
+        let mut header = vec![
             "step",
             "operation",
             "output",
@@ -18,7 +18,11 @@ impl fmt::Display for PlanReport {
             "bytes",
             "gain",
             "share",
-        ]);
+        ];
+        if self.steps.iter().any(|step| step.seconds.is_some()) {
+            header.push("ms");
+        }
+        table.set_header(header);
         for column in table.column_iter_mut().skip(3) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -68,6 +72,9 @@ fn row(step: &PlanStep, all: f64) -> Vec<String> {
     } else {
         format!("{:.1}%", 100.0 * step.multiply_adds as f64 / all)
     });
+    if let Some(seconds) = step.seconds {
+        cells.push(format!("{:.3}", 1e3 * seconds));
+    }
     cells
 }
 

@@ -46,6 +46,8 @@ pub struct PlanStep {
     pub multiply_adds: u64,
     /// Of a product.
     pub weight: Option<PlanWeight>,
+    /// How long it took, in a report of a run.
+    pub seconds: Option<f64>,
 }
 
 /// Who runs a step.
@@ -90,6 +92,14 @@ impl PlanReport {
             dense_bytes: weights.dense_bytes(),
             buffer_bytes: plan.buffer_bytes(),
         }
+    }
+
+    /// With the seconds of each step.
+    pub(crate) fn timed(mut self, seconds: &[f64]) -> Self {
+        for (step, &seconds) in self.steps.iter_mut().zip(seconds) {
+            step.seconds = Some(seconds);
+        }
+        self
     }
 
     /// Multiply-adds of all steps, zeros included.
@@ -141,6 +151,7 @@ fn describe(program: &Program, step: &Step, batch: usize) -> PlanStep {
         name: node.map_or_else(|| "output".to_string(), |node| node.name.clone()),
         operation,
         runner,
+        seconds: None,
         multiply_adds: match &step.work {
             Work::Burn(burn) => multiply_adds(burn.operation()),
             _ => ours.unwrap_or(0),

@@ -88,9 +88,13 @@ impl Draft {
 }
 
 impl DraftStep {
-    /// Whether it may read behind the end of its first input.
-    pub(crate) fn reads_behind(&self) -> bool {
-        matches!(self.kind, Kind::Product(_))
+    /// Whether it may read behind the end of its first input. Kernels for one position do not.
+    pub(crate) fn reads_behind(&self, places: &Places) -> bool {
+        let reads_one = |place: PlaceId| places.get(place).width == 1;
+        match (&self.kind, self.reads.first()) {
+            (Kind::Product(Reading::Features), Some(Operand::Place(place))) => !reads_one(*place),
+            (kind, _) => matches!(kind, Kind::Product(_)),
+        }
     }
 }
 

@@ -78,7 +78,10 @@ impl Drafter<'_> {
         let (input, output) = (node.inputs[0], node.outputs[0]);
         let Some(window) = product.window else {
             let matrix = self.matrix(input);
-            self.want(matrix, Margins::default(), 1);
+            // Kernels for one position read nothing else.
+            if self.places.get(matrix).width > 1 {
+                self.want(matrix, Margins::default(), 1);
+            }
             let kind = Kind::Product(Reading::Features);
             return self.finish_product(kind, matrix, node, Form::Matrix);
         };

@@ -161,7 +161,7 @@ fn conflicts(places: &Places, step: &DraftStep) -> bool {
     else {
         return false;
     };
-    step.reads_behind() && places.root(*input).0 == places.root(output).0
+    step.reads_behind(places) && places.root(*input).0 == places.root(output).0
 }
 
 /// What readers want of a part they want of the whole.
