@@ -7,15 +7,26 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{DType, Device, Tensor};
+use burn_prune_engine::{FormatChoice, FormatKind, SparseEngine};
 use chacha20::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
-use crate::common::{cases, compile};
+use crate::common::cases;
 use crate::law::judge;
 use crate::signals::{Outputs, largest, noise};
 use crate::trained::{doubled, masked, trained};
 use examples_shared::nets::conv;
 use piece::{KINDS, Piece};
+
+const FORMATS: [FormatKind; 7] = [
+    FormatKind::Dense,
+    FormatKind::Blocked,
+    FormatKind::Blocks4,
+    FormatKind::Bitmask,
+    FormatKind::Deltas,
+    FormatKind::InputRows,
+    FormatKind::InputMajor,
+];
 
 #[derive(Module, Debug)]
 struct Net {
@@ -90,8 +101,21 @@ fn check(seed: u64) {
     let _seed = Seed(seed, net.kinds());
     let sparsity = [0.0, 0.3, 0.7, 0.9, 0.97, 1.0][choices.below(6)];
     let net = masked(&net, sparsity, seed);
-    let threads = 1 + choices.below(3);
-    let engine = compile(&net, image(1 + choices.below(2), 1), Net::forward, threads);
+    let (threads, batch) = (1 + choices.below(3), 1 + choices.below(2));
+    let mut builder = SparseEngine::builder().threads(threads);
+    let example = || image(batch, 1);
+    // Half of the nets are compiled as by default, and half with a format for each weight.
+    if seed % 2 == 1 {
+        builder = builder.choose_formats(FormatChoice::Table);
+        let plan = builder
+            .compile(&net, example(), Net::forward)
+            .unwrap()
+            .plan();
+        for step in plan.steps.iter().filter(|step| step.weight.is_some()) {
+            builder = builder.format(&step.name, FORMATS[choices.below(FORMATS.len())]);
+        }
+    }
+    let engine = builder.compile(&net, example(), Net::forward).unwrap();
     let exact = doubled(&net);
     for batch in [1, 2 + choices.below(4), 1] {
         let x = image(batch, choices.below(100) as u64);
