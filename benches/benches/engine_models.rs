@@ -12,9 +12,10 @@ use examples_shared::nets::efficientnet_lite0::EfficientNetLite0;
 use examples_shared::nets::residual::ResNet18;
 use examples_shared::pretrained;
 
-/// Weights that are not pruned: those of stems and of depthwise convolutions.
+/// Weights that are not pruned: those of stems, depthwise convolutions and classifiers.
 const STEM: &str = r"^stem\.";
 const DEPTHWISE: &str = r"\.depthwise\.";
+const CLASSIFIER: &str = r"^fc\.";
 
 fn main() {
     let options = Options::get();
@@ -28,7 +29,7 @@ fn main() {
     let width = if options.quick { 16 } else { 64 };
     let resnet = || ResNet18::new(width, 1_000, &device).valid();
     let mut resnet18 = |batch, sparsity, zeros: Zeros, least: Option<f64>| {
-        let model = zeros.in_model(resnet(), sparsity, &[STEM, r"^fc\."]);
+        let model = zeros.in_model(resnet(), sparsity, &[STEM, CLASSIFIER]);
         let forward = ResNet18::forward;
         let times = contest.race(&[Rival::OnnxRuntime], &model, &images(batch), forward);
         let name = format!("ResNet-18, {}, batch {batch}", shown(sparsity, zeros));
@@ -44,7 +45,7 @@ fn main() {
     let forward = EfficientNetLite0::forward;
     let fresh = || EfficientNetLite0::new(&device).valid();
     for zeros in [Zeros::Random, Zeros::Uneven] {
-        let model = zeros.in_model(fresh(), 0.9, &[STEM, DEPTHWISE, r"^fc\."]);
+        let model = zeros.in_model(fresh(), 0.9, &[STEM, DEPTHWISE, CLASSIFIER]);
         let times = contest.race(&[Rival::OnnxRuntime], &model, &images(1), forward);
         let name = format!("EfficientNet-Lite0, 1x1 at {}, batch 1", shown(0.9, zeros));
         rows.extend(against_onnxruntime(name, times, 0.9, Some(1.3)));
@@ -85,13 +86,14 @@ fn main() {
     print("Whole models", &rows);
 }
 
-/// 1x1 weights and the classifier, ranked together.
+/// 1x1 weights, ranked together.
 fn pruned_globally(model: EfficientNetLite0, sparsity: f64) -> EfficientNetLite0 {
     let exclude = |path| ParamGroup::from_regex(path).expect("it is a regular expression");
     let pruner = Pruner::new(Magnitude::l1())
         .allocation(Allocation::Global)
         .exclude(exclude(STEM))
         .exclude(exclude(DEPTHWISE))
+        .exclude(exclude(CLASSIFIER))
         .to_sparsity(sparsity);
     let pruned = model.prune(&pruner).expect("it has weights");
     pruned.make_permanent().expect("it has masks")

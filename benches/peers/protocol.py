@@ -10,7 +10,7 @@ import sys
 import time
 
 WINDOW = 0.01
-PATIENCE = 5.0
+PATIENCE = 2.0
 
 
 def rest():

@@ -226,7 +226,11 @@ pub fn assert_same(what: &str, found: &[f32], expected: &[f32]) {
     let differences = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
     let difference = differences.fold(0_f32, |most, difference| {
         // A NaN stays.
-        if difference <= most { most } else { difference }
+        if most.is_nan() || difference <= most {
+            most
+        } else {
+            difference
+        }
     });
     assert!(
         difference <= 1e-4 * largest,
