@@ -56,6 +56,17 @@ pub enum EngineError {
         /// The path.
         path: String,
     },
+    /// A forward pass that returns lists of other lengths than for the first example.
+    #[error(
+        "for this example the forward pass returns tensors in the form {found}, and {expected} for the \
+         first one; compile another engine"
+    )]
+    Outputs {
+        /// What the engine was compiled for.
+        expected: String,
+        /// What this example gives.
+        found: String,
+    },
     /// Burn failed while it ran an operation.
     #[error("Burn failed in {operation}: {message}")]
     Burn {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn_flex::FlexTensor;
 use burn_prune_deploy::{Batch, Capture};
@@ -7,7 +9,7 @@ use crate::error::EngineError;
 use crate::format::Precision;
 use crate::io::EngineTensors;
 use crate::plan::choice::{self, Choosing};
-use crate::plan::plain::plain;
+use crate::plan::lower::lower;
 use crate::plan::program::{NodeKind, Program};
 use crate::plan::unknown::is_known;
 use crate::run::Threads;
@@ -20,12 +22,14 @@ pub(crate) struct Options {
     pub choosing: Choosing,
 }
 
-/// Compiles a forward pass; also the form of what it returns.
+/// Compiles a forward pass; also the form of what it returns. It shares packed weights with what is known of the
+/// same model.
 pub(crate) fn compile<M, I, O>(
     model: &M,
     example: I,
     options: &Options,
     threads: &Threads,
+    known: &[Arc<Variant>],
     mut forward: impl FnMut(&M, I) -> O,
 ) -> Result<(Variant, O::Form), EngineError>
 where
@@ -40,17 +44,20 @@ where
         outputs
     };
     let mut capture = Capture::with(model, example, options.batch.clone(), forward)?;
-    let mut program = plain(&mut capture);
+    let mut program = lower(&mut capture)?;
     let examples = std::mem::take(&mut capture.examples);
     drop(capture);
     check(&program)?;
-    let weights = choice::pack(
+    let mut weights = choice::pack(
         &mut program,
         &options.choosing,
         options.precision,
         examples.into_iter().map(FlexTensor::from_data).collect(),
         threads,
     )?;
+    for variant in known {
+        weights.share(&variant.weights);
+    }
     let variant = Variant::new(program, weights);
     // What cannot be planned is found here and not by the first run.
     variant.plan(variant.program.batches.example)?;
@@ -62,17 +69,10 @@ where
 fn check(program: &Program) -> Result<(), EngineError> {
     let mut operations = Vec::new();
     for node in &program.nodes {
-        match &node.kind {
-            NodeKind::Burn { operation, .. } if !is_known(operation) => {
-                operations.push(format!("operation {}, `{}`", node.operation, node.name));
-            }
-            NodeKind::Product(product) => {
-                if !product.weight.values.iter().all(|value| value.is_finite()) {
-                    let path = product.weight.path.clone();
-                    return Err(EngineError::NotFinite { path });
-                }
-            }
-            _ => {}
+        if let NodeKind::Burn { operation, .. } = &node.kind
+            && !is_known(operation)
+        {
+            operations.push(format!("operation {}, `{}`", node.operation, node.name));
         }
     }
     if operations.is_empty() {

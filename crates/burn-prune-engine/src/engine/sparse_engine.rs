@@ -11,7 +11,7 @@ use crate::engine::variant::Variant;
 use crate::error::EngineError;
 use crate::io::{EngineTensor, EngineTensors};
 use crate::plan::report::PlanReport;
-use crate::run::{States, Threads};
+use crate::run::{States, Threads, WeightSet};
 
 /// A model compiled for inference on CPUs: the same outputs, without its zeros.
 ///
@@ -100,7 +100,7 @@ impl<I: EngineTensors, O: EngineTensors> SparseEngine<I, O> {
         threads: Threads,
         forward: impl FnMut(&M, I) -> O,
     ) -> Result<Self, EngineError> {
-        let (variant, form) = compile(model, example, &options, &threads, forward)?;
+        let (variant, form) = compile(model, example, &options, &threads, &[], forward)?;
         Ok(Self {
             variants: vec![Arc::new(variant)],
             form: Arc::new(form),
@@ -139,7 +139,14 @@ impl<I: EngineTensors, O: EngineTensors> SparseEngine<I, O> {
         example: I,
         forward: impl FnMut(&M, I) -> O,
     ) -> Result<(), EngineError> {
-        let (variant, _) = compile(model, example, &self.options, &self.threads, forward)?;
+        let (options, threads) = (&self.options, &self.threads);
+        let (variant, form) = compile(model, example, options, threads, &self.variants, forward)?;
+        if form != *self.form {
+            return Err(EngineError::Outputs {
+                expected: format!("{:?}", self.form),
+                found: format!("{form:?}"),
+            });
+        }
         self.variants.push(Arc::new(variant));
         Ok(())
     }
@@ -204,8 +211,14 @@ impl<I: EngineTensors, O: EngineTensors> SparseEngine<I, O> {
     /// Bytes of memory of all its weights, packed and dense.
     #[must_use]
     pub fn weight_bytes(&self) -> usize {
-        let variants = self.variants.iter();
-        variants.map(|variant| variant.weights.bytes()).sum()
+        let first = self.variants[0].weights.bytes();
+        let others = self.variants[1..].iter().map(|variant| {
+            let before = self.variants.iter();
+            let before = before.take_while(|known| !Arc::ptr_eq(known, variant));
+            let known: Vec<&WeightSet> = before.map(|known| &known.weights).collect();
+            variant.weights.bytes_beside(&known)
+        });
+        first + others.sum::<usize>()
     }
 
     /// Runs the forward pass once and says how long each step took.

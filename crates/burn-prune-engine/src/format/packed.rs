@@ -136,6 +136,10 @@ impl Packed {
         self.0.each(row, visit);
     }
 
+    pub(crate) fn rows(&self) -> usize {
+        self.0.rows()
+    }
+
     /// All rows, in at most so many parts of about equal work.
     pub(crate) fn divide(&self, parts: usize) -> Vec<Range<usize>> {
         self.0.divide(parts)

@@ -41,7 +41,7 @@ impl EngineTensor {
 /// ```
 pub trait EngineTensors: GraphTensors {
     /// What its type leaves open: how long each `Vec` is.
-    type Form: Debug + Clone + Send + Sync + 'static;
+    type Form: Debug + Clone + PartialEq + Send + Sync + 'static;
 
     /// The form of this one.
     fn form(&self) -> Self::Form;

@@ -270,17 +270,19 @@ impl Builder<'_> {
         } else {
             path.unwrap_or_else(|| choice::path(weights, output.height * output.width))
         };
-        let packed = weights.groups().iter();
-        Work::Product(ProductWork {
+        let mut work = ProductWork {
             path,
-            offsets: packed.map(|_| offsets.clone()).collect(),
+            offsets: Vec::new(),
             group_values: group_planes * input.plane,
             group_rows: product.weight.rows / groups,
             bias: Arc::from(&product.bias[..]),
             activation: product.activation,
             residual: product.residual,
             weights: Arc::clone(weights),
-        })
+        };
+        let packed = work.groups().iter();
+        work.offsets = packed.map(|_| offsets.clone()).collect();
+        Work::Product(work)
     }
 
     /// How the phase planes were made that a step reads.

@@ -17,7 +17,7 @@ mod state;
 mod step;
 mod tasks;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod threads;
 mod weights;
 

@@ -55,7 +55,10 @@ pub(crate) struct DepthwiseWork {
 
 impl ProductWork {
     pub(super) fn groups(&self) -> &[Packed] {
-        self.weights.groups()
+        match self.path {
+            Path::Vector => self.weights.groups(),
+            Path::Product | Path::Expanded => self.weights.groups_for_positions(),
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "all that a task needs")]

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, OnceLock};
 
 use crate::format::{FormatKind, Packed, Precision, WeightMatrix};
 use crate::plan::program::{NodeKind, Product, Program, Weight};
@@ -11,6 +12,8 @@ use crate::window::Window;
 pub(crate) struct WeightSet {
     /// For each node; `None` where it has no weight.
     nodes: Vec<Option<Arc<NodeWeights>>>,
+    /// Of the dense weight of each node.
+    digests: Vec<Option<u64>>,
 }
 
 /// The weight of one product.
@@ -22,6 +25,9 @@ pub(crate) struct NodeWeights {
     /// How many of them are not 0.
     pub nonzeros: usize,
     pub trial: Option<Trial>,
+    precision: Precision,
+    /// The same for many positions, where the format is for one; made when it is asked for.
+    for_positions: OnceLock<Vec<Packed>>,
 }
 
 /// What was measured when the format was chosen.
@@ -66,7 +72,25 @@ impl WeightSet {
                 Some(Arc::clone(weights))
             })
             .collect();
-        Self { nodes }
+        let digests = program.nodes.iter().map(|node| match &node.kind {
+            NodeKind::Product(product) => Some(digest(product)),
+            _ => None,
+        });
+        Self {
+            nodes,
+            digests: digests.collect(),
+        }
+    }
+
+    /// Takes what the packed weights of another program of the same model have too.
+    pub(crate) fn share(&mut self, other: &Self) {
+        for (node, digest) in self.nodes.iter_mut().zip(&self.digests) {
+            let mut known = other.nodes.iter().zip(&other.digests);
+            let same = known.find(|(_, known)| digest.is_some() && *known == digest);
+            if let Some((Some(same), _)) = same {
+                *node = Some(Arc::clone(same));
+            }
+        }
     }
 
     /// Another way to keep the weight of a node; it is that of all nodes that share it.
@@ -97,6 +121,16 @@ impl WeightSet {
     /// Of memory; a weight that several nodes share counts once.
     pub(crate) fn bytes(&self) -> usize {
         self.distinct().map(|weights| weights.bytes()).sum()
+    }
+
+    /// Of memory that none of the others has.
+    pub(crate) fn bytes_beside(&self, others: &[&Self]) -> usize {
+        let is_there = |weights: &NodeWeights| {
+            let mut there = others.iter().flat_map(|other| other.nodes.iter().flatten());
+            there.any(|other| std::ptr::eq(&**other, weights))
+        };
+        let distinct = self.distinct().filter(|weights| !is_there(weights));
+        distinct.map(NodeWeights::bytes).sum()
     }
 
     fn distinct(&self) -> impl Iterator<Item = &NodeWeights> {
@@ -145,6 +179,8 @@ impl NodeWeights {
             values,
             nonzeros,
             trial: None,
+            precision,
+            for_positions: OnceLock::new(),
         }
     }
 
@@ -154,8 +190,9 @@ impl NodeWeights {
     }
 
     pub(crate) fn bytes(&self) -> usize {
+        let more = self.for_positions.get().into_iter().flatten();
         match &self.kind {
-            WeightKind::Packed(groups) => groups.iter().map(Packed::bytes).sum(),
+            WeightKind::Packed(groups) => groups.iter().chain(more).map(Packed::bytes).sum(),
             WeightKind::Depthwise(values) => size_of_val(&values[..]),
         }
     }
@@ -166,6 +203,24 @@ impl NodeWeights {
             WeightKind::Packed(groups) => groups,
             WeightKind::Depthwise(_) => &[],
         }
+    }
+
+    /// The same in a format for many positions.
+    pub(crate) fn groups_for_positions(&self) -> &[Packed] {
+        let kind = match self.format() {
+            Some(FormatKind::InputRows) => FormatKind::Dense,
+            Some(FormatKind::Bitmask | FormatKind::Deltas | FormatKind::InputMajor) => {
+                FormatKind::Blocked
+            }
+            _ => return self.groups(),
+        };
+        self.for_positions.get_or_init(|| {
+            let groups = self.groups().iter();
+            let values = self.values / self.groups().len();
+            groups
+                .map(|packed| repack(packed, values, kind, self.precision))
+                .collect()
+        })
     }
 
     /// `None` for a depthwise one.
@@ -180,6 +235,17 @@ impl NodeWeights {
 /// Whether each group reads one channel.
 pub(crate) fn is_depthwise(window: &Window, weight: &Weight) -> bool {
     window.groups > 1 && weight.columns == window.kernel[0] * window.kernel[1]
+}
+
+/// Tells dense weights apart: by their names, shapes and values.
+fn digest(product: &Product) -> u64 {
+    let weight = &product.weight;
+    let mut hasher = DefaultHasher::new();
+    (&weight.path, weight.rows, weight.columns, product.window).hash(&mut hasher);
+    for value in &weight.values {
+        hasher.write_u32(value.to_bits());
+    }
+    hasher.finish()
 }
 
 fn pack_group(
@@ -199,6 +265,27 @@ fn pack_group(
     let block = block(product.window.as_ref());
     Packed::pack(kind, matrix, block, precision)
         .or_else(|| Packed::pack(FormatKind::Blocked, matrix, block, precision))
+        .or_else(|| Packed::pack(FormatKind::Dense, matrix, block, precision))
+        .expect("the dense format holds any weight")
+}
+
+/// A weight of a Linear in another format.
+fn repack(packed: &Packed, values: usize, kind: FormatKind, precision: Precision) -> Packed {
+    let rows = packed.rows();
+    let columns = values / rows.max(1);
+    let mut dense = vec![0.0; values];
+    for row in 0..rows {
+        packed.each(row, &mut |column, value| {
+            dense[row * columns + column] = value
+        });
+    }
+    let matrix = WeightMatrix {
+        values: &dense,
+        rows,
+        columns,
+    };
+    let block = block(None);
+    Packed::pack(kind, matrix, block, precision)
         .or_else(|| Packed::pack(FormatKind::Dense, matrix, block, precision))
         .expect("the dense format holds any weight")
 }

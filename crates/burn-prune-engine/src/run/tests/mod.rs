@@ -1,7 +1,7 @@
 //! Plans of programs that are made by hand, against what they compute one value at a time.
 
 mod choice;
-mod naive;
+pub(crate) mod naive;
 mod program;
 mod random;
 
@@ -111,7 +111,15 @@ fn residual_network() -> Program {
 
 #[test]
 fn a_perceptron_computes_what_its_layers_say() {
-    for kind in [FormatKind::Dense, FormatKind::Blocked, FormatKind::Blocks4] {
+    for kind in [
+        FormatKind::Dense,
+        FormatKind::Blocked,
+        FormatKind::Blocks4,
+        FormatKind::Bitmask,
+        FormatKind::Deltas,
+        FormatKind::InputRows,
+        FormatKind::InputMajor,
+    ] {
         check(&perceptron(), &[1, 2, 7, 33], kind, &[1, 2]);
     }
 }

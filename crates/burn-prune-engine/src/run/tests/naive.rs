@@ -6,7 +6,7 @@ use crate::run::sizes::Sizes;
 use crate::window::{Pool, PoolKind, Window};
 
 /// The outputs for these inputs, both in row order.
-pub(super) fn run(program: &Program, batch: usize, inputs: &[Vec<f32>]) -> Vec<Vec<f32>> {
+pub(crate) fn run(program: &Program, batch: usize, inputs: &[Vec<f32>]) -> Vec<Vec<f32>> {
     let sizes = Sizes::new(program, batch);
     let mut values: Vec<Vec<f32>> = vec![Vec::new(); program.values.len()];
     for (at, value) in program.values.iter().enumerate() {
