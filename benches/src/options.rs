@@ -8,7 +8,7 @@ pub struct Options {
     /// Small sizes and few rounds: shows that it runs, the figures mean nothing.
     #[arg(long)]
     pub quick: bool,
-    /// A Python with PyTorch, to run the peers beside; see `peers/README.md`.
+    /// A Python with PyTorch and ONNX Runtime, to run the peers beside; see `peers/README.md`.
     #[arg(long)]
     pub python: Option<PathBuf>,
     /// Given by `cargo bench`.

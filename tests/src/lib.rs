@@ -24,6 +24,9 @@ pub mod lottery_tickets {}
 #[doc = include_str!("../../docs/shrinking.md")]
 pub mod shrinking {}
 
+#[doc = include_str!("../../docs/faster.md")]
+pub mod faster {}
+
 #[doc = include_str!("../../docs/coming-from-pytorch.md")]
 pub mod coming_from_pytorch {}
 

@@ -50,6 +50,23 @@ pub enum EngineError {
         /// Why it could not be worked out.
         message: String,
     },
+    /// A format was chosen for a weight that there is not.
+    #[error("no Linear or convolution has a weight `{path}`; `engine.plan()` shows their names")]
+    NoWeight {
+        /// The path.
+        path: String,
+    },
+    /// A forward pass that returns lists of other lengths than for the first example.
+    #[error(
+        "for this example the forward pass returns tensors in the form {found}, and {expected} for the \
+         first one; compile another engine"
+    )]
+    Outputs {
+        /// What the engine was compiled for.
+        expected: String,
+        /// What this example gives.
+        found: String,
+    },
     /// Burn failed while it ran an operation.
     #[error("Burn failed in {operation}: {message}")]
     Burn {

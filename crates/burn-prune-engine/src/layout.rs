@@ -21,6 +21,16 @@ pub(crate) struct Planes {
 }
 
 impl Planes {
+    /// No values at all.
+    pub(crate) const NONE: Self = Self {
+        height: 0,
+        width: 0,
+        top: 0,
+        left: 0,
+        row: 0,
+        plane: 0,
+    };
+
     /// What each plane adds to a line of all planes one behind the other; `None` where there is
     /// anything between their values.
     pub(crate) fn as_one_line(&self) -> Option<usize> {

@@ -1,7 +1,7 @@
 //! Windows that slide over images.
 
 /// The window of a convolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Window {
     pub kernel: [usize; 2],
     pub stride: [usize; 2],

@@ -3,19 +3,57 @@
 use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
 
-use burn::tensor::Device;
+use burn::tensor::{Device, DeviceConfig};
 
-/// Devices that no capture uses now.
-static FREE: Mutex<Vec<Device>> = Mutex::new(Vec::new());
+/// Devices that no capture uses now, with the types that they are set to.
+static FREE: Mutex<Vec<(Types, Device)>> = Mutex::new(Vec::new());
+
+/// The types of tensors for which none is named; none when the device has its own.
+type Types = Option<DeviceTypes>;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct DeviceTypes {
+    float: burn::tensor::FloatDType,
+    int: burn::tensor::IntDType,
+    bool: burn::tensor::BoolDType,
+}
 
 /// A capture device for one capture. Each can be used again and again, so that a process has as many
 /// as it ever runs captures at once, on whatever threads.
-pub(super) struct CaptureDevice(Device);
+pub(super) struct CaptureDevice {
+    types: Types,
+    device: Device,
+}
 
 impl CaptureDevice {
-    pub(super) fn take() -> Self {
-        let free = FREE.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Self(free.unwrap_or_else(Device::capture))
+    /// A device on which tensors get the types that they have on `like`.
+    pub(super) fn take(like: Option<&Device>) -> Self {
+        let types = like.map(|device| {
+            let settings = device.settings();
+            DeviceTypes {
+                float: settings.float_dtype,
+                int: settings.int_dtype,
+                bool: settings.bool_dtype,
+            }
+        });
+        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = free.iter().position(|(known, _)| *known == types);
+        let known = known.map(|position| free.swap_remove(position).1);
+        drop(free);
+        let device = known.unwrap_or_else(|| {
+            let mut device = Device::capture();
+            if let Some(types) = types {
+                let config = DeviceConfig::default()
+                    .float_dtype(types.float)
+                    .int_dtype(types.int)
+                    .bool_dtype(types.bool);
+                // A new device takes any types.
+                let configured = device.configure(config);
+                debug_assert!(configured.is_ok(), "{configured:?}");
+            }
+            device
+        });
+        Self { types, device }
     }
 }
 
@@ -23,13 +61,13 @@ impl Deref for CaptureDevice {
     type Target = Device;
 
     fn deref(&self) -> &Device {
-        &self.0
+        &self.device
     }
 }
 
 impl Drop for CaptureDevice {
     fn drop(&mut self) {
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        free.push(self.0.clone());
+        free.push((self.types, self.device.clone()));
     }
 }

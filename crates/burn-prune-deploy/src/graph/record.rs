@@ -107,7 +107,8 @@ fn record<M: Module>(
     // `valid` makes running statistics of its own; a clone would share the caller's.
     let model = model.valid().materialize();
     let statistics = running_statistics(&model);
-    let device = CaptureDevice::take();
+    // Where the model's code makes tensors, they get the same types as on its own device.
+    let device = CaptureDevice::take(model.devices().first());
     let mut recorded: Option<(Vec<Captured>, Pass, Result<Pass, String>)> = None;
     let captured: Result<Result<CapturedGraph, _>, _> = catch_unwind(AssertUnwindSafe(|| {
         device.capture_scope(|scope| {

@@ -3,8 +3,10 @@
 mod bitmask;
 mod blocked;
 mod blocks4;
+mod columns;
 mod deltas;
 mod divide;
+mod expanded;
 mod input_major;
 mod input_rows;
 mod packed;
@@ -14,7 +16,8 @@ mod tests;
 #[cfg(all(test, unix))]
 mod vector_tests;
 
-pub(crate) use packed::{Format, FormatKind, Packed};
+pub use packed::FormatKind;
+pub(crate) use packed::{Format, Packed};
 
 /// How values are kept. Products are accumulated in `f32` in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

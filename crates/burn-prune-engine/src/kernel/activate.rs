@@ -1,7 +1,7 @@
 //! Activations of vectors. Their errors are below 1e-6 of the result or of 1, whichever is greater;
 //! SiLU and GELU: of the input, where that is greater.
 
-use super::lanes::Lanes;
+use super::lanes::{Kernel, Lanes};
 use crate::activation::Activation;
 
 /// A vector of results. Numbers that are not come through.
@@ -18,14 +18,42 @@ pub(super) unsafe fn activated<L: Lanes>(activation: Activation, x: L) -> L {
             }
             Activation::HardSwish => x.times(ramp(x, 1.0 / 6.0, 0.5)),
             Activation::HardSigmoid { alpha, beta } => ramp(x, alpha, beta),
-            Activation::Silu => x.over(one_and_exp_of_negative(x)),
-            Activation::Sigmoid => L::splat(1.0).over(one_and_exp_of_negative(x)),
-            Activation::Tanh => tanh(x),
-            Activation::Gelu => {
-                let half = x.times(L::splat(0.5));
-                let x = x.times(L::splat(std::f32::consts::FRAC_1_SQRT_2));
-                half.times_plus(erf(x), half)
+            Activation::Silu | Activation::Sigmoid | Activation::Tanh | Activation::Gelu => {
+                let mut value = x;
+                let value_at = &raw mut value;
+                L::apart(Curved {
+                    activation,
+                    value: value_at.cast(),
+                });
+                value
             }
+        }
+    }
+}
+
+/// Activations that take more than a few instructions, of the vector at `value`.
+struct Curved {
+    activation: Activation,
+    value: *mut f32,
+}
+
+impl Kernel for Curved {
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        // SAFETY: the caller has the instructions of `L`, and a vector there.
+        unsafe {
+            let x = L::load(self.value);
+            let result = match self.activation {
+                Activation::Silu => x.over(one_and_exp_of_negative(x)),
+                Activation::Sigmoid => L::splat(1.0).over(one_and_exp_of_negative(x)),
+                Activation::Tanh => tanh(x),
+                _ => {
+                    let half = x.times(L::splat(0.5));
+                    let x = x.times(L::splat(std::f32::consts::FRAC_1_SQRT_2));
+                    half.times_plus(erf(x), half)
+                }
+            };
+            result.store(self.value);
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod activate;
 mod affine;
+mod arena;
 mod copy;
 mod dense;
 mod depthwise;
@@ -21,6 +22,7 @@ mod product;
 mod scratch;
 mod simd;
 mod source;
+mod team;
 #[cfg(all(test, unix))]
 mod tests;
 mod transpose;
@@ -29,6 +31,7 @@ mod value;
 mod vector;
 
 pub(crate) use affine::{affine, multiply_channels};
+pub(crate) use arena::{Arena, Read, Region, Write};
 pub(crate) use copy::copy_planes;
 pub(crate) use dense::{PANEL, Panelled, dense_product};
 pub(crate) use depthwise::depthwise;
@@ -38,10 +41,11 @@ pub(crate) use large_pages::in_large_pages;
 pub(crate) use output::Output;
 pub(crate) use phases::{Split, phases};
 pub(crate) use pool::{global_average, pool};
-pub(crate) use product::{plain_product, plain_vector};
+pub(crate) use product::{Cut, Nonzeros, plain_product, plain_vector, sparse_product};
 pub(crate) use scratch::Scratch;
 pub(crate) use simd::Simd;
 pub(crate) use source::Source;
+pub(crate) use team::{Crew, Team};
 pub(crate) use transpose::transpose;
 pub(crate) use upsample::upsample;
 pub(crate) use value::Value;

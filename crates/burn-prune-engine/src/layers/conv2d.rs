@@ -1,3 +1,4 @@
+use burn::backend::Flex;
 use burn::module::{Module, Param};
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2d;
@@ -5,8 +6,10 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Tensor, assert_shape};
 
+use super::kernels::{Dense, Kernels, Shape, on_flex};
 use super::weight::SparseWeight;
-use crate::EngineError;
+use crate::error::EngineError;
+use crate::window::Window;
 
 /// A [`Conv2d`] that keeps only the weights that are not 0.
 ///
@@ -34,12 +37,13 @@ use crate::EngineError;
 pub struct SparseConv2d {
     weight: SparseWeight<4>,
     /// `[channels_out]`
-    pub bias: Option<Param<Tensor<1>>>,
+    bias: Option<Param<Tensor<1>>>,
     stride: [usize; 2],
     dilation: [usize; 2],
     groups: usize,
     #[module(skip)]
     padding: PaddingConfig2d,
+    kernels: Kernels,
 }
 
 impl SparseConv2d {
@@ -91,6 +95,7 @@ impl SparseConv2d {
             dilation: layer.dilation,
             groups,
             padding: layer.padding.clone(),
+            kernels: Kernels::default(),
         })
     }
 
@@ -174,11 +179,59 @@ impl SparseConv2d {
         let channels = channels * self.groups;
         assert_shape!(input, [_, channels, _, _]);
         let [_, _, lines, columns] = input.dims();
-        let padding = [self.zeros(lines, height, 0), self.zeros(columns, width, 1)];
-        let options =
-            ConvOptions::new_with_padding(self.stride, padding, self.dilation, self.groups);
+        let window = Window {
+            kernel: [height, width],
+            stride: self.stride,
+            padding: [self.zeros(lines, height, 0), self.zeros(columns, width, 1)],
+            dilation: self.dilation,
+            groups: self.groups,
+        };
         let bias = self.bias.as_ref().map(Param::val);
-        conv2d(input, self.weight.dense(), bias, options)
+        match self.run(&input, bias.as_ref(), window) {
+            Some(output) => output,
+            None => {
+                let padding = window.padding;
+                let (stride, dilation) = (self.stride, self.dilation);
+                let options = ConvOptions::new_with_padding(stride, padding, dilation, self.groups);
+                conv2d(input, self.weight.dense(), bias, options)
+            }
+        }
+    }
+
+    /// The output, if our kernels can make it.
+    fn run(
+        &self,
+        input: &Tensor<4>,
+        bias: Option<&Tensor<1>>,
+        window: Window,
+    ) -> Option<Tensor<4>> {
+        let [outputs, each, height, width] = self.weight.shape();
+        let [batch, channels, lines, columns] = input.dims();
+        let size = |axis: usize, size: usize| {
+            let (before, after) = window.padding[axis];
+            let read = window.dilation[axis] * (window.kernel[axis] - 1) + 1;
+            let steps = (size + before + after).checked_sub(read)?;
+            Some(steps / window.stride[axis] + 1)
+        };
+        // Burn says what is wrong with an image that is smaller than the kernel.
+        let (high, wide) = (size(0, lines)?, size(1, columns)?);
+        if batch * channels * lines * columns * outputs == 0 || !self.weight.is_on_flex() {
+            return None;
+        }
+        if let Some(bias) = bias {
+            on_flex(bias)?;
+        }
+        let image = on_flex(input)?;
+        let shape = Shape {
+            rows: outputs,
+            columns: each * height * width,
+            window: Some(window),
+            input: vec![batch, channels, lines, columns],
+            output: vec![batch, outputs, high, wide],
+        };
+        let dense = || Dense::new(self.weight.dense(), bias, outputs);
+        let output = self.kernels.run(image, &shape, dense);
+        Some(Tensor::from_primitive::<Flex>(output))
     }
 
     /// Zeros before and after an axis of so many values, as Burn counts them.

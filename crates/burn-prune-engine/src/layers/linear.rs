@@ -1,10 +1,12 @@
+use burn::backend::Flex;
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::module::linear;
 use burn::tensor::{Tensor, assert_shape};
 
+use super::kernels::{Dense, Kernels, Shape, on_flex};
 use super::weight::SparseWeight;
-use crate::EngineError;
+use crate::error::EngineError;
 
 /// A [`Linear`] that keeps only the weights that are not 0: `output = input · weight + bias`.
 ///
@@ -38,7 +40,8 @@ use crate::EngineError;
 pub struct SparseLinear {
     weight: SparseWeight<2>,
     /// `[d_output]`
-    pub bias: Option<Param<Tensor<1>>>,
+    bias: Option<Param<Tensor<1>>>,
+    kernels: Kernels,
 }
 
 impl SparseLinear {
@@ -61,6 +64,7 @@ impl SparseLinear {
         Ok(Self {
             weight: SparseWeight::new("SparseLinear", &layer.weight)?,
             bias: layer.bias.clone(),
+            kernels: Kernels::default(),
         })
     }
 
@@ -136,6 +140,40 @@ impl SparseLinear {
         let [d_input, _] = self.weight.shape();
         assert_shape!(input, [.., d_input]);
         let bias = self.bias.as_ref().map(Param::val);
-        linear(input, self.weight.dense(), bias)
+        match self.run(&input, bias.as_ref()) {
+            Some(output) => output,
+            None => linear(input, self.weight.dense(), bias),
+        }
+    }
+
+    /// The output, if our kernels can make it.
+    fn run<const D: usize>(
+        &self,
+        input: &Tensor<D>,
+        bias: Option<&Tensor<1>>,
+    ) -> Option<Tensor<D>> {
+        let [d_input, d_output] = self.weight.shape();
+        let mut sizes = input.dims();
+        let positions: usize = sizes[..D - 1].iter().product();
+        if positions * d_input * d_output == 0 || !self.weight.is_on_flex() {
+            return None;
+        }
+        if let Some(bias) = bias {
+            on_flex(bias)?;
+        }
+        on_flex(input)?;
+        let matrix = on_flex(&input.clone().reshape([positions, d_input]))?;
+        let shape = Shape {
+            rows: d_output,
+            columns: d_input,
+            window: None,
+            input: vec![positions, d_input],
+            output: vec![positions, d_output],
+        };
+        let dense = || Dense::new(self.weight.dense().transpose(), bias, d_output);
+        let output = self.kernels.run(matrix, &shape, dense);
+        sizes[D - 1] = d_output;
+        let output = Tensor::<2>::from_primitive::<Flex>(output);
+        Some(output.reshape(sizes))
     }
 }

@@ -1,6 +1,7 @@
 //! Layers for models that are built by hand: sparse ones in the place of Burn's dense ones.
 
 mod conv2d;
+mod kernels;
 mod linear;
 mod pattern;
 mod weight;

@@ -2,14 +2,16 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use burn::backend::capture::CaptureBackend;
 use burn::module::{
     Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
     Param, ParamId,
 };
 use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 
+use super::kernels::on_flex;
 use super::pattern::Pattern;
-use crate::EngineError;
+use crate::error::EngineError;
 
 /// A weight of `D` axes: the values that are not 0, and one bit a weight that says where they are.
 ///
@@ -71,12 +73,26 @@ impl<const D: usize> SparseWeight<D> {
         1.0 - self.pattern.count() as f64 / self.pattern.len().max(1) as f64
     }
 
+    /// Whether our kernels can read the values.
+    pub(super) fn is_on_flex(&self) -> bool {
+        on_flex(&self.values.val()).is_some()
+    }
+
     /// With zeros. Gradients reach the values.
     pub(super) fn dense(&self) -> Tensor<D> {
         let values = self.values.val();
         let device = values.device();
         let zeros = Tensor::<1>::zeros([self.pattern.len()], (&device, values.dtype()));
-        let places = self.places(&device);
+        // What is recorded belongs to one recording.
+        let is_recorded = values
+            .clone()
+            .try_into_primitive::<CaptureBackend>()
+            .is_ok();
+        let places = if is_recorded {
+            places(&self.pattern, &device)
+        } else {
+            self.places(&device)
+        };
         let dense = zeros.select_assign(0, places, values, IndexingUpdateOp::Add);
         dense.reshape(self.shape)
     }

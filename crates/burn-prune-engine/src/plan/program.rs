@@ -48,6 +48,17 @@ pub(crate) struct Value {
     pub constant: Option<FlexTensor>,
 }
 
+impl Value {
+    /// Its shape at a batch size.
+    pub(crate) fn at(&self, batch: usize) -> Vec<usize> {
+        let sizes = self.shape.iter().map(|size| match *size {
+            Size::Fixed(size) => size,
+            Size::Batch(factor) => factor * batch,
+        });
+        sizes.collect()
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
     /// Of the captured operations, the last one that is in it.

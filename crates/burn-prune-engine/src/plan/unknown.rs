@@ -3,7 +3,7 @@
 use burn::backend::ir::{
     BaseOperationIr, FloatOperationIr, NumericOperationIr, OperationIr, TensorIr,
 };
-use burn::tensor::DType;
+use burn::tensor::{DType, IndexingUpdateOp};
 
 /// Whether Burn's interpreter (0.22) runs an operation on flex. The others it leaves out, each with a panic.
 pub(crate) fn is_known(operation: &OperationIr) -> bool {
@@ -16,8 +16,10 @@ pub(crate) fn is_known(operation: &OperationIr) -> bool {
         OperationIr::BaseBool(
             BaseOperationIr::Cast(_) | BaseOperationIr::ScatterNd(_) | BaseOperationIr::GatherNd(_),
         ) => false,
-        OperationIr::BaseBool(BaseOperationIr::Scatter(op)) => is_addition(op.update),
-        OperationIr::BaseBool(BaseOperationIr::SelectAssign(op)) => is_addition(op.update),
+        OperationIr::BaseBool(BaseOperationIr::Scatter(op)) => op.update == IndexingUpdateOp::Add,
+        OperationIr::BaseBool(BaseOperationIr::SelectAssign(op)) => {
+            op.update == IndexingUpdateOp::Add
+        }
         OperationIr::NumericFloat(_, NumericOperationIr::IntRandom(_)) => false,
         OperationIr::Float(_, FloatOperationIr::Quantize(_) | FloatOperationIr::Dequantize(_)) => {
             false

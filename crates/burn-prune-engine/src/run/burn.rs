@@ -35,7 +35,8 @@ impl BurnStep {
         let mut operation = if batch == batches.example {
             (**operation).clone()
         } else {
-            let found = other.and_then(|(other, batches)| batch::at(operation, other, batches, batch));
+            let found =
+                other.and_then(|(other, batches)| batch::at(operation, other, batches, batch));
             found.ok_or_else(|| EngineError::Batch {
                 batch,
                 message: format!("the sizes of `{}` are not known", node.name),
@@ -59,6 +60,11 @@ impl BurnStep {
             inputs,
             outputs,
         })
+    }
+
+    /// What Burn runs.
+    pub(crate) fn operation(&self) -> &OperationIr {
+        &self.operation
     }
 
     /// Runs it on the tensors that it reads, and puts there what it makes. Those of `last_uses` are handed over, so

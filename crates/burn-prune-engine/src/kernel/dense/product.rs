@@ -22,6 +22,13 @@ pub(crate) fn dense_product(
     if part.rows.is_empty() || part.lines.is_empty() {
         return;
     }
+    let is_narrow = part.lines.len() == 1 && output.planes().width <= 8;
+    // Half of a wide vector would be empty.
+    let simd = if is_narrow {
+        simd.min(Simd::Avx2)
+    } else {
+        simd
+    };
     lanes::run(
         simd,
         Product {
@@ -238,13 +245,13 @@ unsafe fn block_of_tiles<L: Lanes>(simd: Simd, all: Tile<'_>, panels: usize, pos
             };
             // As many sums as there are registers for.
             panel += match (L::TILE, wide, left) {
-                (4, 1, 4..) => shaped::<24, 1>(simd, tile),
-                (4, 1, 2..) | (2, 1, 2..) => shaped::<12, 1>(simd, tile),
-                (4, 2, 2..) => shaped::<12, 2>(simd, tile),
-                (_, 4, _) => shaped::<6, 4>(simd, tile),
-                (_, 3, _) => shaped::<6, 3>(simd, tile),
-                (_, 2, _) => shaped::<6, 2>(simd, tile),
-                _ => shaped::<6, 1>(simd, tile),
+                (4, 1, 4..) => shaped::<4, 1>(simd, tile),
+                (4, 1, 2..) | (2, 1, 2..) => shaped::<2, 1>(simd, tile),
+                (4, 2, 2..) => shaped::<2, 2>(simd, tile),
+                (_, 4, _) => shaped::<1, 4>(simd, tile),
+                (_, 3, _) => shaped::<1, 3>(simd, tile),
+                (_, 2, _) => shaped::<1, 2>(simd, tile),
+                _ => shaped::<1, 1>(simd, tile),
             };
         }
         vector += wide;
@@ -252,7 +259,7 @@ unsafe fn block_of_tiles<L: Lanes>(simd: Simd, all: Tile<'_>, panels: usize, pos
 }
 
 /// Runs a tile, and says how many panels it had.
-fn shaped<const ROWS: usize, const VECTORS: usize>(simd: Simd, tile: Tile<'_>) -> usize {
-    lanes::run(simd, Shaped::<ROWS, VECTORS>(tile));
-    ROWS / PANEL
+fn shaped<const PANELS: usize, const VECTORS: usize>(simd: Simd, tile: Tile<'_>) -> usize {
+    lanes::run(simd, Shaped::<PANELS, VECTORS>(tile));
+    PANELS
 }

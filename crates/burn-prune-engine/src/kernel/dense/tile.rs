@@ -25,10 +25,10 @@ pub(super) enum Start {
     AtSums,
 }
 
-/// `ROWS` rows by `VECTORS` vectors.
-pub(super) struct Shaped<'a, const ROWS: usize, const VECTORS: usize>(pub Tile<'a>);
+/// `PANELS` panels by `VECTORS` vectors.
+pub(super) struct Shaped<'a, const PANELS: usize, const VECTORS: usize>(pub Tile<'a>);
 
-impl<const ROWS: usize, const VECTORS: usize> Kernel for Shaped<'_, ROWS, VECTORS> {
+impl<const PANELS: usize, const VECTORS: usize> Kernel for Shaped<'_, PANELS, VECTORS> {
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
         let Tile {
@@ -43,11 +43,15 @@ impl<const ROWS: usize, const VECTORS: usize> Kernel for Shaped<'_, ROWS, VECTOR
         // SAFETY: all values are readable and the sums are the caller's alone, who has the
         // instructions.
         unsafe {
-            let mut totals = [[L::splat(0.0); VECTORS]; ROWS];
+            let place =
+                |p: usize, r: usize, v: usize| sums.add((p * PANEL + r) * row + v * L::COUNT);
+            let mut totals = [[[L::splat(0.0); VECTORS]; PANEL]; PANELS];
             if start == Start::AtSums {
-                for (r, totals) in totals.iter_mut().enumerate() {
-                    for (v, total) in totals.iter_mut().enumerate() {
-                        *total = L::load(sums.add(r * row + v * L::COUNT));
+                for (p, totals) in totals.iter_mut().enumerate() {
+                    for (r, totals) in totals.iter_mut().enumerate() {
+                        for (v, total) in totals.iter_mut().enumerate() {
+                            *total = L::load(place(p, r, v));
+                        }
                     }
                 }
             }
@@ -58,17 +62,21 @@ impl<const ROWS: usize, const VECTORS: usize> Kernel for Shaped<'_, ROWS, VECTOR
                 for (v, value) in values.iter_mut().enumerate() {
                     *value = L::load(x.add(v * L::COUNT));
                 }
-                for (r, totals) in totals.iter_mut().enumerate() {
-                    let weight = L::splat(*weights.add(r / PANEL * panel + r % PANEL));
-                    for (value, total) in values.iter().zip(totals.iter_mut()) {
-                        *total = value.times_plus(weight, *total);
+                for (p, totals) in totals.iter_mut().enumerate() {
+                    for (r, totals) in totals.iter_mut().enumerate() {
+                        let weight = L::splat(*weights.add(p * panel + r));
+                        for (value, total) in values.iter().zip(totals.iter_mut()) {
+                            *total = value.times_plus(weight, *total);
+                        }
                     }
                 }
                 weights = weights.add(PANEL);
             }
-            for (r, totals) in totals.iter().enumerate() {
-                for (v, total) in totals.iter().enumerate() {
-                    total.store(sums.add(r * row + v * L::COUNT));
+            for (p, totals) in totals.iter().enumerate() {
+                for (r, totals) in totals.iter().enumerate() {
+                    for (v, total) in totals.iter().enumerate() {
+                        total.store(place(p, r, v));
+                    }
                 }
             }
         }

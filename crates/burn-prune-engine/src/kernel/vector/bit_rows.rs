@@ -96,6 +96,31 @@ impl<V: Value> BitRows<V> {
         }
     }
 
+    /// The same for those of some columns.
+    #[inline]
+    pub(crate) fn each_of(
+        &self,
+        row: usize,
+        columns: Range<usize>,
+        mut visit: impl FnMut(usize, f32),
+    ) {
+        let masks = self.masks(row);
+        let skipped = &masks[..columns.start / COLUMNS];
+        let skipped: u32 = skipped.iter().map(|mask| mask.count_ones()).sum();
+        let mut at = self.starts[row] as usize + skipped as usize;
+        for part in columns.start / COLUMNS..columns.end.div_ceil(COLUMNS) {
+            let mut rest = masks[part];
+            while rest != 0 {
+                let column = part * COLUMNS + rest.trailing_zeros() as usize;
+                if columns.contains(&column) {
+                    visit(column, self.values[at].widen());
+                }
+                at += 1;
+                rest &= rest - 1;
+            }
+        }
+    }
+
     /// The products of some rows by a vector.
     pub(crate) fn sums(&self, simd: Simd, rows: Range<usize>, x: &[f32], sums: &mut [f32]) {
         let x = &x[..self.columns];

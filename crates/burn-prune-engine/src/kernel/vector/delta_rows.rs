@@ -121,6 +121,31 @@ impl<V: Value> DeltaRows<V> {
         }
     }
 
+    /// The same for those of some columns.
+    #[inline]
+    pub(crate) fn each_of(
+        &self,
+        row: usize,
+        columns: Range<usize>,
+        mut visit: impl FnMut(usize, f32),
+    ) {
+        let groups = self.groups(row);
+        // Their bases rise; the columns of a group are at most 255 from it.
+        let first = groups.partition_point(|group| usize::from(group.base) + 255 < columns.start);
+        for group in &groups[first..] {
+            let base = usize::from(group.base);
+            if base >= columns.end {
+                break;
+            }
+            for (delta, value) in group.deltas.into_iter().zip(group.values) {
+                let (column, value) = (base + usize::from(delta), value.widen());
+                if value != 0.0 && columns.contains(&column) {
+                    visit(column, value);
+                }
+            }
+        }
+    }
+
     /// The products of some rows by a vector.
     pub(crate) fn sums(&self, simd: Simd, rows: Range<usize>, x: &[f32], sums: &mut [f32]) {
         let x = &x[..self.columns];

@@ -20,9 +20,8 @@ impl Pass<'_> {
                 let is_known = constants.iter().all(|one| self.is_weight(*one));
                 let has_channels = (2..=4).contains(&self.shape(op.x.id).len());
                 let epsilon = number(&op.epsilon);
-                (is_known && has_channels && self.is_signal(op.x.id)).then(|| {
-                    Sketched::new(self, at, Kind::Norm { epsilon }, constants, [op.x.id])
-                })
+                (is_known && has_channels && self.is_signal(op.x.id))
+                    .then(|| Sketched::new(self, at, Kind::Norm { epsilon }, constants, [op.x.id]))
             }
             OperationIr::NumericFloat(_, operation) => match operation {
                 Numeric::Add(op) => self
@@ -55,7 +54,7 @@ impl Pass<'_> {
 
     fn affine(&self, at: usize, x: TensorId, scale: f64, shift: f64) -> Option<Sketched> {
         let map = ChannelMap::uniform(scale, shift);
-        let is_ours = self.is_signal(x) && map.is_finite();
+        let is_ours = self.is_signal(x) && map.is_finite() && self.takes_uniform(x);
         let kind = Kind::Affine {
             map,
             activation: Activation::None,
@@ -75,7 +74,9 @@ impl Pass<'_> {
             return None;
         }
         let (shape, sizes) = (self.shape(x), self.shape(constant));
-        let is_one = sizes.iter().all(|size| *size == 1) && sizes.len() <= shape.len();
+        let is_one = sizes.iter().all(|size| *size == 1)
+            && sizes.len() <= shape.len()
+            && self.takes_uniform(x);
         let has_channels = shape.len() == 2 || self.is_image(x);
         let is_channels = || {
             let mut of_channel = vec![1; shape.len()];
@@ -86,10 +87,15 @@ impl Pass<'_> {
             .then(|| Sketched::new(self, at, Kind::Channelwise(operation), [constant], [x]))
     }
 
+    /// Whether one number for all values can be one a channel, or goes into the weight before it.
+    fn takes_uniform(&self, x: TensorId) -> bool {
+        let is_folded = || self.is_read_once(x) && self.is_linear(x);
+        self.shape(x).len() == 2 || self.is_image(x) || is_folded()
+    }
+
     fn sum(&self, at: usize, op: &BinaryOpIr) -> Option<Sketched> {
         let (a, b) = (op.lhs.id, op.rhs.id);
-        let is_plain =
-            self.is_signal(a) && self.is_signal(b) && self.shape(a) == self.shape(b);
+        let is_plain = self.is_signal(a) && self.is_signal(b) && self.shape(a) == self.shape(b);
         is_plain.then(|| Sketched::new(self, at, Kind::Sum(Activation::None), [], [a, b]))
     }
 

@@ -22,10 +22,6 @@ impl ChannelMap {
         self.scale.len() == 1
     }
 
-    pub(super) fn is_identity(&self) -> bool {
-        *self == Self::identity()
-    }
-
     pub(super) fn scale_of(&self, channel: usize) -> f64 {
         self.scale[channel % self.scale.len()]
     }

@@ -11,7 +11,6 @@ use burn_router::TensorInterpreter;
 
 use super::pass::Pass;
 use crate::error::EngineError;
-use crate::plan::operation_name::operation_name;
 
 /// The values of a capture. Each is given away with its last use, so that there is no second copy of it.
 pub(super) struct Constants<'a> {
@@ -74,14 +73,14 @@ impl<'a> Constants<'a> {
         }
         let output = operation.outputs().find(|output| output.id == tensor);
         let output = output.expect("it makes it").clone();
-        let mut results = evaluate(operation, inputs)?;
+        let mut results = evaluate(operation, &self.path(tensor), inputs)?;
         Ok(results.remove(&output.id).expect("it is among the results"))
     }
 
     /// As `f32`, where it is known to be.
     pub(super) fn floats(&mut self, tensor: TensorId) -> Result<Vec<f32>, EngineError> {
         let value = self.take(tensor)?;
-        let values: Vec<f32> = value.into_vec().expect("it is f32");
+        let values: Vec<f32> = value.try_into_vec().expect("it is f32");
         if values.iter().all(|value| value.is_finite()) {
             return Ok(values);
         }
@@ -109,6 +108,7 @@ impl<'a> Constants<'a> {
 /// Runs one operation on flex.
 pub(super) fn evaluate(
     operation: &OperationIr,
+    name: &str,
     inputs: Vec<(TensorId, TensorData)>,
 ) -> Result<HashMap<TensorId, TensorData>, EngineError> {
     let mut kept = operation.clone();
@@ -138,7 +138,7 @@ pub(super) fn evaluate(
             .or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
         let message = message.unwrap_or_default();
         EngineError::Burn {
-            operation: operation_name(operation),
+            operation: name.to_string(),
             message: message.lines().next().unwrap_or_default().to_string(),
         }
     })

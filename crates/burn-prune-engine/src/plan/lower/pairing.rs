@@ -7,7 +7,7 @@ use burn::tensor::TensorData;
 
 use super::pass::Pass;
 use super::sketch::{Kind, Sketched};
-use crate::plan::operation_name::operation_name;
+use crate::plan::batch::follows;
 use crate::plan::program::Size;
 
 type Values = BTreeMap<TensorId, TensorData>;
@@ -67,18 +67,20 @@ impl Pairs {
         a: &Sketched,
         b: &Sketched,
     ) -> Result<(), String> {
-        let name = operation_name(&first.pass.operations[a.operation]);
-        let there = &second.pass.operations[b.operation];
+        let operations = [
+            &first.pass.operations[a.operation],
+            &second.pass.operations[b.operation],
+        ];
+        let batches = [first.batch, second.batch];
         let is_same = a.kind == b.kind
-            && (a.kind != Kind::Burn || operation_name(there) == name)
+            && (a.kind != Kind::Burn || follows(operations[0], operations[1], batches))
             && a.inputs.len() == b.inputs.len()
             && a.constants.len() == b.constants.len()
             && a.outputs.len() == b.outputs.len();
+        let name = format!("operation {}", a.operation);
         if !is_same {
             return Err(format!(
-                "`{name}` with a batch of {} is `{}` or has other settings with one of {}",
-                first.batch,
-                operation_name(there),
+                "{name} is another one or has other settings with a batch of {}",
                 second.batch
             ));
         }
@@ -104,11 +106,11 @@ impl Pairs {
             return if *there == b {
                 Ok(())
             } else {
-                Err(format!("`{name}` reads other tensors with another batch"))
+                Err(format!("{name} reads other tensors with another batch"))
             };
         }
         if !same_constants(first, second, a, b) {
-            return Err(format!("`{name}` reads a constant that follows the batch"));
+            return Err(format!("{name} reads a constant that follows the batch"));
         }
         self.there.insert(a, b);
         let shape = first.pass.shape(a).iter();
@@ -125,14 +127,8 @@ impl Pairs {
         b: TensorId,
     ) -> Result<(), String> {
         let (shape, there) = (first.pass.shape(a), second.pass.shape(b));
-        let size = |(size, there): (&usize, &usize)| {
-            if size == there {
-                return Some(Size::Fixed(*size));
-            }
-            let times = size / first.batch;
-            let follows = times * first.batch == *size && times * second.batch == *there;
-            follows.then_some(Size::Batch(times))
-        };
+        let batches = [first.batch, second.batch];
+        let size = |(size, there): (&usize, &usize)| Size::of(*size, *there, batches);
         let sizes: Option<Vec<Size>> = shape.iter().zip(there).map(size).collect();
         let is_same = shape.len() == there.len() && first.pass.dtype(a) == second.pass.dtype(b);
         let sizes = sizes.filter(|_| is_same).ok_or_else(|| {
@@ -148,12 +144,6 @@ impl Pairs {
 
     pub(super) fn shape(&self, tensor: TensorId) -> Option<&[Size]> {
         self.shapes.get(&tensor).map(Vec::as_slice)
-    }
-
-    /// Tensors of the first pass by those of the second.
-    pub(super) fn back(&self) -> HashMap<TensorId, TensorId> {
-        let there = self.there.iter();
-        there.map(|(first, second)| (*second, *first)).collect()
     }
 }
 

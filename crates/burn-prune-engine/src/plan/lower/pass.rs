@@ -6,6 +6,8 @@ use burn::backend::ir::{
 };
 use burn::tensor::{DType, TensorData};
 
+use crate::plan::unknown::is_known;
+
 /// One captured forward pass, and what is known of its tensors.
 pub(super) struct Pass<'a> {
     pub operations: &'a [OperationIr],
@@ -154,17 +156,15 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// Whether it gives the same for the same inputs, and does nothing else.
+/// Whether Burn can run it, it gives the same for the same inputs, and does nothing else.
 pub(super) fn is_function(operation: &OperationIr) -> bool {
-    !matches!(
+    let is_random = matches!(
         operation,
         OperationIr::Float(_, Float::Random(_))
-            | OperationIr::NumericFloat(_, Numeric::IntRandom(_))
             | OperationIr::NumericInt(_, Numeric::IntRandom(_))
             | OperationIr::BaseFloat(Base::Empty(_))
             | OperationIr::BaseInt(Base::Empty(_))
             | OperationIr::BaseBool(Base::Empty(_))
-            | OperationIr::Custom(_)
-            | OperationIr::Distributed(_)
-    )
+    );
+    !is_random && is_known(operation)
 }

@@ -27,6 +27,12 @@ impl Pass<'_> {
         Some(Sketched::product(self, at, None, constants, x))
     }
 
+    pub(super) fn is_linear(&self, tensor: TensorId) -> bool {
+        self.maker_at(tensor)
+            .and_then(|at| self.linear(at))
+            .is_some()
+    }
+
     /// The leading axes are merged into one for the product.
     fn merged_linear(&self, output: TensorId) -> Option<Linear> {
         let back = self.reshaped(output)?;
