@@ -2,6 +2,8 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
+#[cfg(target_arch = "x86_64")]
+use super::gather::gather4;
 use crate::kernel::{Simd, Value, in_large_pages};
 
 /// Nonzeros of a group.
@@ -188,8 +190,8 @@ impl<V: Value> DeltaRows<V> {
                 // eight values.
                 unsafe {
                     let x = x.as_ptr().add(usize::from(group.base));
-                    let low = _mm_fmadd_ps(V::load4(values), gathered(x, deltas as u32), halves[0]);
-                    let high = gathered(x, (deltas >> 32) as u32);
+                    let low = _mm_fmadd_ps(V::load4(values), gather4(x, deltas as u32), halves[0]);
+                    let high = gather4(x, (deltas >> 32) as u32);
                     let high = _mm_fmadd_ps(V::load4(values.add(4)), high, halves[1]);
                     halves = [low, high];
                 }
@@ -198,23 +200,5 @@ impl<V: Value> DeltaRows<V> {
             let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
             *sum = _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
         }
-    }
-}
-
-/// Four values at distances of one byte each. A gather instruction is slower.
-///
-/// # Safety
-/// The values are readable, and the processor has AVX2.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn gathered(x: *const f32, deltas: u32) -> __m128 {
-    let at = |byte: u32| x.wrapping_add((deltas >> (8 * byte)) as usize & 0xff);
-    // SAFETY: the caller's promise.
-    unsafe {
-        let lanes = _mm_load_ss(at(0));
-        let lanes = _mm_insert_ps::<0x10>(lanes, _mm_load_ss(at(1)));
-        let lanes = _mm_insert_ps::<0x20>(lanes, _mm_load_ss(at(2)));
-        _mm_insert_ps::<0x30>(lanes, _mm_load_ss(at(3)))
     }
 }
