@@ -3,6 +3,7 @@
 mod bitmask;
 mod blocked;
 mod blocks4;
+mod columns;
 mod deltas;
 mod divide;
 mod input_major;

@@ -1,6 +1,7 @@
 use std::arch::x86_64::*;
 
 use super::{Kernel, Lanes};
+use crate::kernel::Value;
 
 /// Eight values in a register of AVX2.
 #[derive(Clone, Copy)]
@@ -32,6 +33,7 @@ unsafe fn first(count: usize) -> __m256i {
 impl Lanes for Eight {
     const COUNT: usize = 8;
     const TILE: usize = 2;
+    const SUMS: usize = 12;
 
     #[inline(always)]
     unsafe fn apart(kernel: impl Kernel) {
@@ -43,6 +45,18 @@ impl Lanes for Eight {
     unsafe fn splat(value: f32) -> Self {
         // SAFETY: see above.
         Self(unsafe { _mm256_set1_ps(value) })
+    }
+
+    #[inline(always)]
+    unsafe fn splat_from<V: Value>(from: *const V) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { V::splat8(from) })
+    }
+
+    #[inline(always)]
+    unsafe fn masked(self, mask: Self) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm256_and_ps(self.0, mask.0) })
     }
 
     #[inline(always)]
