@@ -4,7 +4,7 @@ use super::WeightMatrix;
 use super::packed::{Format, FormatKind};
 use crate::kernel::{
     Epilogue, Input, Output, PANEL, Panelled, Part, Scratch, Simd, Value, dense_product,
-    panel_sums, store_vector,
+    in_large_pages, panel_sums, store_vector,
 };
 
 /// All values, in panels of six rows: `[panel][column][row]`, and zeros behind the last row.
@@ -36,7 +36,7 @@ impl<V: Value> Panels<V> {
             }
         }
         Self {
-            values: packed,
+            values: in_large_pages(packed),
             rows,
             columns,
         }

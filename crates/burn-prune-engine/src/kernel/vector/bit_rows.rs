@@ -2,7 +2,7 @@
 use std::arch::{asm, x86_64::*};
 use std::ops::Range;
 
-use crate::kernel::{Simd, Value};
+use crate::kernel::{Simd, Value, in_large_pages};
 
 /// Columns of one mask.
 const COLUMNS: usize = 64;
@@ -51,8 +51,8 @@ impl<V: Value> BitRows<V> {
         }
         packed.values.extend([V::round(0.0); PADDING]);
         packed.masks.shrink_to_fit();
-        packed.values.shrink_to_fit();
         packed.starts.shrink_to_fit();
+        packed.values = in_large_pages(packed.values);
         Some(packed)
     }
 

@@ -2,7 +2,7 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use crate::kernel::{Simd, Value};
+use crate::kernel::{Simd, Value, in_large_pages};
 
 /// Nonzeros of a group.
 const GROUP: usize = 8;
@@ -76,8 +76,8 @@ impl<V: Value> DeltaRows<V> {
             }
             packed.starts.push(u32::try_from(packed.groups.len()).ok()?);
         }
-        packed.groups.shrink_to_fit();
         packed.starts.shrink_to_fit();
+        packed.groups = in_large_pages(packed.groups);
         Some(packed)
     }
 
