@@ -1,60 +1,50 @@
 use std::ops::Range;
 
 use super::WeightMatrix;
+use super::columns::Columns;
 use super::divide::divide;
 use super::packed::{Format, FormatKind};
-use crate::kernel::Value;
-
-/// Columns that an index of one byte can name.
-const LARGEST_BLOCK: usize = 256;
-
-/// Rows that are worked on together, so that a block of inputs stays in cache meanwhile.
-const CHUNK: usize = 16;
+use crate::kernel::{
+    Cut, Epilogue, Input, Nonzeros, Output, Part, Scratch, Simd, Value, sparse_product,
+};
 
 /// Nonzeros in blocks of columns: an index of one byte and a value for each.
 ///
-/// The order is chunk of rows, block of columns, row. About 5.2 bytes for a nonzero of an `f32` weight.
+/// About 5.2 bytes for a nonzero of an `f32` weight at a sparsity of 90 %.
 #[derive(Debug)]
 pub(crate) struct Blocked<V> {
+    pub(super) cut: Cut,
+    columns: Columns,
     /// Where the nonzeros of each chunk, block and row begin, and where the last ones end.
-    starts: Vec<u32>,
+    pub(super) starts: Vec<u32>,
     /// Columns, from the first one of the block.
-    indices: Vec<u8>,
-    values: Vec<V>,
-    rows: usize,
-    columns: usize,
-    block: usize,
+    pub(super) indices: Vec<u8>,
+    pub(super) values: Vec<V>,
 }
 
 impl<V: Value> Blocked<V> {
-    /// `None` if it has too many nonzeros, or if `block` columns have to stay together and cannot.
-    pub(crate) fn pack(matrix: WeightMatrix<'_>, block: usize) -> Option<Self> {
-        if block == 0 || block > LARGEST_BLOCK {
-            return None;
-        }
-        let WeightMatrix { rows, columns, .. } = matrix;
+    /// `None` if it has too many nonzeros.
+    pub(crate) fn pack(matrix: WeightMatrix<'_>, kernel: [usize; 2]) -> Option<Self> {
         let nonzeros = matrix.values.iter().filter(|value| **value != 0.0).count();
         u32::try_from(nonzeros).ok()?;
-        let blocks = columns.div_ceil(block);
+        let columns = Columns::by_place(matrix.columns, kernel);
+        let cut = columns.cut(matrix.rows);
         let mut packed = Self {
-            starts: Vec::with_capacity(rows * blocks + 1),
+            cut,
+            columns,
+            starts: Vec::with_capacity(cut.rows * cut.classes * cut.blocks() + 1),
             indices: Vec::with_capacity(nonzeros),
             values: Vec::with_capacity(nonzeros),
-            rows,
-            columns,
-            block,
         };
-        for chunk in (0..rows).step_by(CHUNK) {
-            for first in (0..columns).step_by(block) {
-                for row in chunk..rows.min(chunk + CHUNK) {
-                    packed.starts.push(packed.indices.len() as u32);
-                    let values = &matrix.row(row)[first..columns.min(first + block)];
-                    for (index, &value) in values.iter().enumerate() {
-                        if value != 0.0 {
-                            packed.indices.push(index as u8);
-                            packed.values.push(V::round(value));
-                        }
-                    }
+        for (row, block) in columns.order(cut) {
+            packed.starts.push(packed.indices.len() as u32);
+            let values = matrix.row(row);
+            let first = block.start;
+            for column in block {
+                let value = values[columns.natural(column)];
+                if value != 0.0 {
+                    packed.indices.push((column - first) as u8);
+                    packed.values.push(V::round(value));
                 }
             }
         }
@@ -62,13 +52,13 @@ impl<V: Value> Blocked<V> {
         Some(packed)
     }
 
-    /// Where the nonzeros of a row in a block are.
-    fn entries(&self, row: usize, block: usize) -> Range<usize> {
-        let blocks = self.columns.div_ceil(self.block);
-        let chunk = row / CHUNK * CHUNK;
-        let rows = CHUNK.min(self.rows - chunk);
-        let at = chunk * blocks + block * rows + row - chunk;
-        self.starts[at] as usize..self.starts[at + 1] as usize
+    fn nonzeros(&self) -> Nonzeros<'_, V> {
+        Nonzeros {
+            cut: self.cut,
+            starts: &self.starts,
+            indices: &self.indices,
+            values: &self.values,
+        }
     }
 }
 
@@ -88,32 +78,53 @@ impl<V: Value> Format for Blocked<V> {
     }
 
     fn rows(&self) -> usize {
-        self.rows
+        self.cut.rows
+    }
+
+    fn offsets(&self, natural: &[u32]) -> Vec<u32> {
+        self.columns.permute(natural)
     }
 
     fn divide(&self, parts: usize) -> Vec<Range<usize>> {
-        // A row costs something even if it is empty: it is stored.
-        let mut done = 0;
-        let mut work = vec![0];
-        for row in 0..self.rows {
-            let blocks = self.columns.div_ceil(self.block);
-            let nonzeros: usize = (0..blocks)
-                .map(|block| self.entries(row, block).len())
-                .sum();
-            done += nonzeros as u64 + 2;
-            work.push(done);
-        }
-        divide(&work, parts)
+        divide(&self.columns.work(self.cut, &self.starts), parts)
+    }
+
+    fn columns(&self) -> usize {
+        self.cut.columns
     }
 
     fn each(&self, row: usize, visit: &mut dyn FnMut(usize, f32)) {
-        for (block, first) in (0..self.columns).step_by(self.block).enumerate() {
-            for entry in self.entries(row, block) {
-                visit(
-                    first + usize::from(self.indices[entry]),
-                    self.values[entry].widen(),
-                );
+        self.each_of(row, 0..self.cut.columns, visit);
+    }
+
+    fn each_of(&self, row: usize, columns: Range<usize>, visit: &mut dyn FnMut(usize, f32)) {
+        for class in 0..self.cut.classes {
+            for block in 0..self.cut.blocks() {
+                let range = self.cut.block(class, block);
+                if range.end <= columns.start || columns.end <= range.start {
+                    continue;
+                }
+                let start = self.cut.start(row, class, block);
+                for entry in self.starts[start] as usize..self.starts[start + 1] as usize {
+                    let column = range.start + usize::from(self.indices[entry]);
+                    if columns.contains(&column) {
+                        visit(column, self.values[entry].widen());
+                    }
+                }
             }
         }
+    }
+
+    fn product(
+        &self,
+        simd: Simd,
+        part: &Part,
+        input: &Input<'_>,
+        epilogue: &Epilogue<'_>,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) {
+        let weight = self.nonzeros();
+        sparse_product(simd, &weight, part, input, epilogue, output, scratch);
     }
 }

@@ -1,62 +1,50 @@
 use std::ops::Range;
 
 use super::WeightMatrix;
+use super::columns::Columns;
 use super::divide::divide;
 use super::packed::{Format, FormatKind};
-use crate::kernel::Value;
-
-/// Columns that an index of one byte can name.
-const LARGEST_BLOCK: usize = 256;
-
-/// Groups of four rows that are worked on together, so that a block of inputs stays in cache meanwhile.
-const CHUNK: usize = 4;
+use crate::kernel::{Cut, Value};
 
 /// Blocks of four rows and one column that are not zero, in blocks of columns: an index of one byte and
 /// four values for each.
-///
-/// The order is chunk of rows, block of columns, group of four rows.
 #[derive(Debug)]
 pub(crate) struct Blocks4<V> {
+    /// Of groups of four rows.
+    pub(super) cut: Cut,
+    columns: Columns,
     /// Where the entries of each chunk, block and group begin, and where the last ones end.
-    starts: Vec<u32>,
+    pub(super) starts: Vec<u32>,
     /// Columns, from the first one of the block.
-    indices: Vec<u8>,
-    values: Vec<[V; 4]>,
-    rows: usize,
-    columns: usize,
-    block: usize,
+    pub(super) indices: Vec<u8>,
+    pub(super) values: Vec<[V; 4]>,
 }
 
 impl<V: Value> Blocks4<V> {
-    /// `None` if its rows are not groups of four, if it has too many nonzeros, or if `block` columns have
-    /// to stay together and cannot.
-    pub(crate) fn pack(matrix: WeightMatrix<'_>, block: usize) -> Option<Self> {
-        let WeightMatrix { rows, columns, .. } = matrix;
-        if block == 0 || block > LARGEST_BLOCK || !rows.is_multiple_of(4) {
+    /// `None` if its rows are not groups of four, or if it has too many nonzeros.
+    pub(crate) fn pack(matrix: WeightMatrix<'_>, kernel: [usize; 2]) -> Option<Self> {
+        if !matrix.rows.is_multiple_of(4) {
             return None;
         }
-        u32::try_from(rows / 4 * columns).ok()?;
-        let groups = rows / 4;
+        u32::try_from(matrix.rows / 4 * matrix.columns).ok()?;
+        let columns = Columns::natural_order(matrix.columns, kernel);
+        let cut = columns.cut(matrix.rows / 4);
         let mut packed = Self {
-            starts: Vec::with_capacity(groups * columns.div_ceil(block) + 1),
+            cut,
+            columns,
+            starts: Vec::with_capacity(cut.rows * cut.blocks() + 1),
             indices: Vec::new(),
             values: Vec::new(),
-            rows,
-            columns,
-            block,
         };
-        for chunk in (0..groups).step_by(CHUNK) {
-            for first in (0..columns).step_by(block) {
-                for group in chunk..groups.min(chunk + CHUNK) {
-                    packed.starts.push(packed.indices.len() as u32);
-                    for column in first..columns.min(first + block) {
-                        let values: [f32; 4] =
-                            std::array::from_fn(|row| matrix.row(group * 4 + row)[column]);
-                        if values != [0.0; 4] {
-                            packed.indices.push((column - first) as u8);
-                            packed.values.push(values.map(V::round));
-                        }
-                    }
+        for (group, block) in columns.order(cut) {
+            packed.starts.push(packed.indices.len() as u32);
+            let first = block.start;
+            for column in block {
+                let values: [f32; 4] =
+                    std::array::from_fn(|row| matrix.row(group * 4 + row)[column]);
+                if values != [0.0; 4] {
+                    packed.indices.push((column - first) as u8);
+                    packed.values.push(values.map(V::round));
                 }
             }
         }
@@ -64,15 +52,6 @@ impl<V: Value> Blocks4<V> {
         packed.indices.shrink_to_fit();
         packed.values.shrink_to_fit();
         Some(packed)
-    }
-
-    /// Where the entries of a group of four rows in a block are.
-    fn entries(&self, group: usize, block: usize) -> Range<usize> {
-        let blocks = self.columns.div_ceil(self.block);
-        let chunk = group / CHUNK * CHUNK;
-        let groups = CHUNK.min(self.rows / 4 - chunk);
-        let at = chunk * blocks + block * groups + group - chunk;
-        self.starts[at] as usize..self.starts[at + 1] as usize
     }
 }
 
@@ -92,33 +71,38 @@ impl<V: Value> Format for Blocks4<V> {
     }
 
     fn rows(&self) -> usize {
-        self.rows
+        self.cut.rows * 4
     }
 
     fn divide(&self, parts: usize) -> Vec<Range<usize>> {
-        let mut done = 0;
-        let mut work = vec![0];
-        for group in 0..self.rows / 4 {
-            let blocks = self.columns.div_ceil(self.block);
-            let entries: usize = (0..blocks)
-                .map(|block| self.entries(group, block).len())
-                .sum();
-            done += entries as u64 + 2;
-            work.push(done);
-        }
-        divide(&work, parts)
+        divide(&self.columns.work(self.cut, &self.starts), parts)
             .into_iter()
             .map(|groups| groups.start * 4..groups.end * 4)
             .collect()
     }
 
+    fn columns(&self) -> usize {
+        self.cut.columns
+    }
+
     fn each(&self, row: usize, visit: &mut dyn FnMut(usize, f32)) {
-        for (block, first) in (0..self.columns).step_by(self.block).enumerate() {
-            for entry in self.entries(row / 4, block) {
-                visit(
-                    first + usize::from(self.indices[entry]),
-                    self.values[entry][row % 4].widen(),
-                );
+        self.each_of(row, 0..self.cut.columns, visit);
+    }
+
+    fn each_of(&self, row: usize, columns: Range<usize>, visit: &mut dyn FnMut(usize, f32)) {
+        for class in 0..self.cut.classes {
+            for block in 0..self.cut.blocks() {
+                let range = self.cut.block(class, block);
+                if range.end <= columns.start || columns.end <= range.start {
+                    continue;
+                }
+                let start = self.cut.start(row / 4, class, block);
+                for entry in self.starts[start] as usize..self.starts[start + 1] as usize {
+                    let column = range.start + usize::from(self.indices[entry]);
+                    if columns.contains(&column) {
+                        visit(column, self.values[entry][row % 4].widen());
+                    }
+                }
             }
         }
     }

@@ -3,8 +3,10 @@
 mod bitmask;
 mod blocked;
 mod blocks4;
+mod columns;
 mod deltas;
 mod divide;
+mod expanded;
 mod input_major;
 mod input_rows;
 mod packed;

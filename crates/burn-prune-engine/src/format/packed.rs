@@ -7,12 +7,13 @@ use super::bitmask::Bitmask;
 use super::blocked::Blocked;
 use super::blocks4::Blocks4;
 use super::deltas::Deltas;
+use super::expanded::Expanded;
 use super::input_major::InputMajor;
 use super::input_rows::DenseByInput;
 use super::panels::Panels;
 use super::{Precision, WeightMatrix};
 use crate::kernel::{
-    Epilogue, Input, Output, Part, Scratch, Simd, Value, plain_product, plain_vector,
+    Epilogue, Input, Output, Part, Scratch, Simd, Value, dense_product, plain_vector,
 };
 
 /// The ways to keep a weight.
@@ -46,11 +47,28 @@ pub(crate) trait Format: Debug + Send + Sync {
 
     fn rows(&self) -> usize;
 
+    /// The offsets of a product, in the order in which the format keeps its columns.
+    fn offsets(&self, natural: &[u32]) -> Vec<u32> {
+        natural.to_vec()
+    }
+
     /// Rows in at most so many parts of about equal work, at boundaries that the kernels like.
     fn divide(&self, parts: usize) -> Vec<Range<usize>>;
 
-    /// Visits the kept values of a row, with their columns.
+    /// Inputs.
+    fn columns(&self) -> usize;
+
+    /// Visits the kept values of a row, with their columns in the order of the format.
     fn each(&self, row: usize, visit: &mut dyn FnMut(usize, f32));
+
+    /// The same for those of some columns.
+    fn each_of(&self, row: usize, columns: Range<usize>, visit: &mut dyn FnMut(usize, f32)) {
+        self.each(row, &mut |column, value| {
+            if columns.contains(&column) {
+                visit(column, value);
+            }
+        });
+    }
 
     /// The product by many positions.
     fn product(
@@ -62,9 +80,7 @@ pub(crate) trait Format: Debug + Send + Sync {
         output: &Output<'_>,
         scratch: &mut Scratch,
     ) {
-        let _ = simd;
-        let rows = |row: usize, visit: &mut dyn FnMut(usize, f32)| self.each(row, visit);
-        plain_product(&rows, part, input, epilogue, output, scratch);
+        self.product_expanded(simd, part, input, epilogue, output, scratch);
     }
 
     /// The same, by tiles that are expanded into cache and multiplied densely: for many positions.
@@ -77,7 +93,8 @@ pub(crate) trait Format: Debug + Send + Sync {
         output: &Output<'_>,
         scratch: &mut Scratch,
     ) {
-        self.product(simd, part, input, epilogue, output, scratch);
+        let expanded = Expanded(self);
+        dense_product(simd, &expanded, part, input, epilogue, output, scratch);
     }
 
     /// The product by one position.
@@ -101,18 +118,18 @@ pub(crate) trait Format: Debug + Send + Sync {
 pub(crate) struct Packed(Box<dyn Format>);
 
 impl Packed {
-    /// Packs a weight. `block` is how many columns belong together at most: whole channels of a
-    /// convolution. `None` where the format cannot hold it.
+    /// Packs a weight; `kernel` is that of a convolution, and `[1, 1]` of a Linear. `None` where the
+    /// format cannot hold it.
     pub(crate) fn pack(
         kind: FormatKind,
         matrix: WeightMatrix<'_>,
-        block: usize,
+        kernel: [usize; 2],
         precision: Precision,
     ) -> Option<Self> {
         match precision {
-            Precision::F32 => pack::<f32>(kind, matrix, block),
-            Precision::Bf16 => pack::<bf16>(kind, matrix, block),
-            Precision::F16 => pack::<f16>(kind, matrix, block),
+            Precision::F32 => pack::<f32>(kind, matrix, kernel),
+            Precision::Bf16 => pack::<bf16>(kind, matrix, kernel),
+            Precision::F16 => pack::<f16>(kind, matrix, kernel),
         }
         .map(Self)
     }
@@ -131,7 +148,12 @@ impl Packed {
         self.0.nonzeros()
     }
 
-    /// Visits the kept values of a row, with their columns.
+    /// What [`Input::offsets`] has to be for this weight, from the offsets of the columns of the matrix.
+    pub(crate) fn offsets(&self, natural: &[u32]) -> Vec<u32> {
+        self.0.offsets(natural)
+    }
+
+    /// Visits the kept values of a row, with their columns in the order of [`offsets`](Self::offsets).
     pub(crate) fn each(&self, row: usize, visit: &mut dyn FnMut(usize, f32)) {
         self.0.each(row, visit);
     }
@@ -189,12 +211,12 @@ impl Packed {
 fn pack<V: Value>(
     kind: FormatKind,
     matrix: WeightMatrix<'_>,
-    block: usize,
+    kernel: [usize; 2],
 ) -> Option<Box<dyn Format>> {
     match kind {
         FormatKind::Dense => Some(Box::new(Panels::<V>::pack(matrix))),
-        FormatKind::Blocked => Blocked::<V>::pack(matrix, block).map(boxed),
-        FormatKind::Blocks4 => Blocks4::<V>::pack(matrix, block).map(boxed),
+        FormatKind::Blocked => Blocked::<V>::pack(matrix, kernel).map(boxed),
+        FormatKind::Blocks4 => Blocks4::<V>::pack(matrix, kernel).map(boxed),
         FormatKind::Bitmask => Bitmask::<V>::pack(matrix).map(boxed),
         FormatKind::Deltas => Deltas::<V>::pack(matrix).map(boxed),
         FormatKind::InputRows => Some(boxed(DenseByInput::<V>::pack(matrix))),

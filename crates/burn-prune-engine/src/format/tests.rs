@@ -38,7 +38,7 @@ struct Case {
     weight: Vec<f32>,
     rows: usize,
     columns: usize,
-    block: usize,
+    kernel: [usize; 2],
     x: Vec<f32>,
     offsets: Vec<u32>,
     input_row: usize,
@@ -58,8 +58,7 @@ impl Case {
         let columns = 1 + random.below(600);
         let row = positions.next_multiple_of(random.pick(&[1, 8, 16]));
         let offsets = (0..columns).map(|column| (column * row) as u32).collect();
-        let block = random.pick(&[256, 100, 7]);
-        Self::with_input(random, offsets, block, columns * row, row, [1, positions])
+        Self::with_input(random, offsets, [1, 1], columns * row, row, [1, positions])
     }
 
     fn convolution(random: &mut Random) -> Self {
@@ -84,16 +83,14 @@ impl Case {
                 }
             }
         }
-        let taps = kernel[0] * kernel[1];
-        let block = random.pick(&[256 / taps * taps, 2 * taps]);
         let values = channels * plane + reach[0] * row;
-        Self::with_input(random, offsets, block, values, row, [height, width])
+        Self::with_input(random, offsets, kernel, values, row, [height, width])
     }
 
     fn with_input(
         random: &mut Random,
         offsets: Vec<u32>,
-        block: usize,
+        kernel: [usize; 2],
         values: usize,
         input_row: usize,
         size: [usize; 2],
@@ -144,7 +141,7 @@ impl Case {
             weight,
             rows,
             columns,
-            block,
+            kernel,
             x: (0..values + SLACK).map(|_| random.value()).collect(),
             offsets,
             input_row,
@@ -245,7 +242,8 @@ impl Case {
                 if !lines.is_empty() {
                     let rows = rows.clone();
                     let part = Part { rows, lines };
-                    weight.product(simd, &part, &input, &epilogue, &output, scratch);
+                    let product = random.pick(&[Packed::product, Packed::product_expanded]);
+                    product(weight, simd, &part, &input, &epilogue, &output, scratch);
                 }
             }
         }
@@ -261,16 +259,17 @@ fn check(kind: FormatKind, precision: Precision, make: fn(&mut Random) -> Case) 
     let mut scratch = Scratch::new();
     let mut packed = 0;
     for case in 0..CASES {
-        let it = make(&mut random);
+        let mut it = make(&mut random);
         let matrix = WeightMatrix {
             values: &it.weight,
             rows: it.rows,
             columns: it.columns,
         };
-        let Some(weight) = Packed::pack(kind, matrix, it.block, precision) else {
+        let Some(weight) = Packed::pack(kind, matrix, it.kernel, precision) else {
             continue;
         };
         packed += 1;
+        it.offsets = weight.offsets(&it.offsets);
         let (expected, tolerance) = it.expected(&weight);
         for simd in Simd::available() {
             let found = it.run(&weight, simd, &mut random, &mut scratch);
@@ -279,11 +278,11 @@ fn check(kind: FormatKind, precision: Precision, make: fn(&mut Random) -> Case) 
                 assert!(
                     difference <= tolerance[index],
                     "case {case}, {simd:?}, value {index}: {found}, not {}; {} rows, {} columns, \
-                     blocks of {}, rows of {}, {:?}, {:?}",
+                     kernel {:?}, rows of {}, {:?}, {:?}",
                     expected[index],
                     it.rows,
                     it.columns,
-                    it.block,
+                    it.kernel,
                     it.input_row,
                     it.planes,
                     it.activation,
@@ -320,6 +319,15 @@ fn blocks_of_four_rows_are_plain_sums() {
 }
 
 #[test]
+fn formats_for_one_position_can_have_many() {
+    check(FormatKind::Bitmask, Precision::F32, Case::linear);
+    check(FormatKind::Bitmask, Precision::Bf16, Case::convolution);
+    check(FormatKind::Deltas, Precision::F32, Case::linear);
+    check(FormatKind::InputRows, Precision::F16, Case::linear);
+    check(FormatKind::InputMajor, Precision::F32, Case::linear);
+}
+
+#[test]
 fn packing_keeps_exactly_the_nonzeros() {
     let values = [0.0, 1.5, 0.0, -2.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, -0.0];
     let matrix = WeightMatrix {
@@ -328,7 +336,7 @@ fn packing_keeps_exactly_the_nonzeros() {
         columns: 3,
     };
     let kept = |kind, row| {
-        let packed = Packed::pack(kind, matrix, 2, Precision::F32).unwrap();
+        let packed = Packed::pack(kind, matrix, [1, 1], Precision::F32).unwrap();
         let mut kept = Vec::new();
         packed.each(row, &mut |column, value| kept.push((column, value)));
         (packed.nonzeros(), kept)
@@ -341,6 +349,4 @@ fn packing_keeps_exactly_the_nonzeros() {
         kept(FormatKind::Blocks4, 3),
         (12, vec![(0, 0.0), (1, 0.0), (2, 0.0)])
     );
-    let packed = Packed::pack(FormatKind::Blocked, matrix, 300, Precision::F32);
-    assert!(packed.is_none(), "300 columns in a block");
 }

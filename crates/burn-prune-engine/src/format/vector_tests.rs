@@ -191,7 +191,7 @@ fn check(kind: FormatKind) {
                 rows,
                 columns,
             };
-            let Some(weight) = Packed::pack(kind, matrix, 256, precision) else {
+            let Some(weight) = Packed::pack(kind, matrix, [1, 1], precision) else {
                 assert_eq!(kind, FormatKind::Blocks4, "{rows} x {columns}");
                 continue;
             };
@@ -253,7 +253,7 @@ fn formats_for_one_position_keep_exactly_the_nonzeros() {
         FormatKind::Deltas,
         FormatKind::InputMajor,
     ] {
-        let packed = Packed::pack(kind, matrix, 256, Precision::F32).unwrap();
+        let packed = Packed::pack(kind, matrix, [1, 1], Precision::F32).unwrap();
         let mut kept = Vec::new();
         packed.each(1, &mut |column, value| kept.push((column, value)));
         assert_eq!(kept, [(0, 1.5), (255, -2.0), (256, 3.0), (599, 0.25)]);
@@ -283,7 +283,7 @@ fn infinite_inputs_of_absent_weights_do_not_count() {
         FormatKind::InputMajor,
         FormatKind::Blocked,
     ] {
-        let packed = Packed::pack(kind, matrix, 256, Precision::F32).unwrap();
+        let packed = Packed::pack(kind, matrix, [1, 1], Precision::F32).unwrap();
         for simd in Simd::available() {
             let mut written = [0.0; 2];
             let output = Output::new(&mut written, planes(1));

@@ -102,26 +102,39 @@ impl<'a> Output<'a> {
         if planes.as_one_line().is_some() || lines.is_empty() {
             return;
         }
+        self.clear_ends(plane, lines.clone());
+        if planes.row > planes.width {
+            for line in lines.start + 1..lines.end {
+                let end = planes.value(plane, line, 0);
+                let start = end + planes.width - planes.row;
+                self.clear(start, end);
+            }
+        }
+    }
+
+    /// The same but for what is between two of the lines.
+    pub(super) fn clear_ends(&self, plane: usize, lines: Range<usize>) {
+        let planes = self.planes;
+        if planes.plane == planes.width || lines.is_empty() {
+            return;
+        }
         let start = plane * planes.plane;
-        let from = if lines.start == 0 {
-            start
-        } else {
-            start + (planes.top + lines.start) * planes.row
+        let from = match lines.start {
+            0 => start,
+            line => start + (planes.top + line) * planes.row,
         };
+        self.clear(from, planes.value(plane, lines.start, 0));
         let to = if lines.end == planes.height {
             start + planes.plane
         } else {
             start + (planes.top + lines.end) * planes.row
         };
-        assert!(to <= self.len, "lines outside of the output");
+        self.clear(planes.value(plane, lines.end - 1, planes.width), to);
+    }
+
+    fn clear(&self, from: usize, to: usize) {
+        assert!(from <= to && to <= self.len, "lines outside of the output");
         // SAFETY: it is inside of the slice, and the caller is the only one there.
-        let values = unsafe { std::slice::from_raw_parts_mut(self.start.add(from), to - from) };
-        let mut clean = 0;
-        for line in lines {
-            let at = start + (planes.top + line) * planes.row + planes.left - from;
-            values[clean..at].fill(0.0);
-            clean = at + planes.width;
-        }
-        values[clean..].fill(0.0);
+        unsafe { self.start.add(from).write_bytes(0, to - from) };
     }
 }

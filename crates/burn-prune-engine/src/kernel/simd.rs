@@ -36,6 +36,14 @@ impl Simd {
         found
     }
 
+    /// Values in a vector.
+    pub(crate) fn lanes(self) -> usize {
+        match self {
+            Self::Portable | Self::Avx2 => 8,
+            Self::Avx512 => 16,
+        }
+    }
+
     /// The best that this processor has.
     pub(crate) fn best() -> Self {
         static BEST: OnceLock<Simd> = OnceLock::new();

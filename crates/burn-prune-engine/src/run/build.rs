@@ -281,7 +281,7 @@ impl Builder<'_> {
             weights: Arc::clone(weights),
         };
         let packed = work.groups().iter();
-        work.offsets = packed.map(|_| offsets.clone()).collect();
+        work.offsets = packed.map(|packed| packed.offsets(&offsets)).collect();
         Work::Product(work)
     }
 

@@ -262,10 +262,10 @@ fn pack_group(
         rows,
         columns: weight.columns,
     };
-    let block = block(product.window.as_ref());
-    Packed::pack(kind, matrix, block, precision)
-        .or_else(|| Packed::pack(FormatKind::Blocked, matrix, block, precision))
-        .or_else(|| Packed::pack(FormatKind::Dense, matrix, block, precision))
+    let kernel = product.window.map_or([1, 1], |window| window.kernel);
+    Packed::pack(kind, matrix, kernel, precision)
+        .or_else(|| Packed::pack(FormatKind::Blocked, matrix, kernel, precision))
+        .or_else(|| Packed::pack(FormatKind::Dense, matrix, kernel, precision))
         .expect("the dense format holds any weight")
 }
 
@@ -284,14 +284,7 @@ fn repack(packed: &Packed, values: usize, kind: FormatKind, precision: Precision
         rows,
         columns,
     };
-    let block = block(None);
-    Packed::pack(kind, matrix, block, precision)
-        .or_else(|| Packed::pack(FormatKind::Dense, matrix, block, precision))
+    Packed::pack(kind, matrix, [1, 1], precision)
+        .or_else(|| Packed::pack(FormatKind::Dense, matrix, [1, 1], precision))
         .expect("the dense format holds any weight")
-}
-
-/// Columns whose inputs a kernel reads again and again: whole channels.
-fn block(window: Option<&Window>) -> usize {
-    let taps = window.map_or(1, |window| window.kernel[0] * window.kernel[1]);
-    if taps > 256 { 256 } else { 256 / taps * taps }
 }

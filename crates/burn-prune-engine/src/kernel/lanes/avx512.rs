@@ -1,6 +1,7 @@
 use std::arch::x86_64::*;
 
 use super::{Kernel, Lanes};
+use crate::kernel::Value;
 
 /// Sixteen values in a register of AVX-512.
 #[derive(Clone, Copy)]
@@ -25,6 +26,7 @@ fn first(count: usize) -> __mmask16 {
 impl Lanes for Sixteen {
     const COUNT: usize = 16;
     const TILE: usize = 4;
+    const SUMS: usize = 14;
 
     #[inline(always)]
     unsafe fn apart(kernel: impl Kernel) {
@@ -36,6 +38,18 @@ impl Lanes for Sixteen {
     unsafe fn splat(value: f32) -> Self {
         // SAFETY: see above.
         Self(unsafe { _mm512_set1_ps(value) })
+    }
+
+    #[inline(always)]
+    unsafe fn splat_from<V: Value>(from: *const V) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { V::splat16(from) })
+    }
+
+    #[inline(always)]
+    unsafe fn masked(self, mask: Self) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm512_and_ps(self.0, mask.0) })
     }
 
     #[inline(always)]
@@ -158,5 +172,11 @@ impl Lanes for Sixteen {
                 Self(_mm512_permutex2var_ps(self.0, odd, next.0)),
             )
         }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose_eight(from: *const f32, line: usize, to: *mut f32, next: usize) {
+        // SAFETY: see above.
+        unsafe { super::avx2::transpose_eight(from, line, to, next) }
     }
 }

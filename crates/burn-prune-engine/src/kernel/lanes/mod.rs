@@ -6,7 +6,7 @@ mod avx2;
 mod avx512;
 mod portable;
 
-use super::Simd;
+use super::{Simd, Value};
 
 /// A vector of so many values.
 ///
@@ -20,17 +20,50 @@ pub(super) trait Lanes: Copy {
     const COUNT: usize;
     /// Vectors of a tile of a dense product, which has six rows: as many as registers allow.
     const TILE: usize;
+    /// Vectors of sums of one row of a sparse product, at most 14: as many as registers allow.
+    const SUMS: usize;
 
     /// Runs a loop in a function of its own: what is long and not inlined everywhere.
     unsafe fn apart(kernel: impl Kernel);
 
     unsafe fn splat(value: f32) -> Self;
+    /// A weight in all lanes.
+    unsafe fn splat_from<V: Value>(from: *const V) -> Self;
     unsafe fn load(from: *const f32) -> Self;
     /// Its first `count` values, and zeros.
     unsafe fn load_first(from: *const f32, count: usize) -> Self;
     unsafe fn store(self, to: *mut f32);
     unsafe fn store_first(self, to: *mut f32, count: usize);
 
+    /// As [`load`](Self::load) where `count` is that of a vector, else as [`load_first`](Self::load_first).
+    #[inline(always)]
+    unsafe fn load_some(from: *const f32, count: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if count == Self::COUNT {
+                Self::load(from)
+            } else {
+                Self::load_first(from, count)
+            }
+        }
+    }
+
+    /// As [`store`](Self::store) where `count` is that of a vector, else as
+    /// [`store_first`](Self::store_first).
+    #[inline(always)]
+    unsafe fn store_some(self, to: *mut f32, count: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if count == Self::COUNT {
+                self.store(to);
+            } else {
+                self.store_first(to, count);
+            }
+        }
+    }
+
+    /// The bits that both have.
+    unsafe fn masked(self, mask: Self) -> Self;
     unsafe fn plus(self, other: Self) -> Self;
     unsafe fn minus(self, other: Self) -> Self;
     unsafe fn times(self, other: Self) -> Self;
@@ -52,6 +85,8 @@ pub(super) trait Lanes: Copy {
     unsafe fn sum(self) -> f32;
     /// Of two vectors one behind the other: the values at even places, then those at odd ones.
     unsafe fn halves(self, next: Self) -> (Self, Self);
+    /// Eight lines of eight values, `line` apart, become eight columns of lines that are `next` apart.
+    unsafe fn transpose_eight(from: *const f32, line: usize, to: *mut f32, next: usize);
 }
 
 /// A loop over vectors.

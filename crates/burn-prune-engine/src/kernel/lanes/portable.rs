@@ -1,4 +1,5 @@
 use super::{Kernel, Lanes};
+use crate::kernel::Value;
 
 /// Eight values in plain Rust.
 #[derive(Clone, Copy)]
@@ -26,6 +27,7 @@ impl Lanes for Eight {
     const COUNT: usize = 8;
     // Processors without AVX have sixteen registers of four values.
     const TILE: usize = 1;
+    const SUMS: usize = 3;
 
     #[inline(always)]
     unsafe fn apart(kernel: impl Kernel) {
@@ -36,6 +38,17 @@ impl Lanes for Eight {
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         Self([value; 8])
+    }
+
+    #[inline(always)]
+    unsafe fn splat_from<V: Value>(from: *const V) -> Self {
+        // SAFETY: the caller's promise.
+        Self([unsafe { from.read() }.widen(); 8])
+    }
+
+    #[inline(always)]
+    unsafe fn masked(self, mask: Self) -> Self {
+        self.each(mask, |a, mask| f32::from_bits(a.to_bits() & mask.to_bits()))
     }
 
     #[inline(always)]
@@ -147,5 +160,15 @@ impl Lanes for Eight {
             Self(std::array::from_fn(|i| at(2 * i))),
             Self(std::array::from_fn(|i| at(2 * i + 1))),
         )
+    }
+
+    #[inline(always)]
+    unsafe fn transpose_eight(from: *const f32, line: usize, to: *mut f32, next: usize) {
+        for y in 0..8 {
+            for x in 0..8 {
+                // SAFETY: the caller's promise.
+                unsafe { to.add(x * next + y).write(from.add(y * line + x).read()) };
+            }
+        }
     }
 }
