@@ -2,6 +2,7 @@
 
 mod convert;
 mod nodes;
+mod rows;
 mod settle;
 
 pub(crate) use settle::phase_of_tap;

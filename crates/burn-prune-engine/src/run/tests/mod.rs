@@ -294,6 +294,33 @@ fn strided_readers_of_one_image_with_other_paddings_share_its_phases() {
 }
 
 #[test]
+fn what_a_convolution_reads_and_writes_has_lines_of_one_length() {
+    let mut build = Build::new(11, 0.5);
+    let x = build.input(&[3, 14, 14]);
+    let none = Activation::None;
+    // Of a mobile network: 1x1, 5x5 a channel, 1x1.
+    let a = build.convolution(x, 4, window(1, 1, 0), none, None);
+    let b = build.convolution(a, 8, window(1, 1, 0), none, None);
+    let depthwise = Window {
+        groups: 8,
+        ..window(5, 1, 2)
+    };
+    let c = build.convolution(b, 8, depthwise, none, None);
+    let residual = Some((ResidualPlace::Outside, a));
+    let d = build.convolution(c, 4, window(1, 1, 0), none, residual);
+    build.output(d);
+    let weights = WeightSet::pack(&build.program, Precision::F32, |_, _| FormatKind::Blocked);
+    let plan = Plan::new(&build.program, &weights, 1).unwrap();
+    for step in plan.steps() {
+        if let Work::Product(_) = step.work {
+            assert_eq!(step.reads[0].planes().row, 16);
+            assert_eq!(step.write.planes().row, 16);
+        }
+    }
+    check(&build.program, &[1, 2], FormatKind::Blocked, &[1]);
+}
+
+#[test]
 fn several_threads_run_one_plan_at_once() {
     let program = residual_network();
     let packed = program.clone();
