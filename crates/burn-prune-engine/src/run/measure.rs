@@ -27,7 +27,6 @@ pub(crate) struct Candidate<'a> {
     pub product: &'a Product,
     /// The weight that it has so far.
     pub weights: Arc<NodeWeights>,
-    pub path: Path,
     /// Of one image.
     pub positions: usize,
     time: &'a mut dyn FnMut(&Arc<NodeWeights>, Path) -> f64,
@@ -72,7 +71,6 @@ pub(crate) fn measure(
                 node,
                 product,
                 weights: Arc::clone(&work.weights),
-                path: work.path,
                 positions: step.write.planes().height * step.write.planes().width,
                 time: &mut time,
             });

@@ -57,6 +57,8 @@ pub(crate) enum Kind {
     ToRows,
     /// Images to a matrix with a position for each of them.
     Flatten,
+    /// And back.
+    Unflatten,
     Activate(Activation),
     Sum(Activation),
     Multiply,

@@ -230,6 +230,17 @@ fn images_without_margin_are_flattened_without_a_copy() {
 }
 
 #[test]
+fn features_become_planes() {
+    let mut build = Build::new(12, 0.5);
+    let x = build.input(&[7]);
+    let a = build.linear(x, 4 * 15, Activation::Relu, None);
+    let a = build.node(NodeKind::Reshape, &[a], &[4, 3, 5]);
+    let y = build.convolution(a, 3, window(3, 1, 1), Activation::None, None);
+    build.output(y);
+    check(&build.program, &[1, 2, 17], FormatKind::Blocked, &[1, 2]);
+}
+
+#[test]
 fn grouped_and_depthwise_convolutions_read_their_channels() {
     let mut build = Build::new(7, 0.4);
     let x = build.input(&[8, 10, 9]);
