@@ -31,7 +31,7 @@ pub(crate) fn format(product: &Product) -> FormatKind {
 
 /// The loop for so many positions of an image.
 pub(crate) fn path(weights: &NodeWeights, positions: usize) -> Path {
-    if let Some(trial) = weights.trial
+    if let Some(trial) = weights.trial()
         && trial.positions == positions
     {
         return trial.path;

@@ -332,6 +332,28 @@ fn what_a_convolution_reads_and_writes_has_lines_of_one_length() {
 }
 
 #[test]
+fn the_same_input_gives_the_same_bits_in_each_run_on_any_number_of_threads() {
+    let program = residual_network();
+    let weights = WeightSet::pack(&program, Precision::F32, |_, _| FormatKind::Blocked);
+    let plan = Plan::new(&program, &weights, 5).unwrap();
+    let input = Random::new(3).values(5 * 3 * 32 * 32, 0.0);
+    let states = States::default();
+    let run = |threads: usize| -> Vec<u32> {
+        let data = TensorData::new(input.clone(), vec![5, 3, 32, 32]);
+        let tensor = FlexTensor::from_data(data);
+        let threads = Threads::new(threads);
+        let found = states.with(|state| plan.run(state, [tensor], &threads));
+        let found = found.unwrap();
+        let values = found[0].as_slice::<f32>().unwrap().iter();
+        values.map(|value| value.to_bits()).collect()
+    };
+    let first = run(1);
+    for threads in [1, 2, 3, 4, 4, 2] {
+        assert_eq!(run(threads), first, "{threads} threads");
+    }
+}
+
+#[test]
 fn several_threads_run_one_plan_at_once() {
     let program = residual_network();
     let packed = program.clone();
