@@ -7,10 +7,6 @@ use crate::kernel::{Simd, Value, in_large_pages};
 /// Nonzeros of a group.
 const GROUP: usize = 8;
 
-/// How far ahead of the loads memory is asked for, in bytes.
-#[cfg(target_arch = "x86_64")]
-const AHEAD: usize = 2048;
-
 /// Eight nonzeros that follow each other in a row. All that belongs to them lies together, so a row is
 /// one stream of memory.
 #[derive(Debug, Clone, Copy)]
@@ -186,8 +182,6 @@ impl<V: Value> DeltaRows<V> {
         for (row, sum) in rows.zip(sums) {
             let mut halves = [_mm_setzero_ps(); 2];
             for group in self.groups(row) {
-                let here = (&raw const *group).cast::<i8>();
-                _mm_prefetch::<_MM_HINT_T0>(here.wrapping_add(AHEAD));
                 let deltas = u64::from_le_bytes(group.deltas);
                 let values = (&raw const group.values).cast::<V>();
                 // SAFETY: the columns are below `columns`, those of unused places too, and a group has
