@@ -81,13 +81,28 @@ impl<V: Value> Format for Blocks4<V> {
             .collect()
     }
 
+    fn columns(&self) -> usize {
+        self.cut.columns
+    }
+
     fn each(&self, row: usize, visit: &mut dyn FnMut(usize, f32)) {
-        for block in 0..self.cut.blocks() {
-            let first = self.cut.block(0, block).start;
-            let start = self.cut.start(row / 4, 0, block);
-            for entry in self.starts[start] as usize..self.starts[start + 1] as usize {
-                let column = first + usize::from(self.indices[entry]);
-                visit(column, self.values[entry][row % 4].widen());
+        self.each_of(row, 0..self.cut.columns, visit);
+    }
+
+    fn each_of(&self, row: usize, columns: Range<usize>, visit: &mut dyn FnMut(usize, f32)) {
+        for class in 0..self.cut.classes {
+            for block in 0..self.cut.blocks() {
+                let range = self.cut.block(class, block);
+                if range.end <= columns.start || columns.end <= range.start {
+                    continue;
+                }
+                let start = self.cut.start(row / 4, class, block);
+                for entry in self.starts[start] as usize..self.starts[start + 1] as usize {
+                    let column = range.start + usize::from(self.indices[entry]);
+                    if columns.contains(&column) {
+                        visit(column, self.values[entry][row % 4].widen());
+                    }
+                }
             }
         }
     }

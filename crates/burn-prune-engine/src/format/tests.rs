@@ -242,7 +242,8 @@ impl Case {
                 if !lines.is_empty() {
                     let rows = rows.clone();
                     let part = Part { rows, lines };
-                    weight.product(simd, &part, &input, &epilogue, &output, scratch);
+                    let product = random.pick(&[Packed::product, Packed::product_expanded]);
+                    product(weight, simd, &part, &input, &epilogue, &output, scratch);
                 }
             }
         }
@@ -315,6 +316,15 @@ fn blocks_of_four_rows_are_plain_sums() {
     check(FormatKind::Blocks4, Precision::F32, Case::linear);
     check(FormatKind::Blocks4, Precision::F32, Case::convolution);
     check(FormatKind::Blocks4, Precision::F16, Case::linear);
+}
+
+#[test]
+fn formats_for_one_position_can_have_many() {
+    check(FormatKind::Bitmask, Precision::F32, Case::linear);
+    check(FormatKind::Bitmask, Precision::Bf16, Case::convolution);
+    check(FormatKind::Deltas, Precision::F32, Case::linear);
+    check(FormatKind::InputRows, Precision::F16, Case::linear);
+    check(FormatKind::InputMajor, Precision::F32, Case::linear);
 }
 
 #[test]
