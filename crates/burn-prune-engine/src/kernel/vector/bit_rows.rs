@@ -104,12 +104,12 @@ impl<V: Value> BitRows<V> {
         columns: Range<usize>,
         mut visit: impl FnMut(usize, f32),
     ) {
-        let masks = self.masks(row);
-        let skipped = &masks[..columns.start / COLUMNS];
+        let (skipped, masks) = self.masks(row).split_at(columns.start / COLUMNS);
         let skipped: u32 = skipped.iter().map(|mask| mask.count_ones()).sum();
         let mut at = self.starts[row] as usize + skipped as usize;
-        for part in columns.start / COLUMNS..columns.end.div_ceil(COLUMNS) {
-            let mut rest = masks[part];
+        let parts = columns.start / COLUMNS..columns.end.div_ceil(COLUMNS);
+        for (part, mask) in parts.zip(masks) {
+            let mut rest = *mask;
             while rest != 0 {
                 let column = part * COLUMNS + rest.trailing_zeros() as usize;
                 if columns.contains(&column) {
