@@ -4,7 +4,9 @@ use super::WeightMatrix;
 use super::columns::Columns;
 use super::divide::divide;
 use super::packed::{Format, FormatKind};
-use crate::kernel::{Cut, Value};
+use crate::kernel::{
+    Cut, Epilogue, Nonzeros, Output, Scratch, Simd, Value, blocked4_sums, store_vector,
+};
 
 /// Blocks of four rows and one column that are not zero, in blocks of columns: an index of one byte and
 /// four values for each.
@@ -105,5 +107,26 @@ impl<V: Value> Format for Blocks4<V> {
                 }
             }
         }
+    }
+
+    fn vector(
+        &self,
+        simd: Simd,
+        rows: Range<usize>,
+        x: &[f32],
+        epilogue: &Epilogue<'_>,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) {
+        assert!(rows.start.is_multiple_of(4) && rows.end.is_multiple_of(4));
+        let weight = Nonzeros {
+            cut: self.cut,
+            starts: &self.starts,
+            indices: &self.indices,
+            values: &self.values,
+        };
+        let sums = scratch.values(rows.len());
+        blocked4_sums(simd, &weight, rows.start / 4..rows.end / 4, x, sums);
+        store_vector(simd, rows, sums, epilogue, output);
     }
 }

@@ -36,7 +36,7 @@ pub(crate) use copy::copy_planes;
 pub(crate) use dense::{PANEL, Panelled, dense_product};
 pub(crate) use depthwise::depthwise;
 pub(crate) use elementwise::{activate, multiply, sum};
-pub(crate) use flatten::flatten;
+pub(crate) use flatten::{flatten, unflatten};
 pub(crate) use large_pages::in_large_pages;
 pub(crate) use output::Output;
 pub(crate) use phases::{Split, phases};
@@ -49,7 +49,10 @@ pub(crate) use team::{Crew, Team};
 pub(crate) use transpose::transpose;
 pub(crate) use upsample::upsample;
 pub(crate) use value::Value;
-pub(crate) use vector::{BitRows, DeltaRows, InputLists, InputRows, panel_sums, store_vector};
+pub(crate) use vector::{
+    BitRows, DeltaRows, InputLists, InputRows, blocked_sums, blocked4_sums, panel_sums,
+    store_vector,
+};
 
 use std::ops::Range;
 
