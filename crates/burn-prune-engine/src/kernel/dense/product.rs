@@ -206,30 +206,34 @@ impl Lines<'_> {
     #[inline(always)]
     unsafe fn finish<L: Lanes>(&self, row: usize, positions: Range<usize>, sums: &[f32]) {
         let width = self.output.planes().width;
-        let mut position = positions.start;
-        while position < positions.end {
-            let (line, column) = (position / self.row, position % self.row);
-            let end = positions.end.min((line + 1) * self.row);
+        // Lines that are longer than it is from one to the next have positions in common.
+        let first = match positions.start.checked_sub(width) {
+            Some(behind) => behind / self.row + 1,
+            None => 0,
+        };
+        let lines = first..self.part.lines.len();
+        for line in lines.take_while(|line| line * self.row < positions.end) {
+            let begin = line * self.row;
+            let from = positions.start.max(begin);
+            let to = positions.end.min(begin + width);
             let line = self.part.lines.start + line;
             let finish = Finish::new(self.epilogue, self.output, row, line);
-            let sums = &sums[position - positions.start..][..end - position];
-            let stop = width.min(column + sums.len());
-            let mut at = column;
-            while at < stop {
-                let count = L::COUNT.min(stop - at);
+            let mut at = from;
+            while at < to {
+                let count = L::COUNT.min(to - at);
+                let sums = &sums[at - positions.start..];
+                assert!(count <= sums.len(), "as many sums as positions");
                 // SAFETY: these columns are inside of the line, and as many sums are left.
                 unsafe {
-                    let from = sums.as_ptr().add(at - column);
                     let sums = if count == L::COUNT {
-                        L::load(from)
+                        L::load(sums.as_ptr())
                     } else {
-                        L::load_first(from, count)
+                        L::load_first(sums.as_ptr(), count)
                     };
-                    finish.store(sums, at, count);
+                    finish.store(sums, at - begin, count);
                 }
                 at += L::COUNT;
             }
-            position = end;
         }
     }
 }
