@@ -5,7 +5,8 @@ use super::columns::Columns;
 use super::divide::divide;
 use super::packed::{Format, FormatKind};
 use crate::kernel::{
-    Cut, Epilogue, Input, Nonzeros, Output, Part, Scratch, Simd, Value, sparse_product,
+    Cut, Epilogue, Input, Nonzeros, Output, Part, Scratch, Simd, Value, blocked_sums,
+    sparse_product, store_vector,
 };
 
 /// Nonzeros in blocks of columns: an index of one byte and a value for each.
@@ -89,17 +90,44 @@ impl<V: Value> Format for Blocked<V> {
         divide(&self.columns.work(self.cut, &self.starts), parts)
     }
 
+    fn columns(&self) -> usize {
+        self.cut.columns
+    }
+
     fn each(&self, row: usize, visit: &mut dyn FnMut(usize, f32)) {
+        self.each_of(row, 0..self.cut.columns, visit);
+    }
+
+    fn each_of(&self, row: usize, columns: Range<usize>, visit: &mut dyn FnMut(usize, f32)) {
         for class in 0..self.cut.classes {
             for block in 0..self.cut.blocks() {
-                let first = self.cut.block(class, block).start;
+                let range = self.cut.block(class, block);
+                if range.end <= columns.start || columns.end <= range.start {
+                    continue;
+                }
                 let start = self.cut.start(row, class, block);
                 for entry in self.starts[start] as usize..self.starts[start + 1] as usize {
-                    let column = first + usize::from(self.indices[entry]);
-                    visit(column, self.values[entry].widen());
+                    let column = range.start + usize::from(self.indices[entry]);
+                    if columns.contains(&column) {
+                        visit(column, self.values[entry].widen());
+                    }
                 }
             }
         }
+    }
+
+    fn vector(
+        &self,
+        simd: Simd,
+        rows: Range<usize>,
+        x: &[f32],
+        epilogue: &Epilogue<'_>,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) {
+        let sums = scratch.values(rows.len());
+        blocked_sums(simd, &self.nonzeros(), rows.clone(), x, sums);
+        store_vector(simd, rows, sums, epilogue, output);
     }
 
     fn product(

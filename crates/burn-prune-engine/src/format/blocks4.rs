@@ -4,7 +4,9 @@ use super::WeightMatrix;
 use super::columns::Columns;
 use super::divide::divide;
 use super::packed::{Format, FormatKind};
-use crate::kernel::{Cut, Value};
+use crate::kernel::{
+    Cut, Epilogue, Nonzeros, Output, Scratch, Simd, Value, blocked4_sums, store_vector,
+};
 
 /// Blocks of four rows and one column that are not zero, in blocks of columns: an index of one byte and
 /// four values for each.
@@ -81,14 +83,50 @@ impl<V: Value> Format for Blocks4<V> {
             .collect()
     }
 
+    fn columns(&self) -> usize {
+        self.cut.columns
+    }
+
     fn each(&self, row: usize, visit: &mut dyn FnMut(usize, f32)) {
-        for block in 0..self.cut.blocks() {
-            let first = self.cut.block(0, block).start;
-            let start = self.cut.start(row / 4, 0, block);
-            for entry in self.starts[start] as usize..self.starts[start + 1] as usize {
-                let column = first + usize::from(self.indices[entry]);
-                visit(column, self.values[entry][row % 4].widen());
+        self.each_of(row, 0..self.cut.columns, visit);
+    }
+
+    fn each_of(&self, row: usize, columns: Range<usize>, visit: &mut dyn FnMut(usize, f32)) {
+        for class in 0..self.cut.classes {
+            for block in 0..self.cut.blocks() {
+                let range = self.cut.block(class, block);
+                if range.end <= columns.start || columns.end <= range.start {
+                    continue;
+                }
+                let start = self.cut.start(row / 4, class, block);
+                for entry in self.starts[start] as usize..self.starts[start + 1] as usize {
+                    let column = range.start + usize::from(self.indices[entry]);
+                    if columns.contains(&column) {
+                        visit(column, self.values[entry][row % 4].widen());
+                    }
+                }
             }
         }
+    }
+
+    fn vector(
+        &self,
+        simd: Simd,
+        rows: Range<usize>,
+        x: &[f32],
+        epilogue: &Epilogue<'_>,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) {
+        assert!(rows.start.is_multiple_of(4) && rows.end.is_multiple_of(4));
+        let weight = Nonzeros {
+            cut: self.cut,
+            starts: &self.starts,
+            indices: &self.indices,
+            values: &self.values,
+        };
+        let sums = scratch.values(rows.len());
+        blocked4_sums(simd, &weight, rows.start / 4..rows.end / 4, x, sums);
+        store_vector(simd, rows, sums, epilogue, output);
     }
 }

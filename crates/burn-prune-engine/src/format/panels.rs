@@ -4,7 +4,7 @@ use super::WeightMatrix;
 use super::packed::{Format, FormatKind};
 use crate::kernel::{
     Epilogue, Input, Output, PANEL, Panelled, Part, Scratch, Simd, Value, dense_product,
-    panel_sums, store_vector,
+    in_large_pages, panel_sums, store_vector,
 };
 
 /// All values, in panels of six rows: `[panel][column][row]`, and zeros behind the last row.
@@ -36,7 +36,7 @@ impl<V: Value> Panels<V> {
             }
         }
         Self {
-            values: packed,
+            values: in_large_pages(packed),
             rows,
             columns,
         }
@@ -81,19 +81,17 @@ impl<V: Value> Format for Panels<V> {
     }
 
     fn divide(&self, parts: usize) -> Vec<Range<usize>> {
-        // Whole panels, and four of them together where that is possible.
-        let unit = if self.rows >= parts * 8 * PANEL {
-            4 * PANEL
-        } else {
-            PANEL
-        };
-        let units = self.rows.div_ceil(unit);
-        let parts = parts.clamp(1, units.max(1));
-        let at = |part: usize| (units * part / parts * unit).min(self.rows);
+        let panels = self.rows.div_ceil(PANEL);
+        let parts = parts.clamp(1, panels.max(1));
+        let at = |part: usize| (panels * part / parts * PANEL).min(self.rows);
         (0..parts)
             .map(|part| at(part)..at(part + 1))
             .filter(|rows| !rows.is_empty())
             .collect()
+    }
+
+    fn columns(&self) -> usize {
+        self.columns
     }
 
     fn each(&self, row: usize, visit: &mut dyn FnMut(usize, f32)) {
@@ -113,6 +111,18 @@ impl<V: Value> Format for Panels<V> {
         scratch: &mut Scratch,
     ) {
         dense_product(simd, self, part, input, epilogue, output, scratch);
+    }
+
+    fn product_expanded(
+        &self,
+        simd: Simd,
+        part: &Part,
+        input: &Input<'_>,
+        epilogue: &Epilogue<'_>,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) {
+        self.product(simd, part, input, epilogue, output, scratch);
     }
 
     fn vector(

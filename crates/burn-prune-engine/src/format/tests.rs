@@ -71,7 +71,11 @@ impl Case {
         let [top, left] = reach.map(|reach| reach / 2 + extra);
         let row = left + width + random.pick(&[0, 0, 1, 5]);
         // What is to the right of a line is the margin of the next one.
-        let row = row.max(width + reach[1]);
+        // A line may even begin before the one above ends, if what they share is margin.
+        let row = row
+            .max(width + reach[1])
+            .saturating_sub(random.pick(&[0, 0, 0, 2]));
+        let row = row.max(1);
         let plane = (top + height + reach[0]) * row + random.below(20);
         let mut offsets = Vec::new();
         for channel in 0..channels {
@@ -242,7 +246,8 @@ impl Case {
                 if !lines.is_empty() {
                     let rows = rows.clone();
                     let part = Part { rows, lines };
-                    weight.product(simd, &part, &input, &epilogue, &output, scratch);
+                    let product = random.pick(&[Packed::product, Packed::product_expanded]);
+                    product(weight, simd, &part, &input, &epilogue, &output, scratch);
                 }
             }
         }
@@ -315,6 +320,15 @@ fn blocks_of_four_rows_are_plain_sums() {
     check(FormatKind::Blocks4, Precision::F32, Case::linear);
     check(FormatKind::Blocks4, Precision::F32, Case::convolution);
     check(FormatKind::Blocks4, Precision::F16, Case::linear);
+}
+
+#[test]
+fn formats_for_one_position_can_have_many() {
+    check(FormatKind::Bitmask, Precision::F32, Case::linear);
+    check(FormatKind::Bitmask, Precision::Bf16, Case::convolution);
+    check(FormatKind::Deltas, Precision::F32, Case::linear);
+    check(FormatKind::InputRows, Precision::F16, Case::linear);
+    check(FormatKind::InputMajor, Precision::F32, Case::linear);
 }
 
 #[test]

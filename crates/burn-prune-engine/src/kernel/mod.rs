@@ -14,6 +14,7 @@ mod flatten;
 #[cfg(all(test, unix))]
 pub(crate) mod guarded;
 mod lanes;
+mod large_pages;
 mod output;
 mod phases;
 mod pool;
@@ -35,11 +36,12 @@ pub(crate) use copy::copy_planes;
 pub(crate) use dense::{PANEL, Panelled, dense_product};
 pub(crate) use depthwise::depthwise;
 pub(crate) use elementwise::{activate, multiply, sum};
-pub(crate) use flatten::{flatten, unflatten};
+pub(crate) use flatten::flatten;
+pub(crate) use large_pages::in_large_pages;
 pub(crate) use output::Output;
 pub(crate) use phases::{Split, phases};
 pub(crate) use pool::{global_average, pool};
-pub(crate) use product::{Cut, Nonzeros, plain_product, plain_vector, sparse_product};
+pub(crate) use product::{Cut, Nonzeros, plain_vector, sparse_product};
 pub(crate) use scratch::Scratch;
 pub(crate) use simd::Simd;
 pub(crate) use source::Source;
@@ -47,7 +49,10 @@ pub(crate) use team::{Crew, Team};
 pub(crate) use transpose::transpose;
 pub(crate) use upsample::upsample;
 pub(crate) use value::Value;
-pub(crate) use vector::{BitRows, DeltaRows, InputLists, InputRows, panel_sums, store_vector};
+pub(crate) use vector::{
+    BitRows, DeltaRows, InputLists, InputRows, blocked_sums, blocked4_sums, panel_sums,
+    store_vector,
+};
 
 use std::ops::Range;
 

@@ -18,5 +18,5 @@ mod tile;
 mod tiles;
 
 pub(crate) use nonzeros::{Cut, Nonzeros};
-pub(crate) use plain::{plain_product, plain_vector};
+pub(crate) use plain::plain_vector;
 pub(crate) use sparse::sparse_product;

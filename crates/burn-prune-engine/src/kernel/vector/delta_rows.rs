@@ -2,14 +2,12 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use crate::kernel::{Simd, Value};
+#[cfg(target_arch = "x86_64")]
+use super::gather::gather4;
+use crate::kernel::{Simd, Value, in_large_pages};
 
 /// Nonzeros of a group.
 const GROUP: usize = 8;
-
-/// How far ahead of the loads memory is asked for, in bytes.
-#[cfg(target_arch = "x86_64")]
-const AHEAD: usize = 2048;
 
 /// Eight nonzeros that follow each other in a row. All that belongs to them lies together, so a row is
 /// one stream of memory.
@@ -76,8 +74,8 @@ impl<V: Value> DeltaRows<V> {
             }
             packed.starts.push(u32::try_from(packed.groups.len()).ok()?);
         }
-        packed.groups.shrink_to_fit();
         packed.starts.shrink_to_fit();
+        packed.groups = in_large_pages(packed.groups);
         Some(packed)
     }
 
@@ -125,6 +123,31 @@ impl<V: Value> DeltaRows<V> {
         }
     }
 
+    /// The same for those of some columns.
+    #[inline]
+    pub(crate) fn each_of(
+        &self,
+        row: usize,
+        columns: Range<usize>,
+        mut visit: impl FnMut(usize, f32),
+    ) {
+        let groups = self.groups(row);
+        // Their bases rise; the columns of a group are at most 255 from it.
+        let first = groups.partition_point(|group| usize::from(group.base) + 255 < columns.start);
+        for group in &groups[first..] {
+            let base = usize::from(group.base);
+            if base >= columns.end {
+                break;
+            }
+            for (delta, value) in group.deltas.into_iter().zip(group.values) {
+                let (column, value) = (base + usize::from(delta), value.widen());
+                if value != 0.0 && columns.contains(&column) {
+                    visit(column, value);
+                }
+            }
+        }
+    }
+
     /// The products of some rows by a vector.
     pub(crate) fn sums(&self, simd: Simd, rows: Range<usize>, x: &[f32], sums: &mut [f32]) {
         let x = &x[..self.columns];
@@ -161,16 +184,14 @@ impl<V: Value> DeltaRows<V> {
         for (row, sum) in rows.zip(sums) {
             let mut halves = [_mm_setzero_ps(); 2];
             for group in self.groups(row) {
-                let here = (&raw const *group).cast::<i8>();
-                _mm_prefetch::<_MM_HINT_T0>(here.wrapping_add(AHEAD));
                 let deltas = u64::from_le_bytes(group.deltas);
                 let values = (&raw const group.values).cast::<V>();
                 // SAFETY: the columns are below `columns`, those of unused places too, and a group has
                 // eight values.
                 unsafe {
                     let x = x.as_ptr().add(usize::from(group.base));
-                    let low = _mm_fmadd_ps(V::load4(values), gathered(x, deltas as u32), halves[0]);
-                    let high = gathered(x, (deltas >> 32) as u32);
+                    let low = _mm_fmadd_ps(V::load4(values), gather4(x, deltas as u32), halves[0]);
+                    let high = gather4(x, (deltas >> 32) as u32);
                     let high = _mm_fmadd_ps(V::load4(values.add(4)), high, halves[1]);
                     halves = [low, high];
                 }
@@ -179,23 +200,5 @@ impl<V: Value> DeltaRows<V> {
             let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
             *sum = _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
         }
-    }
-}
-
-/// Four values at distances of one byte each. A gather instruction is slower.
-///
-/// # Safety
-/// The values are readable, and the processor has AVX2.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn gathered(x: *const f32, deltas: u32) -> __m128 {
-    let at = |byte: u32| x.wrapping_add((deltas >> (8 * byte)) as usize & 0xff);
-    // SAFETY: the caller's promise.
-    unsafe {
-        let lanes = _mm_load_ss(at(0));
-        let lanes = _mm_insert_ps::<0x10>(lanes, _mm_load_ss(at(1)));
-        let lanes = _mm_insert_ps::<0x20>(lanes, _mm_load_ss(at(2)));
-        _mm_insert_ps::<0x30>(lanes, _mm_load_ss(at(3)))
     }
 }

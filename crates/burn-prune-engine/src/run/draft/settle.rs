@@ -1,5 +1,6 @@
 //! Copies that are not needed are taken out, and sizes that depend on all readers are worked out.
 
+use super::rows;
 use super::{Draft, DraftStep, Kind, Operand, Reading};
 use crate::kernel::Split;
 use crate::run::place::{Form, Inside, Margins, PlaceId, Places};
@@ -11,6 +12,7 @@ pub(super) fn settle(draft: &mut Draft, sizes: &Sizes) {
     join_parts(draft);
     flatten_in_place(draft);
     read_tensors_in_place(draft, sizes);
+    rows::align(draft);
 }
 
 /// Chooses the phases so that all readers of them are served.
@@ -166,13 +168,13 @@ fn conflicts(places: &Places, step: &DraftStep) -> bool {
 
 /// What readers want of a part they want of the whole.
 fn inherit(places: &mut Places, part: PlaceId) {
-    let place = places.get(part);
-    let (margins, is_read_behind, has_taps) = (place.margins, place.is_read_behind, place.has_taps);
-    places.widen(part, margins);
+    let place = places.get(part).clone();
+    places.widen(part, place.margins);
     let (root, _) = places.root(part);
     let root = places.get_mut(root);
-    root.is_read_behind |= is_read_behind;
-    root.has_taps |= has_taps;
+    root.is_read_behind |= place.is_read_behind;
+    root.has_taps |= place.has_taps;
+    root.least_row = root.least_row.max(place.least_row);
 }
 
 /// One image without margins is its own vector.
