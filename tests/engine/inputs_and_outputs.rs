@@ -47,7 +47,7 @@ fn ints_and_bools_go_in_and_come_out() {
     };
     let words = |rows: usize| {
         let all = Tensor::<1, Int>::arange(0..(rows * 3) as i64, &device);
-        let words = (all % 10).reshape([rows, 3]);
+        let words = all.remainder_scalar(10).reshape([rows, 3]);
         let keep = words.clone().lower_elem(4);
         (words, keep)
     };

@@ -71,7 +71,11 @@ impl Case {
         let [top, left] = reach.map(|reach| reach / 2 + extra);
         let row = left + width + random.pick(&[0, 0, 1, 5]);
         // What is to the right of a line is the margin of the next one.
-        let row = row.max(width + reach[1]);
+        // A line may even begin before the one above ends, if what they share is margin.
+        let row = row
+            .max(width + reach[1])
+            .saturating_sub(random.pick(&[0, 0, 0, 2]));
+        let row = row.max(1);
         let plane = (top + height + reach[0]) * row + random.below(20);
         let mut offsets = Vec::new();
         for channel in 0..channels {

@@ -1,4 +1,4 @@
-//! Images as matrices. Feature `(c · height + y) · width + x` is one plane, and an image is a
+//! Images as matrices, and back. Feature `(c · height + y) · width + x` is one plane, and an image is a
 //! position of it.
 
 use std::ops::Range;
@@ -34,5 +34,26 @@ pub(crate) fn flatten(
                 output.clear_margins(first + x, 0..1);
             }
         }
+    }
+}
+
+/// A matrix as images: these channels of one of them.
+pub(crate) fn unflatten(
+    channels: Range<usize>,
+    image: usize,
+    input: Source<'_>,
+    output: &Output<'_>,
+) {
+    let (height, width) = (output.planes().height, output.planes().width);
+    for channel in channels {
+        for y in 0..height {
+            let first = (channel * height + y) * width;
+            // SAFETY: these planes are the caller's alone.
+            let to = unsafe { output.line_mut(channel, y) };
+            for (x, to) in to.iter_mut().enumerate() {
+                *to = input.values[input.planes.value(first + x, 0, image)];
+            }
+        }
+        output.clear_margins(channel, 0..height);
     }
 }

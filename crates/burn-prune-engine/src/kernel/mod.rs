@@ -36,7 +36,7 @@ pub(crate) use copy::copy_planes;
 pub(crate) use dense::{PANEL, Panelled, dense_product};
 pub(crate) use depthwise::depthwise;
 pub(crate) use elementwise::{activate, multiply, sum};
-pub(crate) use flatten::flatten;
+pub(crate) use flatten::{flatten, unflatten};
 pub(crate) use large_pages::in_large_pages;
 pub(crate) use output::Output;
 pub(crate) use phases::{Split, phases};

@@ -1,7 +1,7 @@
 use super::{Image, Random, check};
 use crate::activation::Activation;
 use crate::kernel::{
-    activate, affine, copy_planes, flatten, multiply, multiply_channels, sum, transpose,
+    activate, affine, copy_planes, flatten, multiply, multiply_channels, sum, transpose, unflatten,
 };
 use crate::layout::Planes;
 
@@ -290,7 +290,7 @@ fn transposed_lines_are_planes() {
 }
 
 #[test]
-fn images_become_matrices() {
+fn images_become_matrices_and_back() {
     let mut random = Random(25);
     for _ in 0..CASES {
         let (images, channels) = (1 + random.below(4), 1 + random.below(4));
@@ -326,6 +326,22 @@ fn images_become_matrices() {
             |_, guard, range, output| {
                 let channels = range.start / each..range.end / each;
                 flatten(channels, images, image, guarded.source(guard), output);
+            },
+        );
+        let matrix = random.image(channels * each, out);
+        let wanted = random.below(images);
+        let guarded = matrix.guarded();
+        let expected = |channel: usize, y: usize, x: usize| {
+            matrix.at(channel * each + y * size[1] + x, 0, wanted)
+        };
+        check(
+            &mut random,
+            channels,
+            within,
+            0.0,
+            expected,
+            |_, guard, range, output| {
+                unflatten(range, wanted, guarded.source(guard), output);
             },
         );
     }

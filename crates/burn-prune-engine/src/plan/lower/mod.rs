@@ -91,7 +91,7 @@ pub(crate) fn lower(capture: &mut Capture) -> Result<Program, EngineError> {
     announce(&pass, &nodes, &mut constants);
     constants.forget();
     resolve(&mut nodes, &mut constants)?;
-    fuse::fuse(&pass, &mut nodes);
+    let nodes = fuse::fuse(&pass, nodes);
     let builder = Builder {
         capture,
         pass: &pass,
