@@ -246,7 +246,11 @@ impl Case {
                 if !lines.is_empty() {
                     let rows = rows.clone();
                     let part = Part { rows, lines };
-                    weight.product(simd, &part, &input, &epilogue, &output, scratch);
+                    if random.below(4) == 0 {
+                        weight.product_expanded(simd, &part, &input, &epilogue, &output, scratch);
+                    } else {
+                        weight.product(simd, &part, &input, &epilogue, &output, scratch);
+                    }
                 }
             }
         }

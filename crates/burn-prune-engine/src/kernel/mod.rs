@@ -39,7 +39,9 @@ pub(crate) use flatten::{flatten, unflatten};
 pub(crate) use output::Output;
 pub(crate) use phases::{Split, phases};
 pub(crate) use pool::{global_average, pool};
-pub(crate) use product::{Cut, Nonzeros, plain_product, plain_vector, sparse_product};
+pub(crate) use product::{
+    Cut, Nonzeros, plain_product, plain_vector, product_of_fours, sparse_product,
+};
 pub(crate) use scratch::Scratch;
 pub(crate) use simd::Simd;
 pub(crate) use source::Source;

@@ -9,6 +9,7 @@
 //! aligned loads, and the sums are put together with a shift.
 
 mod finish;
+mod fours;
 mod nonzeros;
 mod plain;
 mod shifts;
@@ -17,6 +18,7 @@ mod store;
 mod tile;
 mod tiles;
 
+pub(crate) use fours::product_of_fours;
 pub(crate) use nonzeros::{Cut, Nonzeros};
 pub(crate) use plain::{plain_product, plain_vector};
 pub(crate) use sparse::sparse_product;
