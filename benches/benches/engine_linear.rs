@@ -127,7 +127,7 @@ fn behind_relu(contest: &mut Contest, width: usize, device: &Device) -> Vec<Row>
         let chain = Chain::new(width, device).with_zeros_behind_relu(zeros, &input);
         let skipping = Cold::of(contest, &chain, &input, Chain::forward_relu);
         let dense = Cold::of(contest, &Chain::new(width, device), &input, Chain::forward);
-        let theirs = skipping.onnxruntime.map_or(f64::MAX, |time| time);
+        let theirs = skipping.onnxruntime.unwrap_or(f64::MAX);
         let best = dense.best().min(theirs);
         let faster = best / skipping.engine;
         let measured = format!(
@@ -235,7 +235,7 @@ impl Chain {
         for layer in &mut self.layers {
             layer.bias = None;
             let y = layer.forward(relu(x));
-            let deviation: f32 = y.clone().var(1).sqrt().into_scalar();
+            let deviation: f32 = y.clone().var(1).sqrt().into_scalar::<f32>();
             layer.weight = layer.weight.clone().map(|weight| weight / deviation);
             let (shifted, quantile) = shifted(y / deviation, zeros);
             let [_, width] = shifted.dims();

@@ -136,7 +136,7 @@ impl Contest {
     ) -> [f64; 2] {
         let engine = SparseEngine::compile(model, input.clone(), forward);
         let engine = engine.expect("the engine knows the layers of the bench");
-        let mut run = || {
+        let run = || {
             engine
                 .run(input.clone())
                 .expect("it is the input it was compiled for")

@@ -7,7 +7,7 @@ use burn::store::ModuleRecord;
 use burn::tensor::activation::relu;
 use burn::tensor::{DType, Device, Tensor};
 use burn_prune::Prunable;
-use burn_prune_engine::{EngineError, SparseConv2d, SparseLinear};
+use burn_prune_engine::{EngineError, SparseConv2d, SparseEngine, SparseLinear};
 
 use crate::law::judge;
 use crate::signals::{Outputs, noise};
@@ -172,6 +172,17 @@ fn a_record_of_another_size_is_refused() {
     let other = SparseLinear::from_dense(&linear([64, 16], 0.5)).unwrap();
     let error = other.try_load_record(record.into_record()).unwrap_err();
     assert!(error.to_string().contains("kept"), "{error}");
+}
+
+#[test]
+fn a_model_with_sparse_layers_is_compiled() {
+    let model = Net::new(0.9);
+    let input = noise([2, 2, 6, 6], 5);
+    let expected = model.forward(input.clone());
+    let engine = SparseEngine::compile(&model, input.clone(), Net::forward).unwrap();
+    let found = engine.run(input.clone()).unwrap();
+    judge(&found.values(), &expected.values(), || unreachable!());
+    assert_eq!(model.forward(input).to_data(), expected.to_data());
 }
 
 struct Halve;

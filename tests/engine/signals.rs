@@ -1,7 +1,7 @@
 //! What models take and return.
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use burn_prune_deploy::GraphTensors;
+use burn_prune_engine::EngineTensors;
 use chacha20::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
@@ -22,7 +22,7 @@ pub(crate) fn words<const D: usize>(shape: [usize; D], limit: u32, seed: u64) ->
 }
 
 /// What a model is given.
-pub(crate) trait Inputs: GraphTensors {
+pub(crate) trait Inputs: EngineTensors {
     /// Its floats, times a factor.
     fn scaled(self, factor: f64) -> Self;
 
@@ -61,7 +61,7 @@ impl<A: Inputs, B: Inputs> Inputs for (A, B) {
 }
 
 /// What a model returns.
-pub(crate) trait Outputs: GraphTensors {
+pub(crate) trait Outputs: EngineTensors {
     /// The values of each tensor.
     fn values(&self) -> Vec<Vec<f64>>;
 }

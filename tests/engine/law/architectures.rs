@@ -12,7 +12,7 @@ use super::check;
 use crate::nets::{Dilated, Gates, Layers, Mixed, Pools, Transposed};
 use crate::signals::{Outputs, noise};
 
-fn images<M: Module + Sync, O: Outputs>(
+fn images<M: Module, O: Outputs>(
     model: M,
     [channels, size]: [usize; 2],
     forward: impl Fn(&M, Tensor<4>) -> O + Copy,

@@ -10,7 +10,11 @@ use crate::signals::{noise, words};
 #[test]
 fn transformer() {
     let model = Transformer::new(&Device::flex());
-    check(model, |batch| words([batch, 5], 20, 7), Transformer::forward);
+    check(
+        model,
+        |batch| words([batch, 5], 20, 7),
+        Transformer::forward,
+    );
 }
 
 #[test]

@@ -5,8 +5,8 @@ use super::columns::Columns;
 use super::divide::divide;
 use super::packed::{Format, FormatKind};
 use crate::kernel::{
-    Cut, Epilogue, Input, Nonzeros, Output, PANEL, Panelled, Part, Scratch, Simd, Value,
-    dense_product, sparse_product,
+    Cut, Epilogue, Input, Nonzeros, Output, Part, Scratch, Simd, Value,
+    sparse_product,
 };
 
 /// Nonzeros in blocks of columns: an index of one byte and a value for each.
@@ -63,37 +63,6 @@ impl<V: Value> Blocked<V> {
     }
 }
 
-impl<V: Value> Panelled for Blocked<V> {
-    fn columns(&self) -> usize {
-        self.cut.columns
-    }
-
-    fn in_place(&self) -> Option<&[f32]> {
-        None
-    }
-
-    fn expand(&self, panels: Range<usize>, columns: Range<usize>, room: &mut [f32]) {
-        room.fill(0.0);
-        let blocks = self.cut.blocks_of(&columns);
-        for (panel, room) in panels.zip(room.chunks_exact_mut(columns.len() * PANEL)) {
-            let first = panel * PANEL;
-            for row in first..self.cut.rows.min(first + PANEL) {
-                for (class, block) in blocks.clone() {
-                    let before = self.cut.block(class, block).start;
-                    let start = self.cut.start(row, class, block);
-                    for entry in self.starts[start] as usize..self.starts[start + 1] as usize {
-                        let column = before + usize::from(self.indices[entry]);
-                        if columns.contains(&column) {
-                            let at = (column - columns.start) * PANEL + row - first;
-                            room[at] = self.values[entry].widen();
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
 impl<V: Value> Format for Blocked<V> {
     fn kind(&self) -> FormatKind {
         FormatKind::Blocked
@@ -121,14 +90,27 @@ impl<V: Value> Format for Blocked<V> {
         divide(&self.columns.work(self.cut, &self.starts), parts)
     }
 
+    fn columns(&self) -> usize {
+        self.cut.columns
+    }
+
     fn each(&self, row: usize, visit: &mut dyn FnMut(usize, f32)) {
+        self.each_of(row, 0..self.cut.columns, visit);
+    }
+
+    fn each_of(&self, row: usize, columns: Range<usize>, visit: &mut dyn FnMut(usize, f32)) {
         for class in 0..self.cut.classes {
             for block in 0..self.cut.blocks() {
-                let first = self.cut.block(class, block).start;
+                let range = self.cut.block(class, block);
+                if range.end <= columns.start || columns.end <= range.start {
+                    continue;
+                }
                 let start = self.cut.start(row, class, block);
                 for entry in self.starts[start] as usize..self.starts[start + 1] as usize {
-                    let column = first + usize::from(self.indices[entry]);
-                    visit(column, self.values[entry].widen());
+                    let column = range.start + usize::from(self.indices[entry]);
+                    if columns.contains(&column) {
+                        visit(column, self.values[entry].widen());
+                    }
                 }
             }
         }
@@ -145,17 +127,5 @@ impl<V: Value> Format for Blocked<V> {
     ) {
         let weight = self.nonzeros();
         sparse_product(simd, &weight, part, input, epilogue, output, scratch);
-    }
-
-    fn product_expanded(
-        &self,
-        simd: Simd,
-        part: &Part,
-        input: &Input<'_>,
-        epilogue: &Epilogue<'_>,
-        output: &Output<'_>,
-        scratch: &mut Scratch,
-    ) {
-        dense_product(simd, self, part, input, epilogue, output, scratch);
     }
 }

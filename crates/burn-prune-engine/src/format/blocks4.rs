@@ -5,8 +5,8 @@ use super::columns::Columns;
 use super::divide::divide;
 use super::packed::{Format, FormatKind};
 use crate::kernel::{
-    Cut, Epilogue, Input, Nonzeros, Output, PANEL, Panelled, Part, Scratch, Simd, Value,
-    dense_product, product_of_fours,
+    Cut, Epilogue, Input, Nonzeros, Output, Part, Scratch, Simd, Value,
+    product_of_fours,
 };
 
 /// Blocks of four rows and one column that are not zero, in blocks of columns: an index of one byte and
@@ -58,37 +58,6 @@ impl<V: Value> Blocks4<V> {
     }
 }
 
-impl<V: Value> Panelled for Blocks4<V> {
-    fn columns(&self) -> usize {
-        self.cut.columns
-    }
-
-    fn in_place(&self) -> Option<&[f32]> {
-        None
-    }
-
-    fn expand(&self, panels: Range<usize>, columns: Range<usize>, room: &mut [f32]) {
-        room.fill(0.0);
-        let blocks = self.cut.blocks_of(&columns);
-        for (panel, room) in panels.zip(room.chunks_exact_mut(columns.len() * PANEL)) {
-            let first = panel * PANEL;
-            for row in first..(self.cut.rows * 4).min(first + PANEL) {
-                for (class, block) in blocks.clone() {
-                    let before = self.cut.block(class, block).start;
-                    let start = self.cut.start(row / 4, class, block);
-                    for entry in self.starts[start] as usize..self.starts[start + 1] as usize {
-                        let column = before + usize::from(self.indices[entry]);
-                        if columns.contains(&column) {
-                            let at = (column - columns.start) * PANEL + row - first;
-                            room[at] = self.values[entry][row % 4].widen();
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
 impl<V: Value> Format for Blocks4<V> {
     fn kind(&self) -> FormatKind {
         FormatKind::Blocks4
@@ -115,13 +84,28 @@ impl<V: Value> Format for Blocks4<V> {
             .collect()
     }
 
+    fn columns(&self) -> usize {
+        self.cut.columns
+    }
+
     fn each(&self, row: usize, visit: &mut dyn FnMut(usize, f32)) {
-        for block in 0..self.cut.blocks() {
-            let first = self.cut.block(0, block).start;
-            let start = self.cut.start(row / 4, 0, block);
-            for entry in self.starts[start] as usize..self.starts[start + 1] as usize {
-                let column = first + usize::from(self.indices[entry]);
-                visit(column, self.values[entry][row % 4].widen());
+        self.each_of(row, 0..self.cut.columns, visit);
+    }
+
+    fn each_of(&self, row: usize, columns: Range<usize>, visit: &mut dyn FnMut(usize, f32)) {
+        for class in 0..self.cut.classes {
+            for block in 0..self.cut.blocks() {
+                let range = self.cut.block(class, block);
+                if range.end <= columns.start || columns.end <= range.start {
+                    continue;
+                }
+                let start = self.cut.start(row / 4, class, block);
+                for entry in self.starts[start] as usize..self.starts[start + 1] as usize {
+                    let column = range.start + usize::from(self.indices[entry]);
+                    if columns.contains(&column) {
+                        visit(column, self.values[entry][row % 4].widen());
+                    }
+                }
             }
         }
     }
@@ -142,17 +126,5 @@ impl<V: Value> Format for Blocks4<V> {
             values: self.values.as_flattened(),
         };
         product_of_fours(simd, &weight, part, input, epilogue, output, scratch);
-    }
-
-    fn product_expanded(
-        &self,
-        simd: Simd,
-        part: &Part,
-        input: &Input<'_>,
-        epilogue: &Epilogue<'_>,
-        output: &Output<'_>,
-        scratch: &mut Scratch,
-    ) {
-        dense_product(simd, self, part, input, epilogue, output, scratch);
     }
 }

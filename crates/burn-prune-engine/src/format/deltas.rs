@@ -42,8 +42,16 @@ impl<V: Value> Format for Deltas<V> {
         divide(&work, parts)
     }
 
+    fn columns(&self) -> usize {
+        self.0.columns()
+    }
+
     fn each(&self, row: usize, visit: &mut dyn FnMut(usize, f32)) {
         self.0.each(row, visit);
+    }
+
+    fn each_of(&self, row: usize, columns: Range<usize>, visit: &mut dyn FnMut(usize, f32)) {
+        self.0.each_of(row, columns, visit);
     }
 
     fn vector(

@@ -50,8 +50,16 @@ impl<V: Value> Format for InputMajor<V> {
             .collect()
     }
 
+    fn columns(&self) -> usize {
+        self.0.inputs()
+    }
+
     fn each(&self, row: usize, visit: &mut dyn FnMut(usize, f32)) {
-        for input in 0..self.0.inputs() {
+        self.each_of(row, 0..self.columns(), visit);
+    }
+
+    fn each_of(&self, row: usize, columns: Range<usize>, visit: &mut dyn FnMut(usize, f32)) {
+        for input in columns {
             if let Some(value) = self.0.value(input, row) {
                 visit(input, value);
             }

@@ -44,8 +44,16 @@ impl<V: Value> Format for DenseByInput<V> {
             .collect()
     }
 
+    fn columns(&self) -> usize {
+        self.0.inputs()
+    }
+
     fn each(&self, row: usize, visit: &mut dyn FnMut(usize, f32)) {
-        for input in 0..self.0.inputs() {
+        self.each_of(row, 0..self.columns(), visit);
+    }
+
+    fn each_of(&self, row: usize, columns: Range<usize>, visit: &mut dyn FnMut(usize, f32)) {
+        for input in columns {
             visit(input, self.0.value(input, row));
         }
     }

@@ -6,6 +6,7 @@ mod blocks4;
 mod columns;
 mod deltas;
 mod divide;
+mod expanded;
 mod input_major;
 mod input_rows;
 mod packed;

@@ -7,12 +7,13 @@ use super::bitmask::Bitmask;
 use super::blocked::Blocked;
 use super::blocks4::Blocks4;
 use super::deltas::Deltas;
+use super::expanded::Expanded;
 use super::input_major::InputMajor;
 use super::input_rows::DenseByInput;
 use super::panels::Panels;
 use super::{Precision, WeightMatrix};
 use crate::kernel::{
-    Epilogue, Input, Output, Part, Scratch, Simd, Value, plain_product, plain_vector,
+    Epilogue, Input, Output, Part, Scratch, Simd, Value, dense_product, plain_vector,
 };
 
 /// The ways to keep a weight.
@@ -54,8 +55,20 @@ pub(crate) trait Format: Debug + Send + Sync {
     /// Rows in at most so many parts of about equal work, at boundaries that the kernels like.
     fn divide(&self, parts: usize) -> Vec<Range<usize>>;
 
+    /// Inputs.
+    fn columns(&self) -> usize;
+
     /// Visits the kept values of a row, with their columns in the order of the format.
     fn each(&self, row: usize, visit: &mut dyn FnMut(usize, f32));
+
+    /// The same for those of some columns.
+    fn each_of(&self, row: usize, columns: Range<usize>, visit: &mut dyn FnMut(usize, f32)) {
+        self.each(row, &mut |column, value| {
+            if columns.contains(&column) {
+                visit(column, value);
+            }
+        });
+    }
 
     /// The product by many positions.
     fn product(
@@ -67,9 +80,7 @@ pub(crate) trait Format: Debug + Send + Sync {
         output: &Output<'_>,
         scratch: &mut Scratch,
     ) {
-        let _ = simd;
-        let rows = |row: usize, visit: &mut dyn FnMut(usize, f32)| self.each(row, visit);
-        plain_product(&rows, part, input, epilogue, output, scratch);
+        self.product_expanded(simd, part, input, epilogue, output, scratch);
     }
 
     /// The same, by tiles that are expanded into cache and multiplied densely: for many positions.
@@ -82,7 +93,8 @@ pub(crate) trait Format: Debug + Send + Sync {
         output: &Output<'_>,
         scratch: &mut Scratch,
     ) {
-        self.product(simd, part, input, epilogue, output, scratch);
+        let expanded = Expanded(self);
+        dense_product(simd, &expanded, part, input, epilogue, output, scratch);
     }
 
     /// The product by one position.

@@ -4,7 +4,7 @@ use super::WeightMatrix;
 use super::packed::{Format, FormatKind};
 use crate::kernel::{
     Epilogue, Input, Output, PANEL, Panelled, Part, Scratch, Simd, Value, dense_product,
-    panel_sums, store_vector,
+    in_large_pages, panel_sums, store_vector,
 };
 
 /// All values, in panels of six rows: `[panel][column][row]`, and zeros behind the last row.
@@ -36,7 +36,7 @@ impl<V: Value> Panels<V> {
             }
         }
         Self {
-            values: packed,
+            values: in_large_pages(packed),
             rows,
             columns,
         }
@@ -96,6 +96,10 @@ impl<V: Value> Format for Panels<V> {
             .collect()
     }
 
+    fn columns(&self) -> usize {
+        self.columns
+    }
+
     fn each(&self, row: usize, visit: &mut dyn FnMut(usize, f32)) {
         let panel = &self.values[row / PANEL * self.columns * PANEL..];
         for column in 0..self.columns {
@@ -113,6 +117,18 @@ impl<V: Value> Format for Panels<V> {
         scratch: &mut Scratch,
     ) {
         dense_product(simd, self, part, input, epilogue, output, scratch);
+    }
+
+    fn product_expanded(
+        &self,
+        simd: Simd,
+        part: &Part,
+        input: &Input<'_>,
+        epilogue: &Epilogue<'_>,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) {
+        self.product(simd, part, input, epilogue, output, scratch);
     }
 
     fn vector(

@@ -246,11 +246,8 @@ impl Case {
                 if !lines.is_empty() {
                     let rows = rows.clone();
                     let part = Part { rows, lines };
-                    if random.below(4) == 0 {
-                        weight.product_expanded(simd, &part, &input, &epilogue, &output, scratch);
-                    } else {
-                        weight.product(simd, &part, &input, &epilogue, &output, scratch);
-                    }
+                    let product = random.pick(&[Packed::product, Packed::product_expanded]);
+                    product(weight, simd, &part, &input, &epilogue, &output, scratch);
                 }
             }
         }
@@ -323,6 +320,15 @@ fn blocks_of_four_rows_are_plain_sums() {
     check(FormatKind::Blocks4, Precision::F32, Case::linear);
     check(FormatKind::Blocks4, Precision::F32, Case::convolution);
     check(FormatKind::Blocks4, Precision::F16, Case::linear);
+}
+
+#[test]
+fn formats_for_one_position_can_have_many() {
+    check(FormatKind::Bitmask, Precision::F32, Case::linear);
+    check(FormatKind::Bitmask, Precision::Bf16, Case::convolution);
+    check(FormatKind::Deltas, Precision::F32, Case::linear);
+    check(FormatKind::InputRows, Precision::F16, Case::linear);
+    check(FormatKind::InputMajor, Precision::F32, Case::linear);
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod flatten;
 #[cfg(all(test, unix))]
 pub(crate) mod guarded;
 mod lanes;
+mod large_pages;
 mod output;
 mod phases;
 mod pool;
@@ -36,6 +37,7 @@ pub(crate) use dense::{PANEL, Panelled, dense_product};
 pub(crate) use depthwise::depthwise;
 pub(crate) use elementwise::{activate, multiply, sum};
 pub(crate) use flatten::{flatten, unflatten};
+pub(crate) use large_pages::in_large_pages;
 pub(crate) use output::Output;
 pub(crate) use phases::{Split, phases};
 pub(crate) use pool::{global_average, pool};

@@ -71,8 +71,6 @@ trait Combine {
     const EMPTY: f32;
 
     unsafe fn of<L: Lanes>(a: L, b: L) -> L;
-
-    fn of_two(a: f32, b: f32) -> f32;
 }
 
 struct Maximum;
@@ -85,11 +83,6 @@ impl Combine for Maximum {
         // SAFETY: the caller has the instructions of `L`.
         unsafe { a.greatest(b) }
     }
-
-    #[inline(always)]
-    fn of_two(a: f32, b: f32) -> f32 {
-        if b > a || b.is_nan() { b } else { a }
-    }
 }
 
 struct Sum;
@@ -101,11 +94,6 @@ impl Combine for Sum {
     unsafe fn of<L: Lanes>(a: L, b: L) -> L {
         // SAFETY: the caller has the instructions of `L`.
         unsafe { a.plus(b) }
-    }
-
-    #[inline(always)]
-    fn of_two(a: f32, b: f32) -> f32 {
-        a + b
     }
 }
 
@@ -161,47 +149,59 @@ impl<C: Combine> Kernel for Pooling<'_, C> {
         } = self;
         let (height, width) = (input.planes.height, input.planes.width);
         let (lines, columns) = (output.planes().height, output.planes().width);
-        // The windows that lie inside of the image, so that all their taps exist.
         let [_, stride] = pool.stride;
         let [_, dilation] = pool.dilation;
         let (left, _) = pool.padding[1];
-        let reach = (pool.kernel[1] - 1) * dilation;
-        let inner = left.div_ceil(stride).min(columns);
-        let inner_end = (width + left)
-            .saturating_sub(reach)
-            .div_ceil(stride)
-            .clamp(inner, columns);
-        let row = self.scratch.values(width);
+        // What several lines have in common, between values that change nothing: then all windows are
+        // inside, and so are whole vectors of them.
+        let vectors = columns.next_multiple_of(L::COUNT);
+        let length = (vectors + L::COUNT) * stride + pool.kernel[1] * dilation;
+        let room = self.scratch.values((left + width).max(length) + vectors);
+        let (counts, row) = room.split_at_mut(vectors);
+        row.fill(C::EMPTY);
+        for (x, count) in counts.iter_mut().enumerate() {
+            *count = Taps::new(pool, 1, x, width).counted(pool.kind) as f32;
+        }
         for plane in self.planes {
             for y in 0..lines {
-                let vertical = Taps::new(pool, 0, y, height);
-                row.fill(C::EMPTY);
-                for tap in 0..vertical.count {
-                    let line = vertical.first + tap * pool.dilation[0];
-                    // SAFETY: the caller has the instructions of `L`.
-                    unsafe { combine_lines::<L, C>(row, input.line(plane, line)) };
-                }
-                // SAFETY: these planes are the caller's alone.
-                let to = unsafe { output.line_mut(plane, y) };
-                for (x, to) in to.iter_mut().enumerate() {
-                    if x < inner || x >= inner_end {
-                        let taps = Taps::new(pool, 1, x, width);
-                        *to = (0..taps.count).fold(C::EMPTY, |value, tap| {
-                            C::of_two(value, row[taps.first + tap * dilation])
-                        });
+                let taps = Taps::new(pool, 0, y, height);
+                let divisor = match pool.kind {
+                    PoolKind::Maximum => None,
+                    _ => Some(taps.counted(pool.kind) as f32),
+                };
+                // SAFETY: the row has room for whole vectors of windows, and these planes are the
+                // caller's alone, who has the instructions of `L`.
+                unsafe {
+                    let common = &mut row[left..left + width];
+                    if taps.count == 0 {
+                        common.fill(C::EMPTY);
                     }
-                }
-                if inner < inner_end {
-                    let from = &row[inner * stride - left..];
-                    let to = &mut to[inner..inner_end];
-                    // SAFETY: the caller has the instructions of `L`.
-                    unsafe { slide::<L, C>(from, stride, dilation, pool.kernel[1], to) };
-                }
-                if pool.kind != PoolKind::Maximum {
-                    let lines = vertical.counted(pool.kind);
-                    for (x, to) in to.iter_mut().enumerate() {
-                        let columns = Taps::new(pool, 1, x, width).counted(pool.kind);
-                        *to /= (lines * columns).max(1) as f32;
+                    for tap in 0..taps.count {
+                        let line = input.line(plane, taps.first + tap * pool.dilation[0]);
+                        if tap == 0 {
+                            common.copy_from_slice(line);
+                        } else {
+                            combine_lines::<L, C>(common, line);
+                        }
+                    }
+                    let to = output.line_mut(plane, y);
+                    let mut at = 0;
+                    while at < columns {
+                        let from = row.as_ptr().add(at * stride);
+                        let mut value = every::<L>(from, stride);
+                        for tap in 1..pool.kernel[1] {
+                            value = C::of(value, every::<L>(from.add(tap * dilation), stride));
+                        }
+                        if let Some(lines) = divisor {
+                            let count = L::load(counts.as_ptr().add(at)).times(L::splat(lines));
+                            value = value.over(count.at_least(L::splat(1.0)));
+                        }
+                        if at + L::COUNT <= columns {
+                            value.store(to.as_mut_ptr().add(at));
+                        } else {
+                            value.store_first(to.as_mut_ptr().add(at), columns - at);
+                        }
+                        at += L::COUNT;
                     }
                 }
             }
@@ -220,46 +220,33 @@ unsafe fn combine_lines<L: Lanes, C: Combine>(row: &mut [f32], line: &[f32]) {
             C::of(L::load(place), L::load(line.as_ptr().add(at))).store(place);
         }
     }
-    for (row, value) in row[whole..].iter_mut().zip(&line[whole..]) {
-        *row = C::of_two(*row, *value);
+    let rest = row.len() - whole;
+    if rest > 0 {
+        // SAFETY: as many values are left in both.
+        unsafe {
+            let place = row.as_mut_ptr().add(whole);
+            let line = L::load_first(line.as_ptr().add(whole), rest);
+            C::of(L::load_first(place, rest), line).store_first(place, rest);
+        }
     }
 }
 
-/// `to[x]` from `from[x · stride + t · dilation]` for all taps `t`.
+/// A vector of values that are `stride` apart.
 #[inline(always)]
-unsafe fn slide<L: Lanes, C: Combine>(
-    from: &[f32],
-    stride: usize,
-    dilation: usize,
-    taps: usize,
-    to: &mut [f32],
-) {
-    let reach = (taps - 1) * dilation;
-    let mut at = 0;
-    // SAFETY: a vector to `at`, and `stride` vectors from the last tap on, are inside.
+unsafe fn every<L: Lanes>(from: *const f32, stride: usize) -> L {
+    // SAFETY: the caller has `stride` vectors there.
     unsafe {
-        while stride <= 2
-            && at + L::COUNT <= to.len()
-            && (at + L::COUNT) * stride + reach <= from.len()
-        {
-            let mut value = L::splat(C::EMPTY);
-            for tap in 0..taps {
-                let place = from.as_ptr().add(at * stride + tap * dilation);
-                let next = if stride == 1 {
-                    L::load(place)
-                } else {
-                    L::load(place).halves(L::load(place.add(L::COUNT))).0
-                };
-                value = C::of(value, next);
+        match stride {
+            1 => L::load(from),
+            2 => L::load(from).halves(L::load(from.add(L::COUNT))).0,
+            _ => {
+                let mut values = [0.0; 16];
+                for (i, value) in values.iter_mut().enumerate().take(L::COUNT) {
+                    *value = from.add(i * stride).read();
+                }
+                L::load(values.as_ptr())
             }
-            value.store(to.as_mut_ptr().add(at));
-            at += L::COUNT;
         }
-    }
-    for (x, to) in to.iter_mut().enumerate().skip(at) {
-        *to = (0..taps).fold(C::EMPTY, |value, tap| {
-            C::of_two(value, from[x * stride + tap * dilation])
-        });
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use burn::backend::capture::CaptureBackend;
 use burn::module::{
     Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
     Param, ParamId,
@@ -82,7 +83,16 @@ impl<const D: usize> SparseWeight<D> {
         let values = self.values.val();
         let device = values.device();
         let zeros = Tensor::<1>::zeros([self.pattern.len()], (&device, values.dtype()));
-        let places = self.places(&device);
+        // What is recorded belongs to one recording.
+        let is_recorded = values
+            .clone()
+            .try_into_primitive::<CaptureBackend>()
+            .is_ok();
+        let places = if is_recorded {
+            places(&self.pattern, &device)
+        } else {
+            self.places(&device)
+        };
         let dense = zeros.select_assign(0, places, values, IndexingUpdateOp::Add);
         dense.reshape(self.shape)
     }

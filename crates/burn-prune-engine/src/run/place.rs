@@ -51,6 +51,8 @@ pub(crate) struct Place {
     pub is_read_behind: bool,
     /// Taps of a product read each line: loads are faster if all lines begin alike.
     pub has_taps: bool,
+    /// The widest output of products that read it: as many positions a line has to have.
+    pub positions: usize,
     /// A tensor of Burn that is read where it lies.
     pub tensor: Option<ValueId>,
     /// It is a part of another place.
@@ -83,6 +85,7 @@ impl Place {
             is_compact: false,
             is_read_behind: false,
             has_taps: false,
+            positions: 0,
             tensor: None,
             inside: None,
         }
@@ -119,7 +122,7 @@ impl Place {
         } else {
             margins.right
         };
-        let mut row = margins.left + width + right;
+        let mut row = (margins.left + width + right).max(self.positions);
         if self.has_taps {
             row = row.next_multiple_of(8);
         }

@@ -218,7 +218,7 @@ impl Step {
             Work::GlobalAverage => global_average(simd, range, first, &to(image)),
             Work::Upsample(factors) => upsample(*factors, range, first, &to(image)),
             Work::Copy => copy_planes(range, first, &to(image)),
-            Work::Transpose => transpose(range, first, &to(image)),
+            Work::Transpose => transpose(simd, range, first, &to(image)),
             Work::Flatten {
                 images,
                 image: apart,

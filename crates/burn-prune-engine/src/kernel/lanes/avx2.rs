@@ -190,4 +190,39 @@ impl Lanes for Eight {
             (Self(order(even)), Self(order(odd)))
         }
     }
+
+    #[inline(always)]
+    unsafe fn transpose_eight(from: *const f32, line: usize, to: *mut f32, next: usize) {
+        // SAFETY: see above.
+        unsafe { transpose_eight(from, line, to, next) }
+    }
+}
+
+/// # Safety
+///
+/// The processor has AVX2, and the pointers are good.
+#[inline(always)]
+pub(super) unsafe fn transpose_eight(from: *const f32, line: usize, to: *mut f32, next: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        // Lines `y` and `y + 4` side by side, so that all else stays within halves.
+        let pair = |y: usize, x: usize| {
+            let low = _mm256_castps128_ps256(_mm_loadu_ps(from.add(y * line + x)));
+            _mm256_insertf128_ps::<1>(low, _mm_loadu_ps(from.add((y + 4) * line + x)))
+        };
+        for x in [0, 4] {
+            let [a, b, c, d] = [pair(0, x), pair(1, x), pair(2, x), pair(3, x)];
+            let (ab_low, ab_high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            let (cd_low, cd_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+            let columns = [
+                _mm256_shuffle_ps::<0b01_00_01_00>(ab_low, cd_low),
+                _mm256_shuffle_ps::<0b11_10_11_10>(ab_low, cd_low),
+                _mm256_shuffle_ps::<0b01_00_01_00>(ab_high, cd_high),
+                _mm256_shuffle_ps::<0b11_10_11_10>(ab_high, cd_high),
+            ];
+            for (i, column) in columns.into_iter().enumerate() {
+                _mm256_storeu_ps(to.add((x + i) * next), column);
+            }
+        }
+    }
 }

@@ -173,4 +173,10 @@ impl Lanes for Sixteen {
             )
         }
     }
+
+    #[inline(always)]
+    unsafe fn transpose_eight(from: *const f32, line: usize, to: *mut f32, next: usize) {
+        // SAFETY: see above.
+        unsafe { super::avx2::transpose_eight(from, line, to, next) }
+    }
 }

@@ -85,6 +85,8 @@ pub(super) trait Lanes: Copy {
     unsafe fn sum(self) -> f32;
     /// Of two vectors one behind the other: the values at even places, then those at odd ones.
     unsafe fn halves(self, next: Self) -> (Self, Self);
+    /// Eight lines of eight values, `line` apart, become eight columns of lines that are `next` apart.
+    unsafe fn transpose_eight(from: *const f32, line: usize, to: *mut f32, next: usize);
 }
 
 /// A loop over vectors.

@@ -161,4 +161,14 @@ impl Lanes for Eight {
             Self(std::array::from_fn(|i| at(2 * i + 1))),
         )
     }
+
+    #[inline(always)]
+    unsafe fn transpose_eight(from: *const f32, line: usize, to: *mut f32, next: usize) {
+        for y in 0..8 {
+            for x in 0..8 {
+                // SAFETY: the caller's promise.
+                unsafe { to.add(x * next + y).write(from.add(y * line + x).read()) };
+            }
+        }
+    }
 }

@@ -282,8 +282,8 @@ fn transposed_lines_are_planes() {
             out,
             0.0,
             expected,
-            |_, guard, range, output| {
-                transpose(range, guarded.source(guard), output);
+            |simd, guard, range, output| {
+                transpose(simd, range, guarded.source(guard), output);
             },
         );
     }

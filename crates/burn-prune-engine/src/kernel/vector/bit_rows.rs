@@ -2,7 +2,7 @@
 use std::arch::{asm, x86_64::*};
 use std::ops::Range;
 
-use crate::kernel::{Simd, Value};
+use crate::kernel::{Simd, Value, in_large_pages};
 
 /// Columns of one mask.
 const COLUMNS: usize = 64;
@@ -51,8 +51,8 @@ impl<V: Value> BitRows<V> {
         }
         packed.values.extend([V::round(0.0); PADDING]);
         packed.masks.shrink_to_fit();
-        packed.values.shrink_to_fit();
         packed.starts.shrink_to_fit();
+        packed.values = in_large_pages(packed.values);
         Some(packed)
     }
 
@@ -89,6 +89,31 @@ impl<V: Value> BitRows<V> {
             let mut rest = *mask;
             for value in values.by_ref().take(mask.count_ones() as usize) {
                 visit(at * COLUMNS + rest.trailing_zeros() as usize, value.widen());
+                rest &= rest - 1;
+            }
+        }
+    }
+
+    /// The same for those of some columns.
+    #[inline]
+    pub(crate) fn each_of(
+        &self,
+        row: usize,
+        columns: Range<usize>,
+        mut visit: impl FnMut(usize, f32),
+    ) {
+        let masks = self.masks(row);
+        let skipped = &masks[..columns.start / COLUMNS];
+        let skipped: u32 = skipped.iter().map(|mask| mask.count_ones()).sum();
+        let mut at = self.starts[row] as usize + skipped as usize;
+        for part in columns.start / COLUMNS..columns.end.div_ceil(COLUMNS) {
+            let mut rest = masks[part];
+            while rest != 0 {
+                let column = part * COLUMNS + rest.trailing_zeros() as usize;
+                if columns.contains(&column) {
+                    visit(column, self.values[at].widen());
+                }
+                at += 1;
                 rest &= rest - 1;
             }
         }

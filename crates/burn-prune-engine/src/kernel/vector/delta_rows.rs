@@ -2,7 +2,7 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use crate::kernel::{Simd, Value};
+use crate::kernel::{Simd, Value, in_large_pages};
 
 /// Nonzeros of a group.
 const GROUP: usize = 8;
@@ -76,8 +76,8 @@ impl<V: Value> DeltaRows<V> {
             }
             packed.starts.push(u32::try_from(packed.groups.len()).ok()?);
         }
-        packed.groups.shrink_to_fit();
         packed.starts.shrink_to_fit();
+        packed.groups = in_large_pages(packed.groups);
         Some(packed)
     }
 
@@ -120,6 +120,31 @@ impl<V: Value> DeltaRows<V> {
                 let value = value.widen();
                 if value != 0.0 {
                     visit(usize::from(base) + usize::from(delta), value);
+                }
+            }
+        }
+    }
+
+    /// The same for those of some columns.
+    #[inline]
+    pub(crate) fn each_of(
+        &self,
+        row: usize,
+        columns: Range<usize>,
+        mut visit: impl FnMut(usize, f32),
+    ) {
+        let groups = self.groups(row);
+        // Their bases rise; the columns of a group are at most 255 from it.
+        let first = groups.partition_point(|group| usize::from(group.base) + 255 < columns.start);
+        for group in &groups[first..] {
+            let base = usize::from(group.base);
+            if base >= columns.end {
+                break;
+            }
+            for (delta, value) in group.deltas.into_iter().zip(group.values) {
+                let (column, value) = (base + usize::from(delta), value.widen());
+                if value != 0.0 && columns.contains(&column) {
+                    visit(column, value);
                 }
             }
         }

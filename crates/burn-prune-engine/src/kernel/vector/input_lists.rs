@@ -2,7 +2,7 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use crate::kernel::{Simd, Value};
+use crate::kernel::{Simd, Value, in_large_pages};
 
 /// Outputs of a block: few enough that their sums stay in cache, many enough that the lists are long.
 const LARGEST_BLOCK: usize = 1024;
@@ -56,8 +56,8 @@ impl<V: Value> InputLists<V> {
             }
         }
         packed.values.extend([V::round(0.0); PADDING]);
-        packed.places.shrink_to_fit();
-        packed.values.shrink_to_fit();
+        packed.places = in_large_pages(packed.places);
+        packed.values = in_large_pages(packed.values);
         Some(packed)
     }
 

@@ -3,7 +3,7 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::nonzeros::{GROUP, Nonzeros};
-use crate::kernel::{Simd, Value};
+use crate::kernel::{Simd, Value, in_large_pages};
 
 /// Values behind the last one: the last vector of a row may reach beyond it.
 const PADDING: usize = 16;
@@ -26,7 +26,7 @@ impl<V: Value> InputRows<V> {
         }
         values.extend([V::round(0.0); PADDING]);
         Self {
-            values,
+            values: in_large_pages(values),
             inputs,
             outputs,
         }

@@ -173,13 +173,15 @@ impl<'a> Drafter<'a> {
         self.forms[value.0].matrix
     }
 
-    /// A product reads a place: with zeros around the planes, at so many taps, and behind its end.
-    pub(super) fn want(&mut self, place: PlaceId, margins: Margins, taps: usize) {
+    /// A product reads a place: with zeros around the planes, at so many taps, for so many positions a line, and behind
+    /// its end.
+    pub(super) fn want(&mut self, place: PlaceId, margins: Margins, taps: usize, positions: usize) {
         self.places.widen(place, margins);
         let (root, _) = self.places.root(place);
         let root = self.places.get_mut(root);
         root.is_read_behind = true;
         root.has_taps |= taps > 1;
+        root.positions = root.positions.max(positions);
     }
 
     /// The phase planes of a place for readers of this stride; their size is settled when all readers are known.

@@ -80,7 +80,7 @@ impl Drafter<'_> {
             let matrix = self.matrix(input);
             // Kernels for one position read nothing else.
             if self.places.get(matrix).width > 1 {
-                self.want(matrix, Margins::default(), 1);
+                self.want(matrix, Margins::default(), 1, 0);
             }
             let kind = Kind::Product(Reading::Features);
             return self.finish_product(kind, matrix, node, Form::Matrix);
@@ -101,12 +101,13 @@ impl Drafter<'_> {
         }
         let taps = window.kernel[0] * window.kernel[1];
         if window.stride == [1, 1] {
-            self.want(image, margins, taps);
+            let [_, _, _, positions] = self.sizes.image(output);
+            self.want(image, margins, taps, positions);
             let kind = Kind::Product(Reading::Taps(window));
             return self.finish_product(kind, image, node, Form::Image);
         }
         let phases = self.phase_planes(image, window.stride);
-        self.want(phases, Margins::default(), taps);
+        self.want(phases, Margins::default(), taps, 0);
         let kind = Kind::Product(Reading::Phases(window));
         self.finish_product(kind, phases, node, Form::Image);
     }

@@ -166,13 +166,13 @@ fn conflicts(places: &Places, step: &DraftStep) -> bool {
 
 /// What readers want of a part they want of the whole.
 fn inherit(places: &mut Places, part: PlaceId) {
-    let place = places.get(part);
-    let (margins, is_read_behind, has_taps) = (place.margins, place.is_read_behind, place.has_taps);
-    places.widen(part, margins);
+    let place = places.get(part).clone();
+    places.widen(part, place.margins);
     let (root, _) = places.root(part);
     let root = places.get_mut(root);
-    root.is_read_behind |= is_read_behind;
-    root.has_taps |= has_taps;
+    root.is_read_behind |= place.is_read_behind;
+    root.has_taps |= place.has_taps;
+    root.positions = root.positions.max(place.positions);
 }
 
 /// One image without margins is its own vector.
