@@ -5,8 +5,8 @@ use super::columns::Columns;
 use super::divide::divide;
 use super::packed::{Format, FormatKind};
 use crate::kernel::{
-    Cut, Epilogue, Input, Nonzeros, Output, Part, Scratch, Simd, Value,
-    product_of_fours,
+    Cut, Epilogue, Input, Nonzeros, Output, Part, Scratch, Simd, Value, blocked4_sums,
+    product_of_fours, store_vector,
 };
 
 /// Blocks of four rows and one column that are not zero, in blocks of columns: an index of one byte and
@@ -55,6 +55,15 @@ impl<V: Value> Blocks4<V> {
         packed.indices.shrink_to_fit();
         packed.values.shrink_to_fit();
         Some(packed)
+    }
+
+    fn entries(&self) -> Nonzeros<'_, [V; 4]> {
+        Nonzeros {
+            cut: self.cut,
+            starts: &self.starts,
+            indices: &self.indices,
+            values: &self.values,
+        }
     }
 }
 
@@ -119,12 +128,23 @@ impl<V: Value> Format for Blocks4<V> {
         output: &Output<'_>,
         scratch: &mut Scratch,
     ) {
-        let weight = Nonzeros {
-            cut: self.cut,
-            starts: &self.starts,
-            indices: &self.indices,
-            values: self.values.as_flattened(),
-        };
+        let weight = self.entries();
         product_of_fours(simd, &weight, part, input, epilogue, output, scratch);
+    }
+
+    fn vector(
+        &self,
+        simd: Simd,
+        rows: Range<usize>,
+        x: &[f32],
+        epilogue: &Epilogue<'_>,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) {
+        assert!(rows.start.is_multiple_of(4) && rows.end.is_multiple_of(4));
+        let sums = scratch.values(rows.len());
+        let groups = rows.start / 4..rows.end / 4;
+        blocked4_sums(simd, &self.entries(), groups, x, sums);
+        store_vector(simd, rows, sums, epilogue, output);
     }
 }

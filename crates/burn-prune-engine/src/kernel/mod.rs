@@ -51,7 +51,10 @@ pub(crate) use team::{Crew, Team};
 pub(crate) use transpose::transpose;
 pub(crate) use upsample::upsample;
 pub(crate) use value::Value;
-pub(crate) use vector::{BitRows, DeltaRows, InputLists, InputRows, panel_sums, store_vector};
+pub(crate) use vector::{
+    BitRows, DeltaRows, InputLists, InputRows, blocked_sums, blocked4_sums, panel_sums,
+    store_vector,
+};
 
 use std::ops::Range;
 

@@ -192,30 +192,28 @@ impl Lines<'_> {
     #[inline(always)]
     unsafe fn finish<L: Lanes>(&self, row: usize, positions: Range<usize>, sums: &[f32]) {
         let width = self.output.planes().width;
-        let mut position = positions.start;
-        while position < positions.end {
-            let (line, column) = (position / self.row, position % self.row);
-            let end = positions.end.min((line + 1) * self.row);
-            let line = self.part.lines.start + line;
+        // A line may begin before the one above ends, where both have the same margin.
+        let first = (positions.start + self.row).saturating_sub(width) / self.row;
+        for y in first..self.part.lines.len() {
+            let begin = y * self.row;
+            if begin >= positions.end {
+                break;
+            }
+            let from = positions.start.max(begin);
+            let count = positions.end.min(begin + width).saturating_sub(from);
+            let line = self.part.lines.start + y;
             let finish = Finish::new(self.epilogue, self.output, row, line);
-            let sums = &sums[position - positions.start..][..end - position];
-            let stop = width.min(column + sums.len());
-            let mut at = column;
-            while at < stop {
-                let count = L::COUNT.min(stop - at);
+            let sums = &sums[from - positions.start..][..count];
+            let mut at = 0;
+            while at < count {
+                let part = L::COUNT.min(count - at);
                 // SAFETY: these columns are inside of the line, and as many sums are left.
                 unsafe {
-                    let from = sums.as_ptr().add(at - column);
-                    let sums = if count == L::COUNT {
-                        L::load(from)
-                    } else {
-                        L::load_first(from, count)
-                    };
-                    finish.store(sums, at, count);
+                    let sums = L::load_some(sums.as_ptr().add(at), part);
+                    finish.store(sums, from - begin + at, part);
                 }
-                at += L::COUNT;
+                at += part;
             }
-            position = end;
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::kernel::{Epilogue, Input, Output, Part, Scratch, Simd, Value};
 /// index. A part has whole groups.
 pub(crate) fn product_of_fours<V: Value>(
     simd: Simd,
-    weight: &Nonzeros<'_, V>,
+    weight: &Nonzeros<'_, [V; 4]>,
     part: &Part,
     input: &Input<'_>,
     epilogue: &Epilogue<'_>,
@@ -65,7 +65,7 @@ pub(crate) fn product_of_fours<V: Value>(
 /// All groups of a part at one tile of `N` vectors.
 struct Groups<'a, V, const N: usize> {
     simd: Simd,
-    weight: &'a Nonzeros<'a, V>,
+    weight: &'a Nonzeros<'a, [V; 4]>,
     part: &'a Part,
     input: &'a Input<'a>,
     /// The first position.
@@ -128,7 +128,7 @@ impl<V: Value, const N: usize> Groups<'_, V, N> {
                     for (i, input) in inputs.iter_mut().enumerate() {
                         *input = L::load(x.add(i * L::COUNT));
                     }
-                    let values = weight.values.as_ptr().add(entry * 4);
+                    let values = weight.values.as_ptr().add(entry).cast::<V>();
                     for (row, sums) in sums.iter_mut().enumerate() {
                         let value = L::splat_from(values.add(row));
                         for (sum, input) in sums.iter_mut().zip(inputs) {

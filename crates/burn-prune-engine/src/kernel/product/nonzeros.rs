@@ -37,20 +37,6 @@ impl Cut {
         first + from..first + self.class().min(from + self.block)
     }
 
-    /// The blocks that have some of these columns, each with its class.
-    pub(crate) fn blocks_of(
-        &self,
-        columns: &Range<usize>,
-    ) -> impl Iterator<Item = (usize, usize)> + Clone {
-        let (cut, columns) = (*self, columns.clone());
-        (0..cut.classes)
-            .flat_map(move |class| (0..cut.blocks()).map(move |block| (class, block)))
-            .filter(move |&(class, block)| {
-                let block = cut.block(class, block);
-                block.start < columns.end && columns.start < block.end
-            })
-    }
-
     /// Where the start of a row of a block is noted; the next number is its end.
     #[inline(always)]
     pub(crate) fn start(&self, row: usize, class: usize, block: usize) -> usize {
@@ -64,8 +50,7 @@ impl Cut {
 /// Packed nonzeros as the kernels read them.
 ///
 /// What makes the kernels sound: `starts` never fall, the last one is how many indices and values there
-/// are (of groups of four rows there are four values for each index), and an index is less than the
-/// number of columns of its block.
+/// are, and an index is less than the number of columns of its block.
 #[derive(Clone, Copy)]
 pub(crate) struct Nonzeros<'a, V> {
     pub cut: Cut,
