@@ -17,6 +17,7 @@ mod sparse;
 mod store;
 mod tile;
 mod tiles;
+mod wide;
 
 pub(crate) use fours::product_of_fours;
 pub(crate) use nonzeros::{Cut, Nonzeros};

@@ -2,6 +2,7 @@ use super::shifts::Shifts;
 use super::store::{Store, Tile};
 use super::tile::{Strips, sums};
 use super::tiles::Tiles;
+use super::wide::{is_wide, wide_product};
 use super::{Cut, Nonzeros};
 use crate::kernel::lanes::{self, Kernel, Lanes};
 use crate::kernel::{Epilogue, Input, Output, Part, Scratch, Simd, Value};
@@ -21,6 +22,9 @@ pub(crate) fn sparse_product<V: Value>(
     }
     let positions = (part.lines.len() - 1) * input.row + output.planes().width;
     check(&weight.cut, weight.cut.rows, part, input, positions);
+    if is_wide(&weight.cut, positions) {
+        return wide_product(simd, weight, part, input, epilogue, output, scratch);
+    }
     let first = part.lines.start * input.row;
     let shifts = Shifts::new(input, &weight.cut, first);
     let width = output.planes().width;
