@@ -41,20 +41,29 @@ impl CaptureDevice {
         let known = known.map(|position| free.swap_remove(position).1);
         drop(free);
         let device = known.unwrap_or_else(|| {
-            let mut device = Device::capture();
+            let device = Device::capture();
             if let Some(types) = types {
-                let config = DeviceConfig::default()
-                    .float_dtype(types.float)
-                    .int_dtype(types.int)
-                    .bool_dtype(types.bool);
-                // A new device takes any types.
-                let configured = device.configure(config);
-                debug_assert!(configured.is_ok(), "{configured:?}");
+                configure(&device, types);
             }
             device
         });
         Self { types, device }
     }
+}
+
+/// Sets the types of a new device, which takes any. A capture device can be asked for them in a scope
+/// only, so it gets one in which nothing is recorded.
+fn configure(device: &Device, types: DeviceTypes) {
+    let config = DeviceConfig::default()
+        .float_dtype(types.float)
+        .int_dtype(types.int)
+        .bool_dtype(types.bool);
+    let captured = device.capture_scope(|scope| {
+        let configured = device.clone().configure(config);
+        debug_assert!(configured.is_ok(), "{configured:?}");
+        scope.complete([], [])
+    });
+    debug_assert!(captured.is_ok());
 }
 
 impl Deref for CaptureDevice {

@@ -199,13 +199,13 @@ unsafe fn sums_of_rows_avx512<V: Value, const ROWS: usize>(
     let whole = x.len() / COLUMNS;
     let masks = rows.map(|(masks, _)| &masks[..whole]);
     for at in 0..whole {
-        for row in 0..ROWS {
-            let ahead = values[row].cast::<i8>().wrapping_add(VALUES_AHEAD);
+        for ((masks, values), sums) in masks.iter().zip(&mut values).zip(&mut sums) {
+            let ahead = values.cast::<i8>().wrapping_add(VALUES_AHEAD);
             _mm_prefetch::<_MM_HINT_T1>(ahead);
             _mm_prefetch::<_MM_HINT_T1>(ahead.wrapping_add(64));
-            let mask = masks[row][at];
+            let mask = masks[at];
             if at % 8 == 0 {
-                let here = (&raw const masks[row][at]).cast::<i8>();
+                let here = (&raw const masks[at]).cast::<i8>();
                 _mm_prefetch::<_MM_HINT_T1>(here.wrapping_add(MASKS_AHEAD));
             }
             // The four loads do not wait for each other: the bits before each are counted at once.
@@ -215,19 +215,18 @@ unsafe fn sums_of_rows_avx512<V: Value, const ROWS: usize>(
                 (mask as u32).count_ones(),
                 (mask << 16).count_ones(),
             ];
-            for quarter in 0..4 {
+            for (quarter, sum) in sums.iter_mut().enumerate() {
                 let bits = (mask >> (16 * quarter)) as u16;
-                let sum = &mut sums[row][quarter];
                 // SAFETY: `x` has 64 values here; weights are loaded from one on, or behind the last.
                 unsafe {
-                    let w = in_register(V::load16(values[row].add(before[quarter] as usize)));
+                    let w = in_register(V::load16(values.add(before[quarter] as usize)));
                     let w = _mm512_maskz_expand_ps(bits, w);
                     let x = _mm512_loadu_ps(x.as_ptr().add(at * COLUMNS + 16 * quarter));
                     *sum = _mm512_mask3_fmadd_ps(w, x, *sum, bits);
                 }
             }
             // SAFETY: it is at most the end of the values.
-            values[row] = unsafe { values[row].add(mask.count_ones() as usize) };
+            *values = unsafe { values.add(mask.count_ones() as usize) };
         }
     }
     for (row, (masks, _)) in rows.iter().enumerate() {

@@ -5,13 +5,14 @@ use std::collections::{HashMap, HashSet};
 use burn::backend::ir::TensorId;
 
 use super::channel_map::ChannelMap;
+use super::pairing::Pairs;
 use super::pass::Pass;
 use super::sketch::{Kind, Product, Sketched};
 use crate::activation::Activation;
 use crate::kernel::ResidualPlace;
 
 /// Fuses what belongs together.
-pub(super) fn fuse(pass: &Pass<'_>, nodes: Vec<Sketched>) -> Vec<Sketched> {
+pub(super) fn fuse(pass: &Pass<'_>, pairs: Option<&Pairs>, nodes: Vec<Sketched>) -> Vec<Sketched> {
     let mut fuser = Fuser::new(pass, nodes);
     for at in 0..fuser.nodes.len() {
         fuser.fuse_with_reader(at);
@@ -21,7 +22,7 @@ pub(super) fn fuse(pass: &Pass<'_>, nodes: Vec<Sketched>) -> Vec<Sketched> {
         fuser.fuse_sum(at);
     }
     let mut nodes = fuser.nodes.into_iter().flatten().collect();
-    join_reshapes(pass, &mut nodes);
+    join_reshapes(pass, pairs, &mut nodes);
     nodes
 }
 
@@ -199,7 +200,7 @@ fn with_residual(kind: &Kind, activation: Activation) -> Option<Kind> {
 }
 
 /// A reshape of a reshape reads what that one reads, and one that changes nothing is left out.
-fn join_reshapes(pass: &Pass<'_>, nodes: &mut Vec<Sketched>) {
+fn join_reshapes(pass: &Pass<'_>, pairs: Option<&Pairs>, nodes: &mut Vec<Sketched>) {
     let mut sources: HashMap<TensorId, TensorId> = HashMap::new();
     for node in nodes.iter_mut() {
         if node.kind == Kind::Reshape {
@@ -210,7 +211,9 @@ fn join_reshapes(pass: &Pass<'_>, nodes: &mut Vec<Sketched>) {
     }
     let is_idle = |node: &Sketched| {
         let (input, output) = (node.inputs[0], node.outputs[0]);
-        pass.shape(input) == pass.shape(output) && !pass.outputs.contains(&output)
+        // At every batch size.
+        let is_same = pairs.is_none_or(|pairs| pairs.shape(input) == pairs.shape(output));
+        is_same && pass.shape(input) == pass.shape(output) && !pass.outputs.contains(&output)
     };
     let idle = nodes.iter();
     let idle = idle.filter(|node| node.kind == Kind::Reshape && is_idle(node));

@@ -197,6 +197,14 @@ fn alone(nodes: &[Sketched]) -> Vec<usize> {
 }
 
 impl Kind {
+    /// Whether it has one number for each channel.
+    pub(super) fn is_channelwise(&self) -> bool {
+        matches!(
+            self,
+            Self::Affine { .. } | Self::Norm { .. } | Self::Channelwise(_)
+        )
+    }
+
     /// Whether the engine does it better than Burn, even when values have to be brought to it.
     fn is_work(&self) -> bool {
         matches!(
