@@ -109,10 +109,11 @@ fn best(
     drop(dense);
     let mut best: Option<(FormatKind, Path, f64)> = None;
     let zeros = candidate.weights.zeros();
-    for (kind, path) in candidates(product, zeros, positions) {
-        if forced.is_some_and(|forced| forced != kind) {
-            continue;
-        }
+    let candidates = match forced {
+        Some(kind) => vec![(kind, Path::Product)],
+        None => candidates(product, zeros, positions),
+    };
+    for (kind, path) in candidates {
         let seconds = if kind == FormatKind::Dense {
             dense_seconds * WORTH_ITS_MEMORY
         } else {
