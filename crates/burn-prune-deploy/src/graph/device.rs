@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
 
-use burn::tensor::{Device, DeviceConfig};
+use burn::tensor::{BoolDType, Device, DeviceConfig, FloatDType, IntDType};
 
 /// Devices that no capture uses now, with the types that they are set to.
 static FREE: Mutex<Vec<(Types, Device)>> = Mutex::new(Vec::new());
@@ -13,9 +13,9 @@ type Types = Option<DeviceTypes>;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct DeviceTypes {
-    float: burn::tensor::FloatDType,
-    int: burn::tensor::IntDType,
-    bool: burn::tensor::BoolDType,
+    float: FloatDType,
+    int: IntDType,
+    bool: BoolDType,
 }
 
 /// A capture device for one capture. Each can be used again and again, so that a process has as many
@@ -41,15 +41,20 @@ impl CaptureDevice {
         let known = known.map(|position| free.swap_remove(position).1);
         drop(free);
         let device = known.unwrap_or_else(|| {
-            let mut device = Device::capture();
+            let device = Device::capture();
             if let Some(types) = types {
                 let config = DeviceConfig::default()
                     .float_dtype(types.float)
                     .int_dtype(types.int)
                     .bool_dtype(types.bool);
-                // A new device takes any types.
-                let configured = device.configure(config);
-                debug_assert!(configured.is_ok(), "{configured:?}");
+                // It says which types it takes within a scope only; a new one takes any.
+                let mut inside = device.clone();
+                let empty = device.capture_scope(|scope| {
+                    let configured = inside.configure(config);
+                    debug_assert!(configured.is_ok(), "{configured:?}");
+                    scope.complete([], [])
+                });
+                debug_assert!(empty.is_ok(), "{empty:?}");
             }
             device
         });
