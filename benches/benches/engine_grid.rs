@@ -85,7 +85,7 @@ fn main() {
 fn overtaking(layer: Layer, most: f64, contest: &mut Contest, device: &Device) -> Row {
     let mut from = None;
     let mut ratios = Vec::new();
-    for percent in (0..=90).step_by(10).rev() {
+    for percent in (0..10).rev().map(|tenth| 10 * tenth) {
         let sparsity = f64::from(percent) / 100.0;
         let times = layer.race(contest, &[Rival::OnnxRuntime], 1, sparsity, device);
         let faster = times.onnxruntime.expect("there is a peer") / times.engine;

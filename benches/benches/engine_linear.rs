@@ -160,7 +160,7 @@ fn batches(contest: &mut Contest, width: usize, device: &Device) -> Vec<Row> {
     ];
     let row = |(zeros, sparsity, batch, least): (Zeros, f64, usize, f64)| {
         let layer = zeros.in_model(LinearConfig::new(width, width).init(device), sparsity, &[]);
-        let input = Tensor::random([batch, width], Distribution::Normal(0.0, 1.0), device);
+        let input = Tensor::<2>::random([batch, width], Distribution::Normal(0.0, 1.0), device);
         let both = [Rival::Flex, Rival::OnnxRuntime];
         let times = contest.race(&both, &layer, &input, |layer: &Linear, x| layer.forward(x));
         let flex = times.flex.expect("it was timed");

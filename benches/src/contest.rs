@@ -40,6 +40,7 @@ pub struct Contest {
     rounds: usize,
     /// Seconds of a turn, about.
     turn: f64,
+    shows_profiles: bool,
     peer: Option<Peer>,
     folder: TempDir,
 }
@@ -60,6 +61,7 @@ impl Contest {
         Self {
             rounds: if options.quick { 2 } else { 25 },
             turn: if options.quick { 1e-3 } else { 0.03 },
+            shows_profiles: options.profiles,
             peer,
             folder: TempDir::new().expect("there is room for a model"),
         }
@@ -91,6 +93,10 @@ impl Contest {
         let output = values(run());
         let expected = values(forward(model, input.clone()));
         assert_same("the engine", &output, &expected);
+        if self.shows_profiles {
+            let profile = engine.profile(input.clone());
+            println!("{}", profile.expect("it has run before"));
+        }
 
         let wants = |rival| rivals.contains(&rival);
         if let Some(peer) = self.peer.as_mut().filter(|_| wants(Rival::OnnxRuntime)) {

@@ -11,6 +11,9 @@ pub struct Options {
     /// A Python with PyTorch and ONNX Runtime, to run the peers beside; see `peers/README.md`.
     #[arg(long)]
     pub python: Option<PathBuf>,
+    /// Show how long each step of a compiled model takes, in the benches of the engine.
+    #[arg(long)]
+    pub profiles: bool,
     /// Given by `cargo bench`.
     #[arg(long, hide = true)]
     bench: bool,

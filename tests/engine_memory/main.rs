@@ -145,7 +145,7 @@ fn a_thousand_runs_give_the_same_outputs_in_the_same_memory() {
     let batches = [1, 4];
     let expected = batches.map(run);
     for _ in 0..WARM {
-        batches.map(run);
+        let _warm = batches.map(run);
     }
     let before = live();
     for _ in 0..500 {

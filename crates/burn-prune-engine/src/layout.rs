@@ -43,17 +43,3 @@ impl Planes {
         plane * self.plane + (line + self.top) * self.row + self.left + column
     }
 }
-
-/// A tensor in a buffer: `images x channels` planes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct View {
-    pub buffer: usize,
-    /// Where its first plane begins.
-    pub start: usize,
-    pub images: usize,
-    pub channels: usize,
-    /// From the planes of one image to those of the next one; more than `channels * planes.plane` in a
-    /// part of a concatenation.
-    pub image: usize,
-    pub planes: Planes,
-}

@@ -6,7 +6,7 @@ mod piece;
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Tensor};
 use burn_prune_engine::{FormatChoice, FormatKind, SparseEngine};
 use chacha20::ChaCha8Rng;
 use rand::{Rng, SeedableRng};

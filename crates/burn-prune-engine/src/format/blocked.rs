@@ -5,7 +5,8 @@ use super::columns::Columns;
 use super::divide::divide;
 use super::packed::{Format, FormatKind};
 use crate::kernel::{
-    Cut, Epilogue, Input, Nonzeros, Output, Part, Scratch, Simd, Value, sparse_product,
+    Cut, Epilogue, Input, Nonzeros, Output, Part, Scratch, Simd, Value, blocked_sums,
+    sparse_product, store_vector,
 };
 
 /// Nonzeros in blocks of columns: an index of one byte and a value for each.
@@ -113,6 +114,20 @@ impl<V: Value> Format for Blocked<V> {
                 }
             }
         }
+    }
+
+    fn vector(
+        &self,
+        simd: Simd,
+        rows: Range<usize>,
+        x: &[f32],
+        epilogue: &Epilogue<'_>,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) {
+        let sums = scratch.values(rows.len());
+        blocked_sums(simd, &self.nonzeros(), rows.clone(), x, sums);
+        store_vector(simd, rows, sums, epilogue, output);
     }
 
     fn product(

@@ -4,7 +4,10 @@ use super::WeightMatrix;
 use super::columns::Columns;
 use super::divide::divide;
 use super::packed::{Format, FormatKind};
-use crate::kernel::{Cut, Value};
+use crate::kernel::{
+    Cut, Epilogue, Input, Nonzeros, Output, Part, Scratch, Simd, Value, blocked4_sums,
+    product_of_fours, store_vector,
+};
 
 /// Blocks of four rows and one column that are not zero, in blocks of columns: an index of one byte and
 /// four values for each.
@@ -52,6 +55,15 @@ impl<V: Value> Blocks4<V> {
         packed.indices.shrink_to_fit();
         packed.values.shrink_to_fit();
         Some(packed)
+    }
+
+    fn entries(&self) -> Nonzeros<'_, [V; 4]> {
+        Nonzeros {
+            cut: self.cut,
+            starts: &self.starts,
+            indices: &self.indices,
+            values: &self.values,
+        }
     }
 }
 
@@ -105,5 +117,34 @@ impl<V: Value> Format for Blocks4<V> {
                 }
             }
         }
+    }
+
+    fn product(
+        &self,
+        simd: Simd,
+        part: &Part,
+        input: &Input<'_>,
+        epilogue: &Epilogue<'_>,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) {
+        let weight = self.entries();
+        product_of_fours(simd, &weight, part, input, epilogue, output, scratch);
+    }
+
+    fn vector(
+        &self,
+        simd: Simd,
+        rows: Range<usize>,
+        x: &[f32],
+        epilogue: &Epilogue<'_>,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) {
+        assert!(rows.start.is_multiple_of(4) && rows.end.is_multiple_of(4));
+        let sums = scratch.values(rows.len());
+        let groups = rows.start / 4..rows.end / 4;
+        blocked4_sums(simd, &self.entries(), groups, x, sums);
+        store_vector(simd, rows, sums, epilogue, output);
     }
 }

@@ -81,15 +81,9 @@ impl<V: Value> Format for Panels<V> {
     }
 
     fn divide(&self, parts: usize) -> Vec<Range<usize>> {
-        // Whole panels, and four of them together where that is possible.
-        let unit = if self.rows >= parts * 8 * PANEL {
-            4 * PANEL
-        } else {
-            PANEL
-        };
-        let units = self.rows.div_ceil(unit);
-        let parts = parts.clamp(1, units.max(1));
-        let at = |part: usize| (units * part / parts * unit).min(self.rows);
+        let panels = self.rows.div_ceil(PANEL);
+        let parts = parts.clamp(1, panels.max(1));
+        let at = |part: usize| (panels * part / parts * PANEL).min(self.rows);
         (0..parts)
             .map(|part| at(part)..at(part + 1))
             .filter(|rows| !rows.is_empty())

@@ -71,6 +71,7 @@ impl Case {
         let [top, left] = reach.map(|reach| reach / 2 + extra);
         let row = left + width + random.pick(&[0, 0, 1, 5]);
         // What is to the right of a line is the margin of the next one.
+        // All positions of a line are before those of the next one.
         let row = row.max(width + reach[1]);
         let plane = (top + height + reach[0]) * row + random.below(20);
         let mut offsets = Vec::new();

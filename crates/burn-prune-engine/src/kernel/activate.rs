@@ -84,7 +84,7 @@ unsafe fn exp<L: Lanes>(x: L) -> L {
         let x = x.at_least(L::splat(-87.0)).at_most(L::splat(88.0));
         let power = x.times(L::splat(std::f32::consts::LOG2_E)).rounded();
         // The logarithm of 2 in two parts, the first one exact when it is multiplied.
-        let rest = power.times_plus(L::splat(-0.693_359_375), x);
+        let rest = power.times_plus(L::splat(-0.693_359_4), x);
         let rest = power.times_plus(L::splat(2.121_944_4e-4), rest);
         let tail = polynomial(
             rest,

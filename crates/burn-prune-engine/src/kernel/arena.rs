@@ -13,7 +13,18 @@ pub(crate) struct Arena {
 /// A line of cache.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
-struct Line([f32; 16]);
+struct Line {
+    /// Read and written through pointers.
+    _values: [f32; 16],
+}
+
+impl Line {
+    const fn of(value: f32) -> Self {
+        Self {
+            _values: [value; 16],
+        }
+    }
+}
 
 /// Part of an arena: `len` values for each image, the images `image` values apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,7 +167,7 @@ impl Arena {
     /// Zeros.
     pub(crate) fn new(values: usize) -> Self {
         Self {
-            lines: vec![Line([0.0; 16]); values.div_ceil(16)],
+            lines: vec![Line::of(0.0); values.div_ceil(16)],
         }
     }
 
@@ -168,7 +179,7 @@ impl Arena {
     /// The same value everywhere.
     #[cfg(test)]
     pub(crate) fn fill(&mut self, value: f32) {
-        self.lines.fill(Line([value; 16]));
+        self.lines.fill(Line::of(value));
     }
 
     /// A region of it.

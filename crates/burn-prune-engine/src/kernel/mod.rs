@@ -41,7 +41,7 @@ pub(crate) use large_pages::in_large_pages;
 pub(crate) use output::Output;
 pub(crate) use phases::{Split, phases};
 pub(crate) use pool::{global_average, pool};
-pub(crate) use product::{Cut, Nonzeros, plain_product, plain_vector, sparse_product};
+pub(crate) use product::{Cut, Nonzeros, plain_vector, product_of_fours, sparse_product};
 pub(crate) use scratch::Scratch;
 pub(crate) use simd::Simd;
 pub(crate) use source::Source;
@@ -49,7 +49,10 @@ pub(crate) use team::{Crew, Team};
 pub(crate) use transpose::transpose;
 pub(crate) use upsample::upsample;
 pub(crate) use value::Value;
-pub(crate) use vector::{BitRows, DeltaRows, InputLists, InputRows, panel_sums, store_vector};
+pub(crate) use vector::{
+    BitRows, DeltaRows, InputLists, InputRows, blocked_sums, blocked4_sums, panel_sums,
+    store_vector,
+};
 
 use std::ops::Range;
 

@@ -54,3 +54,28 @@ impl Simd {
         })
     }
 }
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+
+    /// Tests of kernels run all that are available. The system's list is read here, so that one which
+    /// is overlooked fails.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_paths_that_tests_run_are_all_that_the_processor_has() {
+        let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap();
+        let flags = processor.lines().find(|line| line.starts_with("flags"));
+        let flags: Vec<&str> = flags.unwrap().split_whitespace().collect();
+        let has = |wanted: &[&str]| wanted.iter().all(|flag| flags.contains(flag));
+        let mut expected = vec![Simd::Portable];
+        if has(&["avx2", "fma", "f16c", "bmi1", "popcnt"]) {
+            expected.push(Simd::Avx2);
+            if has(&["avx512f", "avx512bw", "avx512dq", "avx512vl"]) {
+                expected.push(Simd::Avx512);
+            }
+        }
+        println!("paths that tests run: {expected:?}");
+        assert_eq!(Simd::available(), expected);
+    }
+}

@@ -99,7 +99,7 @@ impl Builder<'_> {
         };
         let (reads, work) = match (step.kind.clone(), reads) {
             (Kind::Flatten, [first, second]) => {
-                let (first, image) = first.as_one_image();
+                let (first, image) = first.into_one_image();
                 let images = step.reads.first().map_or(1, images);
                 ([first, second], Work::Flatten { images, image })
             }
@@ -202,6 +202,7 @@ impl Builder<'_> {
             Kind::Upsample(factors) => Work::Upsample(factors),
             Kind::Copy => Work::Copy,
             Kind::ToFeatures | Kind::ToRows => Work::Transpose,
+            Kind::Unflatten => Work::Unflatten,
             Kind::Activate(activation) => Work::Activate(activation),
             Kind::Sum(activation) => Work::Sum(activation),
             Kind::Multiply => Work::Multiply,

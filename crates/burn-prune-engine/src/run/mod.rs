@@ -24,7 +24,7 @@ mod weights;
 pub(crate) use measure::{Candidate, measure};
 pub(crate) use plan::Plan;
 pub(crate) use product::Path;
-pub(crate) use state::{State, States};
+pub(crate) use state::States;
 pub(crate) use step::{Step, Where, Work};
 pub(crate) use threads::Threads;
 pub(crate) use weights::{NodeWeights, Trial, WeightSet, drop_dense};

@@ -51,8 +51,8 @@ pub(crate) struct Place {
     pub is_read_behind: bool,
     /// Taps of a product read each line: loads are faster if all lines begin alike.
     pub has_taps: bool,
-    /// The widest output of products that read it: as many positions a line has to have.
-    pub positions: usize,
+    /// Values that a line has at least, margins included.
+    pub least_row: usize,
     /// A tensor of Burn that is read where it lies.
     pub tensor: Option<ValueId>,
     /// It is a part of another place.
@@ -85,7 +85,7 @@ impl Place {
             is_compact: false,
             is_read_behind: false,
             has_taps: false,
-            positions: 0,
+            least_row: 0,
             tensor: None,
             inside: None,
         }
@@ -99,7 +99,7 @@ impl Place {
     }
 
     /// The planes of a place that is no part of another.
-    fn planes(&self) -> Planes {
+    pub(crate) fn planes(&self) -> Planes {
         let (height, width, margins) = (self.height, self.width, self.margins);
         if self.form == Form::Matrix {
             let row = match width {
@@ -122,7 +122,7 @@ impl Place {
         } else {
             margins.right
         };
-        let mut row = (margins.left + width + right).max(self.positions);
+        let mut row = (margins.left + width + right).max(self.least_row);
         if self.has_taps {
             row = row.next_multiple_of(8);
         }

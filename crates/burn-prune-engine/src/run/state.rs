@@ -16,7 +16,7 @@ pub(crate) struct State {
 
 /// States that no run uses at the moment.
 #[derive(Default)]
-pub(crate) struct States(Mutex<Vec<Box<State>>>);
+pub(crate) struct States(Mutex<Vec<State>>);
 
 impl State {
     pub(super) fn new() -> Self {
@@ -48,13 +48,13 @@ impl States {
     /// Lends a state for as long as `run` takes. One that has seen a panic is not used again.
     pub(crate) fn with<R>(&self, run: impl FnOnce(&mut State) -> R) -> R {
         let free = self.lock().pop();
-        let mut state = free.unwrap_or_else(|| Box::new(State::new()));
+        let mut state = free.unwrap_or_else(|| State::new());
         let result = run(&mut state);
         self.lock().push(state);
         result
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Box<State>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<State>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

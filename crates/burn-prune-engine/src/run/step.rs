@@ -10,7 +10,7 @@ use crate::error::EngineError;
 use crate::kernel::{
     Arena, Crew, Output, Read, Region, Scratch, Simd, Source, Split, Write, activate, affine,
     copy_planes, flatten, global_average, multiply, multiply_channels, phases, pool, sum,
-    transpose, upsample,
+    transpose, unflatten, upsample,
 };
 use crate::layout::Planes;
 use crate::plan::program::ValueId;
@@ -69,6 +69,7 @@ pub(crate) enum Work {
         images: usize,
         image: usize,
     },
+    Unflatten,
     Activate(Activation),
     Sum(Activation),
     Multiply,
@@ -208,6 +209,9 @@ impl Step {
     ) {
         let range = task.planes.clone();
         let to = |image: usize| -> Output<'_> { write.image(image, 0, planes) };
+        if let Work::Unflatten = self.work {
+            return unflatten(range, image, sources[0].image(0), &to(image));
+        }
         let first = sources[0].image(image);
         let second = || sources[1].image(image);
         match &self.work {
@@ -234,14 +238,16 @@ impl Step {
                 shift,
                 activation,
             } => affine(simd, scale, shift, *activation, range, first, &to(image)),
-            Work::Reshape { .. } | Work::Burn(_) => unreachable!("these have no tasks"),
+            Work::Unflatten | Work::Reshape { .. } | Work::Burn(_) => {
+                unreachable!("done above, or without tasks")
+            }
         }
     }
 }
 
 impl Where {
     /// All images as one, and how far apart they are.
-    pub(super) fn as_one_image(self) -> (Self, usize) {
+    pub(super) fn into_one_image(self) -> (Self, usize) {
         match self {
             Self::Nowhere => (self, 0),
             Self::Arena { region, planes } => {

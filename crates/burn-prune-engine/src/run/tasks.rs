@@ -57,7 +57,7 @@ pub(crate) fn of_product(work: &ProductWork, output: &Place, input: usize) -> (V
         output.images as f64 * multiplied.max(weights as f64 * 0.1)
     };
     let count = count(nanoseconds);
-    let parts = count.div_ceil(output.images * groups.len());
+    let parts = count.div_ceil((output.images * groups.len()).max(1));
     let by_lines = output.height > 1 && input > weights;
     let lines = if by_lines {
         // A tile of positions is filled by some lines.
@@ -69,7 +69,7 @@ pub(crate) fn of_product(work: &ProductWork, output: &Place, input: usize) -> (V
     // With large weights each thread takes its rows for all images.
     let image_parts = if weights > input { 1 } else { count };
     let row_parts = if weights > input {
-        count.div_ceil(groups.len())
+        count.div_ceil(groups.len().max(1))
     } else {
         row_parts
     };

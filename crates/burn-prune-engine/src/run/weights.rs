@@ -24,7 +24,8 @@ pub(crate) struct NodeWeights {
     pub values: usize,
     /// How many of them are not 0.
     pub nonzeros: usize,
-    pub trial: Option<Trial>,
+    /// Set when it is measured.
+    trial: OnceLock<Trial>,
     precision: Precision,
     /// The same for many positions, where the format is for one; made when it is asked for.
     for_positions: OnceLock<Vec<Packed>>,
@@ -178,10 +179,20 @@ impl NodeWeights {
             kind,
             values,
             nonzeros,
-            trial: None,
+            trial: OnceLock::new(),
             precision,
             for_positions: OnceLock::new(),
         }
+    }
+
+    /// What was measured when the format was chosen.
+    pub(crate) fn trial(&self) -> Option<Trial> {
+        self.trial.get().copied()
+    }
+
+    /// Keeps the first measurement.
+    pub(crate) fn set_trial(&self, trial: Trial) {
+        self.trial.get_or_init(|| trial);
     }
 
     /// The share of values that are 0.

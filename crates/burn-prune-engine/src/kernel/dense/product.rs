@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use super::tile::{Shaped, Start, Tile};
+use super::tile::{AndHalf, Shaped, Start, Tile};
 use super::{PANEL, Panelled};
 use crate::kernel::finish::Finish;
 use crate::kernel::lanes::{self, Kernel, Lanes};
@@ -103,7 +103,7 @@ impl Kernel for Product<'_> {
         assert_eq!(columns, input.offsets.len(), "an offset for each column");
         let first = part.lines.start * input.row;
         let count = (part.lines.len() - 1) * input.row + output.planes().width;
-        let read = first + count.next_multiple_of(L::COUNT);
+        let read = first + count + L::COUNT;
         let last = input.offsets.iter().max().map_or(0, |last| *last as usize);
         assert!(
             columns == 0 || last + read <= input.values.len(),
@@ -117,15 +117,29 @@ impl Kernel for Product<'_> {
                 "too few panels"
             );
         }
-        let blocking = Blocking::new::<L>(count, columns, in_place.is_some());
+        // Lines one by one where that leaves out more garbage between them than it adds at their ends.
+        let width = output.planes().width;
+        let step = L::COUNT.min(L::Half::COUNT);
+        let line_by_line = part.lines.len() * width.next_multiple_of(step);
+        let is_padded = in_place.is_some() && line_by_line < count.next_multiple_of(step);
+        let (pieces, length) = if is_padded {
+            (part.lines.len(), width)
+        } else {
+            (1, count)
+        };
+        let blocking = Blocking::new::<L>(length, columns, in_place.is_some());
+        let starts = (0..pieces).flat_map(|piece| {
+            let from = piece * input.row;
+            let starts = (0..length).step_by(blocking.positions);
+            starts.map(move |start| from + start..from + length.min(start + blocking.positions))
+        });
         let room = match in_place {
             Some(_) => 0,
             None => CHUNK * PANEL * blocking.columns,
         };
         let kept = CHUNK * PANEL * blocking.positions;
         let (sums, room) = scratch.values(kept + room).split_at_mut(kept);
-        for start in (0..count).step_by(blocking.positions) {
-            let positions = start..count.min(start + blocking.positions);
+        for positions in starts {
             for chunk in panels.clone().step_by(CHUNK) {
                 let chunk = chunk..panels.end.min(chunk + CHUNK);
                 let mut begin = 0;
@@ -147,7 +161,7 @@ impl Kernel for Product<'_> {
                         weights: weights.as_ptr(),
                         panel,
                         offsets: &input.offsets[block.clone()],
-                        x: input.values[first + start..].as_ptr(),
+                        x: input.values[first + positions.start..].as_ptr(),
                         sums: sums.as_mut_ptr(),
                         row: blocking.positions,
                         start: if begin == 0 {
@@ -192,30 +206,34 @@ impl Lines<'_> {
     #[inline(always)]
     unsafe fn finish<L: Lanes>(&self, row: usize, positions: Range<usize>, sums: &[f32]) {
         let width = self.output.planes().width;
-        let mut position = positions.start;
-        while position < positions.end {
-            let (line, column) = (position / self.row, position % self.row);
-            let end = positions.end.min((line + 1) * self.row);
+        // Lines that are longer than it is from one to the next have positions in common.
+        let first = match positions.start.checked_sub(width) {
+            Some(behind) => behind / self.row + 1,
+            None => 0,
+        };
+        let lines = first..self.part.lines.len();
+        for line in lines.take_while(|line| line * self.row < positions.end) {
+            let begin = line * self.row;
+            let from = positions.start.max(begin);
+            let to = positions.end.min(begin + width);
             let line = self.part.lines.start + line;
             let finish = Finish::new(self.epilogue, self.output, row, line);
-            let sums = &sums[position - positions.start..][..end - position];
-            let stop = width.min(column + sums.len());
-            let mut at = column;
-            while at < stop {
-                let count = L::COUNT.min(stop - at);
+            let mut at = from;
+            while at < to {
+                let count = L::COUNT.min(to - at);
+                let sums = &sums[at - positions.start..];
+                assert!(count <= sums.len(), "as many sums as positions");
                 // SAFETY: these columns are inside of the line, and as many sums are left.
                 unsafe {
-                    let from = sums.as_ptr().add(at - column);
                     let sums = if count == L::COUNT {
-                        L::load(from)
+                        L::load(sums.as_ptr())
                     } else {
-                        L::load_first(from, count)
+                        L::load_first(sums.as_ptr(), count)
                     };
-                    finish.store(sums, at, count);
+                    finish.store(sums, at - begin, count);
                 }
                 at += L::COUNT;
             }
-            position = end;
         }
     }
 }
@@ -227,10 +245,15 @@ impl Lines<'_> {
 /// As for a tile; the input is readable up to the end of the last vector.
 #[inline(always)]
 unsafe fn block_of_tiles<L: Lanes>(simd: Simd, all: Tile<'_>, panels: usize, positions: usize) {
+    let rest = positions % L::COUNT;
+    let has_half = L::Half::COUNT < L::COUNT && rest > 0 && rest <= L::Half::COUNT;
     let vectors = positions.div_ceil(L::COUNT);
     let mut vector = 0;
     while vector < vectors {
-        let wide = (vectors - vector).min(L::TILE);
+        let left = vectors - vector;
+        // A half goes with the vectors before it; one that comes alone is a vector.
+        let is_half_next = has_half && (2..=L::TILE).contains(&left);
+        let wide = left.min(L::TILE);
         let mut panel = 0;
         while panel < panels {
             let left = panels - panel;
@@ -245,6 +268,7 @@ unsafe fn block_of_tiles<L: Lanes>(simd: Simd, all: Tile<'_>, panels: usize, pos
             };
             // As many sums as there are registers for.
             panel += match (L::TILE, wide, left) {
+                _ if is_half_next => and_half(simd, tile, wide - 1),
                 (4, 1, 4..) => shaped::<4, 1>(simd, tile),
                 (4, 1, 2..) | (2, 1, 2..) => shaped::<2, 1>(simd, tile),
                 (4, 2, 2..) => shaped::<2, 2>(simd, tile),
@@ -262,4 +286,14 @@ unsafe fn block_of_tiles<L: Lanes>(simd: Simd, all: Tile<'_>, panels: usize, pos
 fn shaped<const PANELS: usize, const VECTORS: usize>(simd: Simd, tile: Tile<'_>) -> usize {
     lanes::run(simd, Shaped::<PANELS, VECTORS>(tile));
     PANELS
+}
+
+/// Runs a tile of so many vectors and a half, and says how many panels it had.
+fn and_half(simd: Simd, tile: Tile<'_>, vectors: usize) -> usize {
+    match vectors {
+        1 => lanes::run(simd, AndHalf::<1>(tile)),
+        2 => lanes::run(simd, AndHalf::<2>(tile)),
+        _ => lanes::run(simd, AndHalf::<3>(tile)),
+    }
+    1
 }

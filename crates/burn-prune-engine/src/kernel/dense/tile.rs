@@ -82,3 +82,59 @@ impl<const PANELS: usize, const VECTORS: usize> Kernel for Shaped<'_, PANELS, VE
         }
     }
 }
+
+/// One panel by `VECTORS` vectors and half of one behind them.
+pub(super) struct AndHalf<'a, const VECTORS: usize>(pub Tile<'a>);
+
+impl<const VECTORS: usize> Kernel for AndHalf<'_, VECTORS> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let Tile {
+            weights,
+            offsets,
+            x,
+            sums,
+            row,
+            start,
+            ..
+        } = self.0;
+        // SAFETY: as above.
+        unsafe {
+            let behind = VECTORS * L::COUNT;
+            let mut totals = [[L::splat(0.0); VECTORS]; PANEL];
+            let mut halves = [L::Half::splat(0.0); PANEL];
+            if start == Start::AtSums {
+                for r in 0..PANEL {
+                    for (v, total) in totals[r].iter_mut().enumerate() {
+                        *total = L::load(sums.add(r * row + v * L::COUNT));
+                    }
+                    halves[r] = L::Half::load(sums.add(r * row + behind));
+                }
+            }
+            let mut weights = weights;
+            for offset in offsets {
+                let x = x.add(*offset as usize);
+                let mut values = [L::splat(0.0); VECTORS];
+                for (v, value) in values.iter_mut().enumerate() {
+                    *value = L::load(x.add(v * L::COUNT));
+                }
+                let half = L::Half::load(x.add(behind));
+                for r in 0..PANEL {
+                    let weight = L::splat(*weights.add(r));
+                    for (value, total) in values.iter().zip(totals[r].iter_mut()) {
+                        *total = value.times_plus(weight, *total);
+                    }
+                    let weight = L::Half::splat(*weights.add(r));
+                    halves[r] = half.times_plus(weight, halves[r]);
+                }
+                weights = weights.add(PANEL);
+            }
+            for r in 0..PANEL {
+                for (v, total) in totals[r].iter().enumerate() {
+                    total.store(sums.add(r * row + v * L::COUNT));
+                }
+                halves[r].store(sums.add(r * row + behind));
+            }
+        }
+    }
+}

@@ -33,6 +33,7 @@ unsafe fn first(count: usize) -> __m256i {
 impl Lanes for Eight {
     const COUNT: usize = 8;
     const TILE: usize = 2;
+    type Half = Self;
     const SUMS: usize = 12;
 
     #[inline(always)]

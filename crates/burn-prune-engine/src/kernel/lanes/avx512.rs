@@ -26,6 +26,7 @@ fn first(count: usize) -> __mmask16 {
 impl Lanes for Sixteen {
     const COUNT: usize = 16;
     const TILE: usize = 4;
+    type Half = super::avx2::Eight;
     const SUMS: usize = 14;
 
     #[inline(always)]

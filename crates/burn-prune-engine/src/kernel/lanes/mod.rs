@@ -20,6 +20,9 @@ pub(super) trait Lanes: Copy {
     const COUNT: usize;
     /// Vectors of a tile of a dense product, which has six rows: as many as registers allow.
     const TILE: usize;
+
+    /// Vectors of half as many values, or the same where these would be slow.
+    type Half: Lanes;
     /// Vectors of sums of one row of a sparse product, at most 14: as many as registers allow.
     const SUMS: usize;
 

@@ -27,6 +27,7 @@ impl Lanes for Eight {
     const COUNT: usize = 8;
     // Processors without AVX have sixteen registers of four values.
     const TILE: usize = 1;
+    type Half = Self;
     const SUMS: usize = 3;
 
     #[inline(always)]

@@ -178,29 +178,32 @@ impl Kernel for Lines<'_> {
     unsafe fn run<L: Lanes>(self) {
         let Store { row, width, .. } = *self.store;
         let output = self.store.output;
-        let mut done = 0;
-        while done < self.sums.len() {
-            let (y, x) = ((self.at + done) / row, (self.at + done) % row);
+        // A line may begin before the one above ends, where both have the same margin.
+        let end = self.at + self.sums.len();
+        let first = (self.at + row).saturating_sub(width) / row;
+        for y in first..self.store.lines.len() {
+            let start = y * row;
+            if start >= end {
+                break;
+            }
+            let from = self.at.max(start);
+            let count = end.min(start + width).saturating_sub(from);
             let line = self.store.lines.start + y;
-            let sums = &self.sums[done..];
-            let sums = &sums[..sums.len().min(row - x)];
             let finish = Finish::new(self.store.epilogue, output, self.plane, line);
-            let count = width.saturating_sub(x).min(sums.len());
-            let mut column = 0;
-            while column < count {
-                let part = (count - column).min(L::COUNT);
+            let mut done = 0;
+            while done < count {
+                let part = (count - done).min(L::COUNT);
                 // SAFETY: the columns are in the line, which is the caller's alone.
                 unsafe {
-                    let from = sums.as_ptr().add(column);
-                    let sums = L::load_some(from, part);
-                    finish.store(sums, x + column, part);
+                    let sums = self.sums.as_ptr().add(from - self.at + done);
+                    let sums = L::load_some(sums, part);
+                    finish.store(sums, from - start + done, part);
                 }
-                column += part;
+                done += part;
             }
-            if x < width && x + count == width {
+            if count > 0 && from + count == start + width {
                 output.clear_margins(self.plane, line..line + 1);
             }
-            done += sums.len();
         }
     }
 }

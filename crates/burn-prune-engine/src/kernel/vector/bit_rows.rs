@@ -11,8 +11,10 @@ const COLUMNS: usize = 64;
 const PADDING: usize = 16;
 
 /// How far ahead of the loads memory is asked for, in bytes.
-const VALUES_AHEAD: usize = 2048;
-const MASKS_AHEAD: usize = 1024;
+#[cfg(target_arch = "x86_64")]
+const VALUES_AHEAD: usize = 8192;
+#[cfg(target_arch = "x86_64")]
+const MASKS_AHEAD: usize = 2048;
 
 /// A bit for each weight, and the values of nonzeros one behind the other.
 #[derive(Debug)]
@@ -102,12 +104,12 @@ impl<V: Value> BitRows<V> {
         columns: Range<usize>,
         mut visit: impl FnMut(usize, f32),
     ) {
-        let masks = self.masks(row);
-        let skipped = &masks[..columns.start / COLUMNS];
+        let (skipped, masks) = self.masks(row).split_at(columns.start / COLUMNS);
         let skipped: u32 = skipped.iter().map(|mask| mask.count_ones()).sum();
         let mut at = self.starts[row] as usize + skipped as usize;
-        for part in columns.start / COLUMNS..columns.end.div_ceil(COLUMNS) {
-            let mut rest = masks[part];
+        let parts = columns.start / COLUMNS..columns.end.div_ceil(COLUMNS);
+        for (part, mask) in parts.zip(masks) {
+            let mut rest = *mask;
             while rest != 0 {
                 let column = part * COLUMNS + rest.trailing_zeros() as usize;
                 if columns.contains(&column) {
@@ -123,76 +125,128 @@ impl<V: Value> BitRows<V> {
     pub(crate) fn sums(&self, simd: Simd, rows: Range<usize>, x: &[f32], sums: &mut [f32]) {
         let x = &x[..self.columns];
         assert_eq!(rows.len(), sums.len());
-        for (row, sum) in rows.zip(sums) {
-            let masks = self.masks(row);
-            let values = &self.values[self.starts[row] as usize..];
-            *sum = match simd {
-                #[cfg(target_arch = "x86_64")]
-                // SAFETY: the processor has AVX-512. A row has as many values as its masks have bits,
-                // with padding behind the last one, and no bits beyond its columns.
-                Simd::Avx512 => unsafe { sum_of_row_avx512(masks, values.as_ptr(), x) },
-                #[cfg(target_arch = "x86_64")]
-                // SAFETY: as above, with AVX2.
-                Simd::Avx2 => unsafe { sum_of_row_avx2(masks, values.as_ptr(), x) },
-                _ => {
-                    let mut sum = 0.0;
-                    self.each(row, |column, value| sum += value * x[column]);
-                    sum
+        match simd {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the processor has AVX-512.
+            Simd::Avx512 => unsafe { self.sums_avx512(rows, x, sums) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the processor has AVX2.
+            Simd::Avx2 => unsafe { self.sums_avx2(rows, x, sums) },
+            _ => {
+                for (row, sum) in rows.zip(sums) {
+                    *sum = 0.0;
+                    self.each(row, |column, value| *sum += value * x[column]);
                 }
-            };
+            }
         }
+    }
+
+    /// # Safety
+    /// The processor has AVX-512 F, BW, DQ and VL.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma,f16c,bmi1,popcnt,avx512f,avx512bw,avx512dq,avx512vl")]
+    unsafe fn sums_avx512(&self, rows: Range<usize>, x: &[f32], sums: &mut [f32]) {
+        // Two rows that are far apart: memory is read faster at several places at once.
+        let half = rows.len() / 2;
+        for at in 0..half {
+            let both = [rows.start + at, rows.start + half + at];
+            // SAFETY: rows have as many values as their masks have bits, with padding behind the last
+            // one, and no bits beyond the columns, of which `x` has all.
+            let [first, second] = unsafe { sums_of_rows_avx512(both.map(|row| self.row(row)), x) };
+            sums[at] = first;
+            sums[half + at] = second;
+        }
+        if rows.len() % 2 == 1 {
+            // SAFETY: as above.
+            [sums[2 * half]] = unsafe { sums_of_rows_avx512([self.row(rows.end - 1)], x) };
+        }
+    }
+
+    /// # Safety
+    /// The processor has AVX2, FMA, F16C, BMI1 and POPCNT.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma,f16c,bmi1,popcnt")]
+    unsafe fn sums_avx2(&self, rows: Range<usize>, x: &[f32], sums: &mut [f32]) {
+        for (row, sum) in rows.zip(sums) {
+            let (masks, values) = self.row(row);
+            // SAFETY: as with AVX-512.
+            *sum = unsafe { sum_of_row_avx2(masks, values, x) };
+        }
+    }
+
+    /// Its masks, and where its values begin.
+    #[cfg(target_arch = "x86_64")]
+    fn row(&self, row: usize) -> (&[u64], *const V) {
+        (
+            self.masks(row),
+            self.values[self.starts[row] as usize..].as_ptr(),
+        )
     }
 }
 
 /// # Safety
-/// The processor has AVX-512 F and POPCNT. There are masks for all of `x`, without bits beyond it, and
-/// a value for each bit, with [`PADDING`] behind them.
+/// The processor has AVX-512 F, BW, DQ and VL. Each row has masks for all of `x`, without bits beyond it,
+/// and a value for each bit, with [`PADDING`] behind them.
 #[cfg(target_arch = "x86_64")]
+#[inline]
 #[target_feature(enable = "avx2,fma,f16c,bmi1,popcnt,avx512f,avx512bw,avx512dq,avx512vl")]
-unsafe fn sum_of_row_avx512<V: Value>(masks: &[u64], values: *const V, x: &[f32]) -> f32 {
-    let mut sums = [_mm512_setzero_ps(); 4];
-    let mut values = values;
+unsafe fn sums_of_rows_avx512<V: Value, const ROWS: usize>(
+    rows: [(&[u64], *const V); ROWS],
+    x: &[f32],
+) -> [f32; ROWS] {
+    let mut sums = [[_mm512_setzero_ps(); 4]; ROWS];
+    let mut values = rows.map(|(_, values)| values);
     let whole = x.len() / COLUMNS;
-    for (at, mask) in masks[..whole].iter().enumerate() {
-        _mm_prefetch::<_MM_HINT_T0>(values.cast::<i8>().wrapping_add(VALUES_AHEAD));
-        _mm_prefetch::<_MM_HINT_T0>(values.cast::<i8>().wrapping_add(VALUES_AHEAD + 64));
-        if at % 8 == 0 {
-            _mm_prefetch::<_MM_HINT_T0>((&raw const *mask).cast::<i8>().wrapping_add(MASKS_AHEAD));
-        }
-        // The four loads do not wait for each other: the bits before each are counted at once.
-        let before = [
-            0,
-            (*mask as u16).count_ones(),
-            (*mask as u32).count_ones(),
-            (*mask << 16).count_ones(),
-        ];
-        for quarter in 0..4 {
-            let bits = (*mask >> (16 * quarter)) as u16;
-            // SAFETY: `x` has 64 values here; the load of weights begins at one or behind the last one.
-            unsafe {
-                let w = in_register(V::load16(values.add(before[quarter] as usize)));
-                let w = _mm512_maskz_expand_ps(bits, w);
-                let x = _mm512_loadu_ps(x.as_ptr().add(at * COLUMNS + 16 * quarter));
-                sums[quarter] = _mm512_mask3_fmadd_ps(w, x, sums[quarter], bits);
+    let masks = rows.map(|(masks, _)| &masks[..whole]);
+    for at in 0..whole {
+        for ((masks, values), sums) in masks.iter().zip(&mut values).zip(&mut sums) {
+            let ahead = values.cast::<i8>().wrapping_add(VALUES_AHEAD);
+            _mm_prefetch::<_MM_HINT_T1>(ahead);
+            _mm_prefetch::<_MM_HINT_T1>(ahead.wrapping_add(64));
+            let mask = masks[at];
+            if at % 8 == 0 {
+                let here = (&raw const masks[at]).cast::<i8>();
+                _mm_prefetch::<_MM_HINT_T1>(here.wrapping_add(MASKS_AHEAD));
             }
+            // The four loads do not wait for each other: the bits before each are counted at once.
+            let before = [
+                0,
+                (mask as u16).count_ones(),
+                (mask as u32).count_ones(),
+                (mask << 16).count_ones(),
+            ];
+            for (quarter, sum) in sums.iter_mut().enumerate() {
+                let bits = (mask >> (16 * quarter)) as u16;
+                // SAFETY: `x` has 64 values here; weights are loaded from one on, or behind the last.
+                unsafe {
+                    let w = in_register(V::load16(values.add(before[quarter] as usize)));
+                    let w = _mm512_maskz_expand_ps(bits, w);
+                    let x = _mm512_loadu_ps(x.as_ptr().add(at * COLUMNS + 16 * quarter));
+                    *sum = _mm512_mask3_fmadd_ps(w, x, *sum, bits);
+                }
+            }
+            // SAFETY: it is at most the end of the values.
+            *values = unsafe { values.add(mask.count_ones() as usize) };
         }
-        // SAFETY: it is at most the end of the values.
-        values = unsafe { values.add(mask.count_ones() as usize) };
     }
-    if let Some(mask) = masks.get(whole) {
-        for (quarter, sum) in sums.iter_mut().enumerate() {
-            let bits = (*mask >> (16 * quarter)) as u16;
+    for (row, (masks, _)) in rows.iter().enumerate() {
+        let Some(mask) = masks.get(whole) else { break };
+        for (quarter, sum) in sums[row].iter_mut().enumerate() {
+            let bits = (mask >> (16 * quarter)) as u16;
             // SAFETY: only values of `x` whose bits are set are read.
             unsafe {
-                let w = _mm512_maskz_expand_ps(bits, V::load16(values));
+                let w = _mm512_maskz_expand_ps(bits, V::load16(values[row]));
                 let x = x.as_ptr().wrapping_add(whole * COLUMNS + 16 * quarter);
                 *sum = _mm512_mask3_fmadd_ps(w, _mm512_maskz_loadu_ps(bits, x), *sum, bits);
-                values = values.add(bits.count_ones() as usize);
+                values[row] = values[row].add(bits.count_ones() as usize);
             }
         }
     }
-    let [a, b, c, d] = sums;
-    _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(a, b), _mm512_add_ps(c, d)))
+    let mut totals = [0.0; ROWS];
+    for (total, [a, b, c, d]) in totals.iter_mut().zip(sums) {
+        *total = _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(a, b), _mm512_add_ps(c, d)));
+    }
+    totals
 }
 
 /// The same values. Keeps the compiler from loading and expanding in one instruction, which takes twice
@@ -231,6 +285,7 @@ static PLACES: [[i8; 8]; 256] = {
 /// # Safety
 /// The processor has AVX2, FMA, F16C and POPCNT; the rest as for AVX-512.
 #[cfg(target_arch = "x86_64")]
+#[inline]
 #[target_feature(enable = "avx2,fma,f16c,bmi1,popcnt")]
 unsafe fn sum_of_row_avx2<V: Value>(masks: &[u64], values: *const V, x: &[f32]) -> f32 {
     let mut sums = [_mm256_setzero_ps(); 4];
@@ -239,8 +294,6 @@ unsafe fn sum_of_row_avx2<V: Value>(masks: &[u64], values: *const V, x: &[f32]) 
     let mut rest = [0.0; 8];
     rest[..x.len() % 8].copy_from_slice(&x[whole * 8..]);
     for (at, mask) in masks.iter().enumerate() {
-        _mm_prefetch::<_MM_HINT_T0>(values.cast::<i8>().wrapping_add(VALUES_AHEAD));
-        _mm_prefetch::<_MM_HINT_T0>(values.cast::<i8>().wrapping_add(VALUES_AHEAD + 64));
         let bytes = 8.min(x.len().div_ceil(8) - at * 8);
         for byte in 0..bytes {
             let group = at * 8 + byte;

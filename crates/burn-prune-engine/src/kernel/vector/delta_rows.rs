@@ -2,14 +2,12 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
+#[cfg(target_arch = "x86_64")]
+use super::gather::gather4;
 use crate::kernel::{Simd, Value, in_large_pages};
 
 /// Nonzeros of a group.
 const GROUP: usize = 8;
-
-/// How far ahead of the loads memory is asked for, in bytes.
-#[cfg(target_arch = "x86_64")]
-const AHEAD: usize = 2048;
 
 /// Eight nonzeros that follow each other in a row. All that belongs to them lies together, so a row is
 /// one stream of memory.
@@ -186,16 +184,14 @@ impl<V: Value> DeltaRows<V> {
         for (row, sum) in rows.zip(sums) {
             let mut halves = [_mm_setzero_ps(); 2];
             for group in self.groups(row) {
-                let here = (&raw const *group).cast::<i8>();
-                _mm_prefetch::<_MM_HINT_T0>(here.wrapping_add(AHEAD));
                 let deltas = u64::from_le_bytes(group.deltas);
                 let values = (&raw const group.values).cast::<V>();
                 // SAFETY: the columns are below `columns`, those of unused places too, and a group has
                 // eight values.
                 unsafe {
                     let x = x.as_ptr().add(usize::from(group.base));
-                    let low = _mm_fmadd_ps(V::load4(values), gathered(x, deltas as u32), halves[0]);
-                    let high = gathered(x, (deltas >> 32) as u32);
+                    let low = _mm_fmadd_ps(V::load4(values), gather4(x, deltas as u32), halves[0]);
+                    let high = gather4(x, (deltas >> 32) as u32);
                     let high = _mm_fmadd_ps(V::load4(values.add(4)), high, halves[1]);
                     halves = [low, high];
                 }
@@ -204,23 +200,5 @@ impl<V: Value> DeltaRows<V> {
             let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
             *sum = _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
         }
-    }
-}
-
-/// Four values at distances of one byte each. A gather instruction is slower.
-///
-/// # Safety
-/// The values are readable, and the processor has AVX2.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn gathered(x: *const f32, deltas: u32) -> __m128 {
-    let at = |byte: u32| x.wrapping_add((deltas >> (8 * byte)) as usize & 0xff);
-    // SAFETY: the caller's promise.
-    unsafe {
-        let lanes = _mm_load_ss(at(0));
-        let lanes = _mm_insert_ps::<0x10>(lanes, _mm_load_ss(at(1)));
-        let lanes = _mm_insert_ps::<0x20>(lanes, _mm_load_ss(at(2)));
-        _mm_insert_ps::<0x30>(lanes, _mm_load_ss(at(3)))
     }
 }

@@ -4,7 +4,10 @@
 //! loops rely on it. They give the sums of some rows; [`store_vector`] makes outputs of them.
 
 mod bit_rows;
+mod blocked;
 mod delta_rows;
+#[cfg(target_arch = "x86_64")]
+mod gather;
 mod input_lists;
 mod input_rows;
 mod nonzeros;
@@ -12,6 +15,7 @@ mod panels;
 mod store;
 
 pub(crate) use bit_rows::BitRows;
+pub(crate) use blocked::{blocked_sums, blocked4_sums};
 pub(crate) use delta_rows::DeltaRows;
 pub(crate) use input_lists::InputLists;
 pub(crate) use input_rows::InputRows;

@@ -3,10 +3,6 @@ use std::arch::x86_64::*;
 
 use crate::kernel::{PANEL, Simd, Value};
 
-/// How far ahead of the loads memory is asked for, in bytes.
-#[cfg(target_arch = "x86_64")]
-const AHEAD: usize = 2048;
-
 /// The products of one panel, `[column][row]`, by a vector with as many values as it has columns.
 pub(crate) fn panel_sums<V: Value>(simd: Simd, panel: &[V], x: &[f32]) -> [f32; PANEL] {
     assert_eq!(panel.len(), x.len() * PANEL);
@@ -52,7 +48,6 @@ unsafe fn add_avx512<V: Value>(panel: &[V], x: &[f32], sums: &mut [f32; PANEL]) 
             for (half, lanes) in lanes.iter_mut().enumerate() {
                 for (third, lanes) in lanes.iter_mut().enumerate() {
                     let from = from.add(16 * (3 * half + third));
-                    _mm_prefetch::<_MM_HINT_T0>(from.cast::<i8>().wrapping_add(AHEAD));
                     let x = _mm512_permutexvar_ps(columns[third], x[half]);
                     *lanes = _mm512_fmadd_ps(V::load16(from), x, *lanes);
                 }
@@ -91,7 +86,6 @@ unsafe fn add_avx2<V: Value>(panel: &[V], x: &[f32], sums: &mut [f32; PANEL]) ->
             for (half, lanes) in lanes.iter_mut().enumerate() {
                 for (third, lanes) in lanes.iter_mut().enumerate() {
                     let from = from.add(8 * (3 * half + third));
-                    _mm_prefetch::<_MM_HINT_T0>(from.cast::<i8>().wrapping_add(AHEAD));
                     let x = _mm256_permutevar8x32_ps(x[half], columns[third]);
                     *lanes = _mm256_fmadd_ps(V::load8(from), x, *lanes);
                 }

@@ -38,7 +38,7 @@ pub(super) fn choose(
     threads: &Threads,
 ) -> Result<(), EngineError> {
     let mut chosen: HashMap<Class, (FormatKind, Trial)> = HashMap::new();
-    let mut packed: Vec<(usize, NodeWeights)> = Vec::new();
+    let mut changed: Vec<(usize, NodeWeights)> = Vec::new();
     let batch = program.batches.example;
     measure(
         program,
@@ -64,12 +64,16 @@ pub(super) fn choose(
                     best
                 }
             };
-            let mut new = NodeWeights::pack(candidate.product, kind, precision);
-            new.trial = Some(trial);
-            packed.push((candidate.node, new));
+            if candidate.weights.format() == Some(kind) {
+                candidate.weights.set_trial(trial);
+                return;
+            }
+            let new = NodeWeights::pack(candidate.product, kind, precision);
+            new.set_trial(trial);
+            changed.push((candidate.node, new));
         },
     )?;
-    for (node, new) in packed {
+    for (node, new) in changed {
         weights.replace(node, new);
     }
     Ok(())
@@ -97,7 +101,7 @@ fn best(
 ) -> (FormatKind, Trial) {
     let product = candidate.product;
     let positions = candidate.positions;
-    let dense = Arc::new(NodeWeights::pack(product, FormatKind::Dense, precision));
+    let dense = packed(candidate, FormatKind::Dense, precision);
     let dense_seconds = candidate.seconds(&dense, Path::Product);
     drop(dense);
     let mut best: Option<(FormatKind, Path, f64)> = None;
@@ -109,7 +113,7 @@ fn best(
         let seconds = if kind == FormatKind::Dense {
             dense_seconds * WORTH_ITS_MEMORY
         } else {
-            let weights = Arc::new(NodeWeights::pack(product, kind, precision));
+            let weights = packed(candidate, kind, precision);
             if weights.format() != Some(kind) {
                 continue;
             }
@@ -136,6 +140,14 @@ fn best(
         dense_seconds,
     };
     (kind, trial)
+}
+
+/// The weight in this format; the one that it has so far, if that is it.
+fn packed(candidate: &Candidate<'_>, kind: FormatKind, precision: Precision) -> Arc<NodeWeights> {
+    if candidate.weights.format() == Some(kind) {
+        return Arc::clone(&candidate.weights);
+    }
+    Arc::new(NodeWeights::pack(candidate.product, kind, precision))
 }
 
 /// What may be the fastest.

@@ -31,7 +31,7 @@ pub(crate) fn format(product: &Product) -> FormatKind {
 
 /// The loop for so many positions of an image.
 pub(crate) fn path(weights: &NodeWeights, positions: usize) -> Path {
-    if let Some(trial) = weights.trial
+    if let Some(trial) = weights.trial()
         && trial.positions == positions
     {
         return trial.path;
@@ -47,7 +47,7 @@ pub(crate) fn path(weights: &NodeWeights, positions: usize) -> Path {
 /// Whether the nonzeros come in blocks of four rows.
 pub(super) fn has_blocks(product: &Product) -> bool {
     let weight = &product.weight;
-    if weight.columns == 0 || weight.rows % 4 != 0 {
+    if weight.columns == 0 || !weight.rows.is_multiple_of(4) {
         return false;
     }
     let (mut blocks, mut nonzeros) = (0_usize, 0_usize);

@@ -1,71 +1,137 @@
 //! Nodes that become one: a product with the norm, the activation and the sum behind it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use burn::backend::ir::TensorId;
 
 use super::channel_map::ChannelMap;
+use super::pairing::Pairs;
 use super::pass::Pass;
 use super::sketch::{Kind, Product, Sketched};
 use crate::activation::Activation;
 use crate::kernel::ResidualPlace;
 
-/// Fuses until nothing is left to be fused.
-pub(super) fn fuse(pass: &Pass<'_>, nodes: &mut Vec<Sketched>) {
-    while let Some((at, reader, kind)) = next(pass, nodes) {
-        let mut fused = nodes[at].clone();
-        let made = fused.outputs[0];
-        let read = &nodes[reader];
-        fused.kind = kind;
-        fused.operation = read.operation;
-        fused.outputs.clone_from(&read.outputs);
-        let others = read.inputs.iter().filter(|input| **input != made);
-        fused.inputs.extend(others);
-        // Where its reader was, all that it reads is there.
-        nodes[reader] = fused;
-        nodes.remove(at);
+/// Fuses what belongs together.
+pub(super) fn fuse(pass: &Pass<'_>, pairs: Option<&Pairs>, nodes: Vec<Sketched>) -> Vec<Sketched> {
+    let mut fuser = Fuser::new(pass, nodes);
+    for at in 0..fuser.nodes.len() {
+        fuser.fuse_with_reader(at);
     }
-    join_reshapes(pass, nodes);
+    // Sums have their activations now.
+    for at in 0..fuser.nodes.len() {
+        fuser.fuse_sum(at);
+    }
+    let mut nodes = fuser.nodes.into_iter().flatten().collect();
+    join_reshapes(pass, pairs, &mut nodes);
+    nodes
 }
 
-/// A node, the only one that reads it, and what both are together.
-fn next(pass: &Pass<'_>, nodes: &[Sketched]) -> Option<(usize, usize, Kind)> {
-    let readers = only_readers(pass, nodes);
-    let reader_of = |node: &Sketched| match node.outputs.as_slice() {
-        [output] => readers.get(output).copied(),
-        _ => None,
-    };
-    let pairs = nodes.iter().enumerate();
-    let mut pairs = pairs.filter_map(|(at, node)| Some((at, reader_of(node)?)));
-    pairs.find_map(|(at, reader)| {
-        let kind = match &nodes[reader].kind {
-            Kind::Sum(activation) => {
-                let best = best_operand(nodes, reader, &readers)?;
-                (best == at).then(|| with_residual(&nodes[at].kind, *activation))?
+struct Fuser<'a> {
+    pass: &'a Pass<'a>,
+    /// A node that was fused is where the last part of it was.
+    nodes: Vec<Option<Sketched>>,
+    makers: HashMap<TensorId, usize>,
+    /// The nodes that read a tensor, once for each place. What is returned has one more.
+    readers: HashMap<TensorId, Vec<usize>>,
+}
+
+impl<'a> Fuser<'a> {
+    fn new(pass: &'a Pass<'a>, nodes: Vec<Sketched>) -> Self {
+        let mut makers = HashMap::new();
+        let mut readers: HashMap<TensorId, Vec<usize>> = HashMap::new();
+        for (at, node) in nodes.iter().enumerate() {
+            for input in &node.inputs {
+                readers.entry(*input).or_default().push(at);
             }
-            _ => together(pass, &nodes[at], &nodes[reader]),
-        };
-        Some((at, reader, kind?))
-    })
-}
-
-/// Readers of the tensors that only one node reads, once.
-fn only_readers(pass: &Pass<'_>, nodes: &[Sketched]) -> HashMap<TensorId, usize> {
-    let mut readers: HashMap<TensorId, Vec<usize>> = HashMap::new();
-    for (at, node) in nodes.iter().enumerate() {
-        for input in &node.inputs {
-            readers.entry(*input).or_default().push(at);
+            makers.extend(node.outputs.iter().map(|output| (*output, at)));
+        }
+        for output in pass.outputs {
+            readers.entry(*output).or_default().push(usize::MAX);
+        }
+        Self {
+            pass,
+            nodes: nodes.into_iter().map(Some).collect(),
+            makers,
+            readers,
         }
     }
-    for output in pass.outputs {
-        readers.remove(output);
+
+    /// The node that alone reads what a node makes.
+    fn only_reader(&self, at: usize) -> Option<usize> {
+        let [output] = self.nodes[at].as_ref()?.outputs[..] else {
+            return None;
+        };
+        match self.readers.get(&output)?[..] {
+            [reader] if reader != usize::MAX => Some(reader),
+            _ => None,
+        }
     }
-    let readers = readers.into_iter();
-    let only = readers.filter_map(|(tensor, readers)| match readers.as_slice() {
-        [one] => Some((tensor, *one)),
-        _ => None,
-    });
-    only.collect()
+
+    fn fuse_with_reader(&mut self, at: usize) {
+        let Some(reader) = self.only_reader(at) else {
+            return;
+        };
+        let kind = match (&self.nodes[at], &self.nodes[reader]) {
+            (Some(node), Some(read)) => together(self.pass, node, read),
+            _ => None,
+        };
+        if let Some(kind) = kind {
+            self.replace(at, reader, kind);
+        }
+    }
+
+    /// Puts a sum into one of the products before it: best into one without an activation of its own, then
+    /// into the later one.
+    fn fuse_sum(&mut self, at: usize) {
+        let Some(Sketched {
+            kind: Kind::Sum(activation),
+            inputs,
+            ..
+        }) = &self.nodes[at]
+        else {
+            return;
+        };
+        let with_residual = |maker: &usize| {
+            let node = self.nodes[*maker].as_ref()?;
+            let kind = with_residual(&node.kind, *activation)?;
+            (self.only_reader(*maker) == Some(at)).then_some((*maker, kind))
+        };
+        let makers = inputs.iter().filter_map(|input| self.makers.get(input));
+        let is_plain = |kind: &Kind| match kind {
+            Kind::Product(product) => product.residual == Some(ResidualPlace::Inside),
+            _ => false,
+        };
+        let found = makers.filter_map(with_residual);
+        let best = found.max_by_key(|(maker, kind)| (is_plain(kind), *maker));
+        if let Some((maker, kind)) = best {
+            self.replace(maker, at, kind);
+        }
+    }
+
+    /// Makes a node and the only one that reads it one. Where its reader was, all that it reads is there.
+    fn replace(&mut self, at: usize, reader: usize, kind: Kind) {
+        let (Some(node), Some(read)) = (self.nodes[at].take(), self.nodes[reader].take()) else {
+            return;
+        };
+        for input in &node.inputs {
+            for place in self.readers.entry(*input).or_default() {
+                if *place == at {
+                    *place = reader;
+                }
+            }
+        }
+        let made = node.outputs[0];
+        let others = read.inputs.into_iter().filter(|input| *input != made);
+        self.makers
+            .extend(read.outputs.iter().map(|output| (*output, reader)));
+        self.nodes[reader] = Some(Sketched {
+            operation: read.operation,
+            kind,
+            constants: node.constants,
+            inputs: node.inputs.into_iter().chain(others).collect(),
+            outputs: read.outputs,
+        });
+    }
 }
 
 fn together(pass: &Pass<'_>, node: &Sketched, reader: &Sketched) -> Option<Kind> {
@@ -115,34 +181,6 @@ fn together(pass: &Pass<'_>, node: &Sketched, reader: &Sketched) -> Option<Kind>
     }
 }
 
-/// The operand of a sum that takes the other one as its residual: best one without an activation, so
-/// that one behind the sum can be fused too, then the later one.
-fn best_operand(
-    nodes: &[Sketched],
-    sum: usize,
-    readers: &HashMap<TensorId, usize>,
-) -> Option<usize> {
-    let Kind::Sum(activation) = nodes[sum].kind else {
-        return None;
-    };
-    let can = |at: &usize| {
-        let [output] = nodes[*at].outputs.as_slice() else {
-            return false;
-        };
-        readers.get(output) == Some(&sum) && with_residual(&nodes[*at].kind, activation).is_some()
-    };
-    let is_plain = |at: &usize| match &nodes[*at].kind {
-        Kind::Product(product) => product.activation == Activation::None,
-        _ => false,
-    };
-    let candidates: Vec<usize> = (0..sum).filter(can).collect();
-    candidates
-        .iter()
-        .copied()
-        .rfind(is_plain)
-        .or(candidates.last().copied())
-}
-
 fn with_residual(kind: &Kind, activation: Activation) -> Option<Kind> {
     let Kind::Product(product) = kind else {
         return None;
@@ -162,7 +200,7 @@ fn with_residual(kind: &Kind, activation: Activation) -> Option<Kind> {
 }
 
 /// A reshape of a reshape reads what that one reads, and one that changes nothing is left out.
-fn join_reshapes(pass: &Pass<'_>, nodes: &mut Vec<Sketched>) {
+fn join_reshapes(pass: &Pass<'_>, pairs: Option<&Pairs>, nodes: &mut Vec<Sketched>) {
     let mut sources: HashMap<TensorId, TensorId> = HashMap::new();
     for node in nodes.iter_mut() {
         if node.kind == Kind::Reshape {
@@ -173,7 +211,9 @@ fn join_reshapes(pass: &Pass<'_>, nodes: &mut Vec<Sketched>) {
     }
     let is_idle = |node: &Sketched| {
         let (input, output) = (node.inputs[0], node.outputs[0]);
-        pass.shape(input) == pass.shape(output) && !pass.outputs.contains(&output)
+        // At every batch size.
+        let is_same = pairs.is_none_or(|pairs| pairs.shape(input) == pairs.shape(output));
+        is_same && pass.shape(input) == pass.shape(output) && !pass.outputs.contains(&output)
     };
     let idle = nodes.iter();
     let idle = idle.filter(|node| node.kind == Kind::Reshape && is_idle(node));
@@ -184,10 +224,12 @@ fn join_reshapes(pass: &Pass<'_>, nodes: &mut Vec<Sketched>) {
         *input = same.get(input).copied().unwrap_or(*input);
     }
     loop {
-        let read: Vec<TensorId> = nodes.iter().flat_map(|node| node.inputs.clone()).collect();
+        let read = nodes.iter().flat_map(|node| node.inputs.iter().copied());
+        let read: HashSet<TensorId> = read.collect();
         let before = nodes.len();
         nodes.retain(|node| {
-            let is_read = |output| read.contains(output) || pass.outputs.contains(output);
+            let is_read =
+                |output: &TensorId| read.contains(output) || pass.outputs.contains(output);
             node.kind != Kind::Reshape || node.outputs.iter().any(is_read)
         });
         if nodes.len() == before {

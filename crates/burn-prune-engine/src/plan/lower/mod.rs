@@ -91,12 +91,13 @@ pub(crate) fn lower(capture: &mut Capture) -> Result<Program, EngineError> {
     announce(&pass, &nodes, &mut constants);
     constants.forget();
     resolve(&mut nodes, &mut constants)?;
-    fuse::fuse(&pass, &mut nodes);
+    let pairs = second.as_ref().ok().map(|(pairs, _)| pairs);
+    let nodes = fuse::fuse(&pass, pairs, nodes);
     let builder = Builder {
         capture,
         pass: &pass,
         constants,
-        pairs: second.as_ref().ok().map(|(pairs, _)| pairs),
+        pairs,
         others,
         names: capture.operation_names(),
         values: build::Values::default(),

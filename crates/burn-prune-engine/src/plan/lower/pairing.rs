@@ -88,8 +88,12 @@ impl Pairs {
         for (a, b) in reads.chain(a.constants.iter().zip(&b.constants)) {
             self.read(first, second, *a, *b, &name)?;
         }
-        for (a, b) in a.outputs.iter().zip(&b.outputs) {
-            self.make(first, second, *a, *b)?;
+        for (made, there) in a.outputs.iter().zip(&b.outputs) {
+            self.make(first, second, *made, *there)?;
+            let channels = self.shape(*made).and_then(|shape| shape.get(1));
+            if a.kind.is_channelwise() && matches!(channels, Some(Size::Batch(_))) {
+                return Err(format!("{name} has channels that follow the batch"));
+            }
         }
         Ok(())
     }

@@ -166,8 +166,9 @@ fn recognise(pass: &Pass<'_>, at: usize) -> Option<Sketched> {
 /// only look at values one by one.
 fn alone(nodes: &[Sketched]) -> Vec<usize> {
     let mut groups: Vec<usize> = (0..nodes.len()).collect();
-    fn root(groups: &[usize], mut node: usize) -> usize {
+    fn root(groups: &mut [usize], mut node: usize) -> usize {
         while groups[node] != node {
+            groups[node] = groups[groups[node]];
             node = groups[node];
         }
         node
@@ -179,7 +180,7 @@ fn alone(nodes: &[Sketched]) -> Vec<usize> {
         }
         for input in &node.inputs {
             if let Some(maker) = makers.get(input) {
-                let (a, b) = (root(&groups, *maker), root(&groups, at));
+                let (a, b) = (root(&mut groups, *maker), root(&mut groups, at));
                 groups[a] = b;
             }
         }
@@ -187,15 +188,23 @@ fn alone(nodes: &[Sketched]) -> Vec<usize> {
     }
     let works: HashSet<usize> = (0..nodes.len())
         .filter(|at| nodes[*at].kind.is_work())
-        .map(|at| root(&groups, at))
+        .map(|at| root(&mut groups, at))
         .collect();
     let ours = (0..nodes.len()).filter(|at| nodes[*at].kind != Kind::Burn);
-    ours.filter(|at| !works.contains(&root(&groups, *at)))
+    ours.filter(|at| !works.contains(&root(&mut groups, *at)))
         .map(|at| nodes[at].operation)
         .collect()
 }
 
 impl Kind {
+    /// Whether it has one number for each channel.
+    pub(super) fn is_channelwise(&self) -> bool {
+        matches!(
+            self,
+            Self::Affine { .. } | Self::Norm { .. } | Self::Channelwise(_)
+        )
+    }
+
     /// Whether the engine does it better than Burn, even when values have to be brought to it.
     fn is_work(&self) -> bool {
         matches!(

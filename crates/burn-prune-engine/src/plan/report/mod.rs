@@ -163,7 +163,7 @@ fn describe(program: &Program, step: &Step, batch: usize) -> PlanStep {
             bytes: weights.bytes(),
             dense_bytes: weights.values * size_of::<f32>(),
             gain: weights
-                .trial
+                .trial()
                 .map(|trial| trial.dense_seconds / trial.seconds),
         }),
     }

@@ -30,6 +30,7 @@ pub(super) fn of(work: &Work, product: Option<&Product>) -> String {
         Work::Copy => "copy".to_string(),
         Work::Transpose => "transpose".to_string(),
         Work::Flatten { .. } => "flatten".to_string(),
+        Work::Unflatten => "unflatten".to_string(),
         Work::Activate(_) => "activation".to_string(),
         Work::Sum(_) => "sum".to_string(),
         Work::Multiply | Work::MultiplyChannels => "product of tensors".to_string(),

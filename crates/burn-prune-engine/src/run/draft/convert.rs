@@ -181,7 +181,7 @@ impl<'a> Drafter<'a> {
         let root = self.places.get_mut(root);
         root.is_read_behind = true;
         root.has_taps |= taps > 1;
-        root.positions = root.positions.max(positions);
+        root.least_row = root.least_row.max(positions);
     }
 
     /// The phase planes of a place for readers of this stride; their size is settled when all readers are known.

@@ -2,6 +2,7 @@
 
 mod convert;
 mod nodes;
+mod rows;
 mod settle;
 
 pub(crate) use settle::phase_of_tap;
@@ -56,6 +57,8 @@ pub(crate) enum Kind {
     ToRows,
     /// Images to a matrix with a position for each of them.
     Flatten,
+    /// And back.
+    Unflatten,
     Activate(Activation),
     Sum(Activation),
     Multiply,

@@ -170,12 +170,25 @@ impl Drafter<'_> {
             (_, Some(matrix)) if positions == 1 && self.places.get(matrix).width == 1 => {
                 self.set_matrix(output, matrix);
             }
+            (_, Some(matrix)) if self.is_unflattening(input, output) => {
+                let image = self.new_image(output);
+                self.write(Kind::Unflatten, &[matrix], image);
+            }
             _ => {
                 let tensor = self.tensor(input);
                 self.push(Kind::Reshape, vec![tensor], Operand::Tensor(output));
                 self.set_tensor(output);
             }
         }
+    }
+
+    /// Whether the features of each position become the planes of an image.
+    fn is_unflattening(&self, input: ValueId, output: ValueId) -> bool {
+        let [positions, features] = self.sizes.matrix(input);
+        let [images, channels, height, width] = self.sizes.image(output);
+        self.sizes.shape(output).len() == 4
+            && positions == images
+            && features == channels * height * width
     }
 }
 

@@ -1,5 +1,6 @@
 //! Copies that are not needed are taken out, and sizes that depend on all readers are worked out.
 
+use super::rows;
 use super::{Draft, DraftStep, Kind, Operand, Reading};
 use crate::kernel::Split;
 use crate::run::place::{Form, Inside, Margins, PlaceId, Places};
@@ -11,6 +12,7 @@ pub(super) fn settle(draft: &mut Draft, sizes: &Sizes) {
     join_parts(draft);
     flatten_in_place(draft);
     read_tensors_in_place(draft, sizes);
+    rows::align(draft);
 }
 
 /// Chooses the phases so that all readers of them are served.
@@ -172,7 +174,7 @@ fn inherit(places: &mut Places, part: PlaceId) {
     let root = places.get_mut(root);
     root.is_read_behind |= place.is_read_behind;
     root.has_taps |= place.has_taps;
-    root.positions = root.positions.max(place.positions);
+    root.least_row = root.least_row.max(place.least_row);
 }
 
 /// One image without margins is its own vector.

@@ -230,6 +230,17 @@ fn images_without_margin_are_flattened_without_a_copy() {
 }
 
 #[test]
+fn features_become_planes() {
+    let mut build = Build::new(12, 0.5);
+    let x = build.input(&[7]);
+    let a = build.linear(x, 4 * 15, Activation::Relu, None);
+    let a = build.node(NodeKind::Reshape, &[a], &[4, 3, 5]);
+    let y = build.convolution(a, 3, window(3, 1, 1), Activation::None, None);
+    build.output(y);
+    check(&build.program, &[1, 2, 17], FormatKind::Blocked, &[1, 2]);
+}
+
+#[test]
 fn grouped_and_depthwise_convolutions_read_their_channels() {
     let mut build = Build::new(7, 0.4);
     let x = build.input(&[8, 10, 9]);
@@ -291,6 +302,55 @@ fn strided_readers_of_one_image_with_other_paddings_share_its_phases() {
     let steps = steps(&build.program, 1);
     let phases = steps.iter().filter(|step| **step == "phases").count();
     assert_eq!(phases, 2, "{steps:?}");
+}
+
+#[test]
+fn what_a_convolution_reads_and_writes_has_lines_of_one_length() {
+    let mut build = Build::new(11, 0.5);
+    let x = build.input(&[3, 14, 14]);
+    let none = Activation::None;
+    // Of a mobile network: 1x1, 5x5 a channel, 1x1.
+    let a = build.convolution(x, 4, window(1, 1, 0), none, None);
+    let b = build.convolution(a, 8, window(1, 1, 0), none, None);
+    let depthwise = Window {
+        groups: 8,
+        ..window(5, 1, 2)
+    };
+    let c = build.convolution(b, 8, depthwise, none, None);
+    let residual = Some((ResidualPlace::Outside, a));
+    let d = build.convolution(c, 4, window(1, 1, 0), none, residual);
+    build.output(d);
+    let weights = WeightSet::pack(&build.program, Precision::F32, |_, _| FormatKind::Blocked);
+    let plan = Plan::new(&build.program, &weights, 1).unwrap();
+    for step in plan.steps() {
+        if let Work::Product(_) = step.work {
+            assert_eq!(step.reads[0].planes().row, 16);
+            assert_eq!(step.write.planes().row, 16);
+        }
+    }
+    check(&build.program, &[1, 2], FormatKind::Blocked, &[1]);
+}
+
+#[test]
+fn the_same_input_gives_the_same_bits_in_each_run_on_any_number_of_threads() {
+    let program = residual_network();
+    let weights = WeightSet::pack(&program, Precision::F32, |_, _| FormatKind::Blocked);
+    let plan = Plan::new(&program, &weights, 5).unwrap();
+    let input = Random::new(3).values(5 * 3 * 32 * 32, 0.0);
+    let states = States::default();
+    let run = |threads: usize| -> Vec<u32> {
+        let data = TensorData::new(input.clone(), vec![5, 3, 32, 32]);
+        let tensor = FlexTensor::from_data(data);
+        let threads = Threads::new(threads);
+        let found = states.with(|state| plan.run(state, [tensor], &threads));
+        let found = found.unwrap();
+        let values = found[0].as_slice::<f32>().unwrap().iter();
+        values.map(|value| value.to_bits()).collect()
+    };
+    let first = run(1);
+    for threads in [1, 2, 3, 4, 4, 2] {
+        assert_eq!(run(threads), first, "{threads} threads");
+    }
 }
 
 #[test]

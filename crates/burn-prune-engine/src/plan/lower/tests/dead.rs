@@ -117,14 +117,14 @@ fn channels_go_through_averages_and_gates() {
         let x: Tensor<2> = average.forward(x * gate).flatten(1, 3);
         model.2.forward(x)
     });
-    // The constant of the channel is 0 or not, as its bias is; its gate goes only with it.
+    // The constant of the channel is 0 or not, as its bias is.
     let found = sizes(&program);
     let bias = model.0.bias.as_ref().unwrap().val().into_data();
     let is_zero = bias.as_slice::<f32>().unwrap()[1] <= 0.0;
     let expected = if is_zero {
         [[3, 2], [3, 3], [3, 3]]
     } else {
-        [[4, 2], [4, 3], [3, 4]]
+        [[4, 2], [4, 4], [3, 4]]
     };
     assert_eq!(found, expected);
 }
