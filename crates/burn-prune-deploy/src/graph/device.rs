@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
 
-use burn::tensor::{Device, DeviceConfig};
+use burn::tensor::{BoolDType, Device, DeviceConfig, FloatDType, IntDType};
 
 /// Devices that no capture uses now, with the types that they are set to.
 static FREE: Mutex<Vec<(Types, Device)>> = Mutex::new(Vec::new());
@@ -13,9 +13,9 @@ type Types = Option<DeviceTypes>;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct DeviceTypes {
-    float: burn::tensor::FloatDType,
-    int: burn::tensor::IntDType,
-    bool: burn::tensor::BoolDType,
+    float: FloatDType,
+    int: IntDType,
+    bool: BoolDType,
 }
 
 /// A capture device for one capture. Each can be used again and again, so that a process has as many
@@ -43,27 +43,23 @@ impl CaptureDevice {
         let device = known.unwrap_or_else(|| {
             let device = Device::capture();
             if let Some(types) = types {
-                configure(&device, types);
+                let config = DeviceConfig::default()
+                    .float_dtype(types.float)
+                    .int_dtype(types.int)
+                    .bool_dtype(types.bool);
+                // It says which types it takes within a scope only; a new one takes any.
+                let mut inside = device.clone();
+                let empty = device.capture_scope(|scope| {
+                    let configured = inside.configure(config);
+                    debug_assert!(configured.is_ok(), "{configured:?}");
+                    scope.complete([], [])
+                });
+                debug_assert!(empty.is_ok(), "{empty:?}");
             }
             device
         });
         Self { types, device }
     }
-}
-
-/// Sets the types of a new device, which takes any. A capture device can be asked for them in a scope
-/// only, so it gets one in which nothing is recorded.
-fn configure(device: &Device, types: DeviceTypes) {
-    let config = DeviceConfig::default()
-        .float_dtype(types.float)
-        .int_dtype(types.int)
-        .bool_dtype(types.bool);
-    let captured = device.capture_scope(|scope| {
-        let configured = device.clone().configure(config);
-        debug_assert!(configured.is_ok(), "{configured:?}");
-        scope.complete([], [])
-    });
-    debug_assert!(captured.is_ok());
 }
 
 impl Deref for CaptureDevice {

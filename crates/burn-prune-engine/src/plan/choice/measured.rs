@@ -15,6 +15,9 @@ use crate::window::Window;
 /// A dense product has to be so much faster than a packed one, since it takes more memory.
 const WORTH_ITS_MEMORY: f64 = 1.08;
 
+/// Zeros from which packed products are faster than dense ones in any case.
+const DENSE: f64 = 0.8;
+
 /// Products that take equally long: those with the same sizes and about the same zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Class {
@@ -106,10 +109,11 @@ fn best(
     drop(dense);
     let mut best: Option<(FormatKind, Path, f64)> = None;
     let zeros = candidate.weights.zeros();
-    for (kind, path) in candidates(product, zeros, positions) {
-        if forced.is_some_and(|forced| forced != kind) {
-            continue;
-        }
+    let candidates = match forced {
+        Some(kind) => vec![(kind, Path::Product)],
+        None => candidates(product, zeros, positions),
+    };
+    for (kind, path) in candidates {
         let seconds = if kind == FormatKind::Dense {
             dense_seconds * WORTH_ITS_MEMORY
         } else {
@@ -150,12 +154,16 @@ fn packed(candidate: &Candidate<'_>, kind: FormatKind, precision: Precision) -> 
     Arc::new(NodeWeights::pack(candidate.product, kind, precision))
 }
 
-/// What may be the fastest.
+/// What may be the fastest. Dense products are not, where most weights are zeros; a measurement that
+/// something else has disturbed shall not say so.
 fn candidates(product: &Product, zeros: f64, positions: usize) -> Vec<(FormatKind, Path)> {
-    let mut candidates = vec![(FormatKind::Dense, Path::Product)];
+    let mut candidates = Vec::new();
+    if zeros < DENSE {
+        candidates.push((FormatKind::Dense, Path::Product));
+    }
     if positions == 1 {
         let path = Path::Vector;
-        if product.is_behind_relu {
+        if product.is_behind_relu && zeros < DENSE {
             candidates.push((FormatKind::InputRows, path));
         }
         if zeros > 0.2 {
