@@ -34,8 +34,9 @@ pub trait GraphTensors: Clone {
     }
 }
 
+/// A tensor of a kind, and how entries of an axis are selected.
 macro_rules! tensor {
-    ($kind:ty) => {
+    ($kind:ty, $select:expr) => {
         impl<const D: usize> GraphTensors for Tensor<D, $kind> {
             fn on_device(self, device: &Device) -> Self {
                 self.without_autodiff().to_device(device)
@@ -63,15 +64,21 @@ macro_rules! tensor {
                 let entries: Vec<i64> = (0..size).map(|entry| (entry % entries) as i64).collect();
                 let entries = TensorData::new(entries, [size]);
                 let entries = Tensor::<1, Int>::from_data(entries, &tensor.device());
-                tensor.select(axis, entries)
+                let select: fn(Self, usize, Tensor<1, Int>) -> Self = $select;
+                select(tensor, axis, entries)
             }
         }
     };
 }
 
-tensor!(burn::tensor::Float);
-tensor!(Int);
-tensor!(Bool);
+tensor!(burn::tensor::Float, |tensor, axis, entries| tensor
+    .select(axis, entries));
+tensor!(Int, |tensor, axis, entries| tensor.select(axis, entries));
+// Selecting of bools gives bytes on flex (0.22.1).
+tensor!(Bool, |tensor, axis, entries| tensor
+    .int()
+    .select(axis, entries)
+    .bool());
 
 impl<T: GraphTensors> GraphTensors for Vec<T> {
     fn on_device(self, device: &Device) -> Self {
