@@ -5,7 +5,8 @@ use super::columns::Columns;
 use super::divide::divide;
 use super::packed::{Format, FormatKind};
 use crate::kernel::{
-    Cut, Epilogue, Nonzeros, Output, Scratch, Simd, Value, blocked4_sums, store_vector,
+    Cut, Epilogue, Input, Nonzeros, Output, Part, Scratch, Simd, Value, blocked4_sums,
+    product_of_fours, store_vector,
 };
 
 /// Blocks of four rows and one column that are not zero, in blocks of columns: an index of one byte and
@@ -54,6 +55,15 @@ impl<V: Value> Blocks4<V> {
         packed.indices.shrink_to_fit();
         packed.values.shrink_to_fit();
         Some(packed)
+    }
+
+    fn entries(&self) -> Nonzeros<'_, [V; 4]> {
+        Nonzeros {
+            cut: self.cut,
+            starts: &self.starts,
+            indices: &self.indices,
+            values: &self.values,
+        }
     }
 }
 
@@ -109,6 +119,19 @@ impl<V: Value> Format for Blocks4<V> {
         }
     }
 
+    fn product(
+        &self,
+        simd: Simd,
+        part: &Part,
+        input: &Input<'_>,
+        epilogue: &Epilogue<'_>,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) {
+        let weight = self.entries();
+        product_of_fours(simd, &weight, part, input, epilogue, output, scratch);
+    }
+
     fn vector(
         &self,
         simd: Simd,
@@ -119,14 +142,9 @@ impl<V: Value> Format for Blocks4<V> {
         scratch: &mut Scratch,
     ) {
         assert!(rows.start.is_multiple_of(4) && rows.end.is_multiple_of(4));
-        let weight = Nonzeros {
-            cut: self.cut,
-            starts: &self.starts,
-            indices: &self.indices,
-            values: &self.values,
-        };
         let sums = scratch.values(rows.len());
-        blocked4_sums(simd, &weight, rows.start / 4..rows.end / 4, x, sums);
+        let groups = rows.start / 4..rows.end / 4;
+        blocked4_sums(simd, &self.entries(), groups, x, sums);
         store_vector(simd, rows, sums, epilogue, output);
     }
 }

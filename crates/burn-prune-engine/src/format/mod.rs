@@ -17,7 +17,7 @@ mod tests;
 mod vector_tests;
 
 pub use packed::FormatKind;
-pub(crate) use packed::{Format, Packed};
+pub(crate) use packed::Packed;
 
 /// How values are kept. Products are accumulated in `f32` in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -41,7 +41,7 @@ pub(crate) use large_pages::in_large_pages;
 pub(crate) use output::Output;
 pub(crate) use phases::{Split, phases};
 pub(crate) use pool::{global_average, pool};
-pub(crate) use product::{Cut, Nonzeros, plain_vector, sparse_product};
+pub(crate) use product::{Cut, Nonzeros, plain_vector, product_of_fours, sparse_product};
 pub(crate) use scratch::Scratch;
 pub(crate) use simd::Simd;
 pub(crate) use source::Source;

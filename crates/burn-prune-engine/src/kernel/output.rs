@@ -22,6 +22,7 @@ unsafe impl Sync for Output<'_> {}
 
 impl<'a> Output<'a> {
     /// Planes that begin with this slice.
+    #[cfg(test)]
     pub(crate) fn new(values: &'a mut [f32], planes: Planes) -> Self {
         Self {
             start: values.as_mut_ptr(),

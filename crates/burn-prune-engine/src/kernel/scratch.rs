@@ -7,7 +7,9 @@ pub(crate) struct Scratch {
 /// A line of cache.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
-struct Line([f32; 16]);
+struct Line {
+    _values: [f32; 16],
+}
 
 impl Scratch {
     pub(crate) fn new() -> Self {
@@ -18,7 +20,8 @@ impl Scratch {
     pub(crate) fn values(&mut self, count: usize) -> &mut [f32] {
         let lines = count.div_ceil(16);
         if self.lines.len() < lines {
-            self.lines.resize(lines, Line([0.0; 16]));
+            let empty = Line { _values: [0.0; 16] };
+            self.lines.resize(lines, empty);
         }
         // SAFETY: each line is sixteen values without anything between them.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), count) }

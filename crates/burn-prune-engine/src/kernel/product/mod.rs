@@ -9,6 +9,7 @@
 //! aligned loads, and the sums are put together with a shift.
 
 mod finish;
+mod fours;
 mod nonzeros;
 mod plain;
 mod shifts;
@@ -16,7 +17,9 @@ mod sparse;
 mod store;
 mod tile;
 mod tiles;
+mod wide;
 
+pub(crate) use fours::product_of_fours;
 pub(crate) use nonzeros::{Cut, Nonzeros};
 pub(crate) use plain::plain_vector;
 pub(crate) use sparse::sparse_product;

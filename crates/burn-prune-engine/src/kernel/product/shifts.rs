@@ -29,7 +29,7 @@ impl Shifts {
                 different |= offset ^ one;
             }
             let wanted = (start + one as usize) % ALIGNED;
-            let are_alike = different as usize % ALIGNED == 0;
+            let are_alike = (different as usize).is_multiple_of(ALIGNED);
             if are_alike && least as usize + first >= wanted {
                 *shift = wanted;
             }

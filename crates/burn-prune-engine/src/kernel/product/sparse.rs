@@ -1,8 +1,9 @@
-use super::Nonzeros;
 use super::shifts::Shifts;
 use super::store::{Store, Tile};
 use super::tile::{Strips, sums};
 use super::tiles::Tiles;
+use super::wide::{is_wide, wide_product};
+use super::{Cut, Nonzeros};
 use crate::kernel::lanes::{self, Kernel, Lanes};
 use crate::kernel::{Epilogue, Input, Output, Part, Scratch, Simd, Value};
 
@@ -20,7 +21,10 @@ pub(crate) fn sparse_product<V: Value>(
         return;
     }
     let positions = (part.lines.len() - 1) * input.row + output.planes().width;
-    check(weight, part, input, positions);
+    check(&weight.cut, weight.cut.rows, part, input, positions);
+    if is_wide(&weight.cut, positions) {
+        return wide_product(simd, weight, part, input, epilogue, output, scratch);
+    }
     let first = part.lines.start * input.row;
     let shifts = Shifts::new(input, &weight.cut, first);
     let width = output.planes().width;
@@ -64,11 +68,11 @@ pub(crate) fn sparse_product<V: Value>(
 const AFTER: usize = 32;
 
 /// Everything that the loops read without asking.
-fn check<V>(weight: &Nonzeros<'_, V>, part: &Part, input: &Input<'_>, positions: usize) {
-    assert!(part.rows.end <= weight.cut.rows, "rows that are not there");
+pub(super) fn check(cut: &Cut, rows: usize, part: &Part, input: &Input<'_>, positions: usize) {
+    assert!(part.rows.end <= rows, "rows that are not there");
     assert_eq!(
         input.offsets.len(),
-        weight.cut.columns,
+        cut.columns,
         "an offset for each column"
     );
     let farthest = input.offsets.iter().fold(0, |a, &b| a.max(b)) as usize;

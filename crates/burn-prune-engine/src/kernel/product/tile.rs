@@ -5,11 +5,44 @@ use super::shifts::{LARGEST_CLASSES, Shifts};
 use crate::kernel::lanes::Lanes;
 use crate::kernel::{Input, Value};
 
-/// Adds what the nonzeros of a class of columns say about `N` vectors of positions, from `x` on.
+/// Adds what the nonzeros of a row in a block of columns say about `N` vectors of positions, from `x` on.
 ///
 /// # Safety
 ///
 /// Of [`Nonzeros`] and [`Lanes`], and what the columns read from `x` on is readable.
+#[inline(always)]
+pub(super) unsafe fn add_block<L: Lanes, V: Value, const N: usize>(
+    mut sums: [L; N],
+    weight: &Nonzeros<'_, V>,
+    row: usize,
+    [class, block]: [usize; 2],
+    offsets: &[u32],
+    x: *const f32,
+) -> [L; N] {
+    let cut = &weight.cut;
+    // SAFETY: see above.
+    unsafe {
+        let offsets = offsets.as_ptr().add(cut.block(class, block).start);
+        let start = cut.start(row, class, block);
+        let from = *weight.starts.get_unchecked(start) as usize;
+        let to = *weight.starts.get_unchecked(start + 1) as usize;
+        for entry in from..to {
+            let index = *weight.indices.get_unchecked(entry);
+            let x = x.add(*offsets.add(usize::from(index)) as usize);
+            let value = L::splat_from(weight.values.as_ptr().add(entry));
+            for (i, sum) in sums.iter_mut().enumerate() {
+                *sum = value.times_plus(L::load(x.add(i * L::COUNT)), *sum);
+            }
+        }
+        sums
+    }
+}
+
+/// The same for all blocks of a class.
+///
+/// # Safety
+///
+/// As for [`add_block`].
 #[inline(always)]
 unsafe fn add_class<L: Lanes, V: Value, const N: usize>(
     weight: &Nonzeros<'_, V>,
@@ -18,23 +51,11 @@ unsafe fn add_class<L: Lanes, V: Value, const N: usize>(
     offsets: &[u32],
     x: *const f32,
 ) -> [L; N] {
-    let cut = &weight.cut;
-    // SAFETY: see above.
+    // SAFETY: the caller's promise.
     unsafe {
         let mut sums = [L::splat(0.0); N];
-        for block in 0..cut.blocks() {
-            let offsets = offsets.as_ptr().add(cut.block(class, block).start);
-            let start = cut.start(row, class, block);
-            let from = *weight.starts.get_unchecked(start) as usize;
-            let to = *weight.starts.get_unchecked(start + 1) as usize;
-            for entry in from..to {
-                let index = *weight.indices.get_unchecked(entry);
-                let x = x.add(*offsets.add(usize::from(index)) as usize);
-                let value = L::splat_from(weight.values.as_ptr().add(entry));
-                for (i, sum) in sums.iter_mut().enumerate() {
-                    *sum = value.times_plus(L::load(x.add(i * L::COUNT)), *sum);
-                }
-            }
+        for block in 0..weight.cut.blocks() {
+            sums = add_block(sums, weight, row, [class, block], offsets, x);
         }
         sums
     }

@@ -36,7 +36,7 @@ fn pools_are_those_of_their_windows() {
                 let room = (size[axis] + before + after).saturating_sub(reach + 1);
                 let stride = pooling.stride[axis];
                 let more = ceil
-                    && room % stride != 0
+                    && !room.is_multiple_of(stride)
                     && (room / stride + 1) * stride < size[axis] + before;
                 room / stride + 1 + usize::from(more)
             })

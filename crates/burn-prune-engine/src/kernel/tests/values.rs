@@ -89,8 +89,7 @@ fn activations_of_vectors_are_their_formulas() {
             let scale = expected(0, 0, 0)
                 .abs()
                 .max(expected(0, 0, 1).abs())
-                .min(1.0)
-                .max(f32::MIN_POSITIVE);
+                .clamp(f32::MIN_POSITIVE, 1.0);
             let tolerance = 1e-6 * if scale < largest { largest } else { scale };
             check(
                 &mut random,

@@ -198,6 +198,10 @@ unsafe fn sums_of_rows_avx512<V: Value, const ROWS: usize>(
     let mut values = rows.map(|(_, values)| values);
     let whole = x.len() / COLUMNS;
     let masks = rows.map(|(masks, _)| &masks[..whole]);
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "the masks of all rows at one place"
+    )]
     for at in 0..whole {
         for ((masks, values), sums) in masks.iter().zip(&mut values).zip(&mut sums) {
             let ahead = values.cast::<i8>().wrapping_add(VALUES_AHEAD);
