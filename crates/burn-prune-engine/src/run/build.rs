@@ -269,7 +269,11 @@ impl Builder<'_> {
         let path = if is_vector {
             Path::Vector
         } else {
-            path.unwrap_or_else(|| choice::path(weights, output.height * output.width))
+            match path {
+                Some(Path::Vector) => Path::Product,
+                Some(path) => path,
+                None => choice::path(weights, output.height * output.width),
+            }
         };
         let mut work = ProductWork {
             path,

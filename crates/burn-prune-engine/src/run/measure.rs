@@ -27,6 +27,8 @@ pub(crate) struct Candidate<'a> {
     pub product: &'a Product,
     /// The weight that it has so far.
     pub weights: Arc<NodeWeights>,
+    /// The loop that it has so far.
+    pub path: Path,
     /// Of one image.
     pub positions: usize,
     time: &'a mut dyn FnMut(&Arc<NodeWeights>, Path) -> f64,
@@ -71,6 +73,7 @@ pub(crate) fn measure(
                 node,
                 product,
                 weights: Arc::clone(&work.weights),
+                path: work.path,
                 positions: step.write.planes().height * step.write.planes().width,
                 time: &mut time,
             });

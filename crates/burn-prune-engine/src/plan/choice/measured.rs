@@ -111,7 +111,7 @@ fn best(
     let zeros = candidate.weights.zeros();
     let candidates = match forced {
         Some(kind) => vec![(kind, Path::Product)],
-        None => candidates(product, zeros, positions),
+        None => candidates(product, zeros, positions, candidate.path),
     };
     for (kind, path) in candidates {
         let seconds = if kind == FormatKind::Dense {
@@ -156,13 +156,18 @@ fn packed(candidate: &Candidate<'_>, kind: FormatKind, precision: Precision) -> 
 
 /// What may be the fastest. Dense products are not, where most weights are zeros; a measurement that
 /// something else has disturbed shall not say so.
-fn candidates(product: &Product, zeros: f64, positions: usize) -> Vec<(FormatKind, Path)> {
+fn candidates(
+    product: &Product,
+    zeros: f64,
+    positions: usize,
+    path: Path,
+) -> Vec<(FormatKind, Path)> {
     let mut candidates = Vec::new();
     if zeros < DENSE {
         candidates.push((FormatKind::Dense, Path::Product));
     }
-    if positions == 1 {
-        let path = Path::Vector;
+    // A convolution of one position reads a window, and no vector.
+    if path == Path::Vector {
         if product.is_behind_relu && zeros < DENSE {
             candidates.push((FormatKind::InputRows, path));
         }

@@ -168,3 +168,24 @@ fn a_plan_says_what_it_does() {
         assert!(text.contains(part), "{part} in {text}");
     }
 }
+
+#[test]
+fn a_convolution_of_one_position_reads_its_window() {
+    let mut build = Build::new(3, 0.6);
+    let x = build.input(&[8, 1, 1]);
+    let relu = Activation::Relu;
+    let y = build.convolution(x, 16, super::window(3, 1, 1), relu, None);
+    let y = build.convolution(y, 8, super::window(3, 1, 1), relu, None);
+    build.output(y);
+    let mut packed = build.program.clone();
+    let weights = pack(&mut packed, &Choosing::default()).unwrap();
+    let (values, tensors) = inputs(&build.program, 1);
+    let plan = Plan::new(&packed, &weights, 1).unwrap();
+    let found = States::default().with(|state| plan.run(state, tensors, &Threads::new(1)));
+    let expected = naive::run(&build.program, 1, &values);
+    close(
+        found.unwrap()[0].as_slice::<f32>().unwrap(),
+        &expected[0],
+        "one position",
+    );
+}
