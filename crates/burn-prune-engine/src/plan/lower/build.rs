@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use burn::backend::ir::{BaseOperationIr as Base, OperationIr, TensorId};
+use burn::backend::ir::TensorId;
 use burn_flex::FlexTensor;
 use burn_prune_deploy::Capture;
 
@@ -227,7 +227,7 @@ impl Builder<'_> {
             None => WeightOf::Linear,
             Some(_) => WeightOf::Convolution,
         };
-        let key = (self.unreshaped(tensor), of);
+        let key = (self.pass.unreshaped(tensor), of);
         let has_own_scale = product.map.scale.iter().any(|scale| *scale != 1.0);
         if let Some(weight) = self.values.weights.get(&key)
             && !has_own_scale
@@ -248,13 +248,5 @@ impl Builder<'_> {
         let weight = Arc::new(weight);
         self.values.weights.insert(key, weight.clone());
         Ok(weight)
-    }
-
-    /// What a weight is before it gets axes of size 1.
-    fn unreshaped(&self, mut tensor: TensorId) -> TensorId {
-        while let Some(OperationIr::BaseFloat(Base::Reshape(op))) = self.pass.maker(tensor) {
-            tensor = op.input.id;
-        }
-        tensor
     }
 }

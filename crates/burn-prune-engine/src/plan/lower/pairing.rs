@@ -84,9 +84,17 @@ impl Pairs {
                 second.batch
             ));
         }
-        let reads = a.inputs.iter().zip(&b.inputs);
-        for (a, b) in reads.chain(a.constants.iter().zip(&b.constants)) {
+        for (a, b) in a.inputs.iter().zip(&b.inputs) {
             self.read(first, second, *a, *b, &name)?;
+        }
+        // A weight gets other axes of size 1 in another form of its layer.
+        let mut constants = a.constants.iter().zip(&b.constants);
+        let is_same = constants.all(|(a, b)| {
+            let (a, b) = (first.pass.unreshaped(*a), second.pass.unreshaped(*b));
+            same_constants(first, second, a, b)
+        });
+        if !is_same {
+            return Err(format!("{name} reads a constant that follows the batch"));
         }
         for (made, there) in a.outputs.iter().zip(&b.outputs) {
             self.make(first, second, *made, *there)?;

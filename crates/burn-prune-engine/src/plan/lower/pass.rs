@@ -97,6 +97,14 @@ impl<'a> Pass<'a> {
         Some(&self.operations[self.maker_at(tensor)?])
     }
 
+    /// What a tensor is before it is reshaped.
+    pub(super) fn unreshaped(&self, mut tensor: TensorId) -> TensorId {
+        while let Some(OperationIr::BaseFloat(Base::Reshape(op))) = self.maker(tensor) {
+            tensor = op.input.id;
+        }
+        tensor
+    }
+
     pub(super) fn shape(&self, tensor: TensorId) -> &[usize] {
         self.tensors
             .get(&tensor)
