@@ -5,14 +5,19 @@ them one by one; as `Clip`, it makes them part of the convolution before.
 """
 
 import collections
+import math
 
 import numpy
 import onnx
 from onnx import helper, numpy_helper
 
 
-def with_clips(model):
-    """How many relu(x) - relu(x - c), for a constant c > 0, are now min(max(x, 0), c)."""
+def with_clips(path):
+    """A model, serialized, with min(max(x, 0), c) for each relu(x) - relu(x - c) of a constant c > 0.
+
+    None where it has none of them.
+    """
+    model = onnx.load(path)
     graph = model.graph
     constants = scalars(graph)
     makers = {output: node for node in graph.node for output in node.output}
@@ -35,11 +40,13 @@ def with_clips(model):
                 uses.subtract(old.input)
                 graph.node.remove(old)
         clips += 1
+    if clips == 0:
+        return None
     for tensor in list(graph.initializer):
         if tensor.name in constants and uses[tensor.name] == 0:
             graph.initializer.remove(tensor)
     onnx.checker.check_model(model)
-    return clips
+    return model.SerializeToString()
 
 
 def scalars(graph):
@@ -48,8 +55,11 @@ def scalars(graph):
     for node in graph.node:
         if node.op_type == "Constant" and node.attribute[0].name == "value":
             tensors[node.output[0]] = node.attribute[0].t
-    arrays = {name: numpy_helper.to_array(tensor) for name, tensor in tensors.items()}
-    return {name: float(array.item()) for name, array in arrays.items() if array.size == 1}
+    return {
+        name: float(numpy_helper.to_array(tensor).item())
+        for name, tensor in tensors.items()
+        if math.prod(tensor.dims) == 1
+    }
 
 
 def clip(node, makers, constants):
