@@ -31,6 +31,12 @@ fn outputs_of_every_kind() {
         let y = net.padded.forward(net.first.forward(x));
         (y.clone().mean(), net.point.forward(y).max_dim(1))
     });
+    cases.images("the batch as a number", |net, x| {
+        let batch = x.dims()[0] as f32;
+        let y = net.first.forward(x) / batch;
+        let y = net.padded.forward(y * batch);
+        y.clone() - y.mean_dim(0)
+    });
     cases.images("means over the batch", |net, x| {
         let y = net.padded.forward(net.first.forward(x));
         y.clone() - y.mean_dim(0)
