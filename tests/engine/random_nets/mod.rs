@@ -55,8 +55,12 @@ impl Net {
             let kind = choices.below(KINDS.len());
             let width = 2 + choices.below(19);
             if let Some(piece) = Piece::new(kind, width, x.dims(), choices, &device) {
-                x = piece.forward(x);
-                pieces.push(piece);
+                let y = piece.forward(x.clone());
+                // A window may leave nothing of a small image.
+                if !y.dims().contains(&0) {
+                    x = y;
+                    pieces.push(piece);
+                }
             }
         }
         let [_, channels, height, width] = x.dims();
