@@ -1,5 +1,6 @@
 //! Odd but legal forward passes, each with a few channels alive, dead or sparse, at several batch sizes.
 
+mod features;
 mod kinds;
 mod linears;
 mod outputs;
