@@ -8,6 +8,7 @@ mod law;
 mod layers;
 mod many_threads;
 mod nets;
+mod odd_models;
 mod other_sizes;
 mod ours;
 mod random_nets;

@@ -124,10 +124,10 @@ fn all_linear_layers_of_a_transformer_and_attention_is_burns() {
     let plan = plan(model, words([2, 5], 20, 7), Transformer::forward);
     for path in &linears.found {
         let mut steps = plan.steps.iter();
-        let step = steps.find(|step| step.name == *path);
+        // Its input may be transposed under the same name.
+        let step = steps.find(|step| step.name == *path && step.weight.is_some());
         let step = step.unwrap_or_else(|| panic!("{path} is missing:\n{plan}"));
         assert_eq!(step.runner, Runner::Engine, "{path}");
-        assert!(step.weight.is_some(), "{path}");
     }
     assert!(!burns(&plan).is_empty(), "{plan}");
 }

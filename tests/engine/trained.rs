@@ -63,6 +63,43 @@ pub(crate) fn masked<M: Module>(model: &M, sparsity: f64, seed: u64) -> M {
     model.clone().prune(&pruner).unwrap()
 }
 
+/// The model without this share of the rows and of the columns of each weight, whole channels mostly.
+pub(crate) fn without_channels<M: Module>(model: M, share: f64, seed: u64) -> M {
+    model.map(&mut Remove {
+        random: ChaCha8Rng::seed_from_u64(seed),
+        share,
+    })
+}
+
+struct Remove {
+    random: ChaCha8Rng,
+    share: f64,
+}
+
+impl ModuleMapper for Remove {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if D == 1 {
+            return param;
+        }
+        param.map(|tensor| {
+            let dims = tensor.dims();
+            let [is_row_gone, is_column_gone] = [dims[0], dims[1]].map(|size| {
+                let mut is_gone = || f64::from(self.random.next_u32()) < self.share * 2f64.powi(32);
+                (0..size).map(|_| is_gone()).collect::<Vec<bool>>()
+            });
+            let behind: usize = dims[2..].iter().product();
+            let values = tensor.to_data().iter::<f32>().collect::<Vec<f32>>();
+            let values = values.into_iter().enumerate().map(|(at, value)| {
+                let at = at / behind;
+                let is_gone = is_row_gone[at / dims[1]] || is_column_gone[at % dims[1]];
+                if is_gone { 0.0 } else { value }
+            });
+            let data = TensorData::new(values.collect::<Vec<f32>>(), dims);
+            Tensor::from_data(data, &tensor.device()).set_require_grad(tensor.is_require_grad())
+        })
+    }
+}
+
 /// The same model in double precision.
 pub(crate) fn doubled<M: Module>(model: &M) -> M {
     // `valid` gives statistics of its own, which a mapper does not share.

@@ -79,8 +79,11 @@ impl BurnStep {
         last_uses: &[ValueId],
     ) -> Result<(), EngineError> {
         let mut interpreter = TensorInterpreter::<Flex>::new(FlexDevice);
-        for (value, ir) in &self.inputs {
-            let tensor = if last_uses.contains(value) {
+        for (at, (value, ir)) in self.inputs.iter().enumerate() {
+            // Two tensors of the model may be one value: views of each other.
+            let mut later = self.inputs[at + 1..].iter();
+            let is_read_later = later.any(|(other, _)| other == value);
+            let tensor = if last_uses.contains(value) && !is_read_later {
                 tensors[value.0].take()
             } else {
                 tensors[value.0].clone()

@@ -6,7 +6,7 @@ use super::axes::Channels;
 use super::channels::{is_depthwise, read_channels, same_channels};
 use super::has_own_weight;
 use crate::kernel::ResidualPlace;
-use crate::plan::program::{Node, NodeKind, Product, Program};
+use crate::plan::program::{Node, NodeKind, Product, Program, ValueId};
 use crate::window::{PoolKind, Window};
 
 /// The number of each channel of a value that has one.
@@ -115,7 +115,12 @@ fn of_product(
     output: Channels,
 ) -> Numbers {
     let columns = product.weight.columns.max(1);
-    if product.weight.rows != output.count {
+    let is_like_output = |value: &ValueId| {
+        axes[value.0].is_some_and(|it| (it.axis, it.count) == (output.axis, output.count))
+    };
+    let has_other_residual =
+        product.residual.is_some() && !node.inputs.get(1).is_some_and(is_like_output);
+    if product.weight.rows != output.count || has_other_residual {
         return vec![None; output.count];
     }
     let is_depthwise = is_depthwise(node, axes);

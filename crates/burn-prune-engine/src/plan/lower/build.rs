@@ -34,8 +34,11 @@ pub(super) struct Values {
     values: Vec<Value>,
     numbers: HashMap<TensorId, ValueId>,
     /// Weights that several products may read.
-    weights: HashMap<(TensorId, WeightOf), Arc<Weight>>,
+    weights: HashMap<WeightKey, Arc<Weight>>,
 }
+
+/// A tensor, what it is the weight of, and its outputs and inputs: it may be read in several shapes.
+type WeightKey = (TensorId, WeightOf, [usize; 2]);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum WeightOf {
@@ -227,14 +230,19 @@ impl Builder<'_> {
             None => WeightOf::Linear,
             Some(_) => WeightOf::Convolution,
         };
-        let key = (self.pass.unreshaped(tensor), of);
+        let shape = self.pass.shape(tensor).to_vec();
+        let size = match (of, &shape[..]) {
+            (WeightOf::Linear, [.., inputs, outputs]) => [*outputs, *inputs],
+            (_, [outputs, inputs @ ..]) => [*outputs, inputs.iter().product()],
+            (_, []) => [0, 0],
+        };
+        let key = (self.pass.unreshaped(tensor), of, size);
         let has_own_scale = product.map.scale.iter().any(|scale| *scale != 1.0);
         if let Some(weight) = self.values.weights.get(&key)
             && !has_own_scale
         {
             return Ok(weight.clone());
         }
-        let shape = self.pass.shape(tensor).to_vec();
         let path = self.constants.path(tensor);
         let values = self.constants.floats(tensor)?;
         let mut weight = match of {

@@ -23,9 +23,10 @@ mod views;
 mod weights;
 mod windows;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use burn::backend::ir::TensorId;
+use burn::tensor::TensorData;
 use burn_prune_deploy::Capture;
 
 use self::build::Builder;
@@ -47,28 +48,16 @@ pub(crate) fn lower(capture: &mut Capture) -> Result<Program, EngineError> {
     let values = std::mem::take(&mut capture.values);
     let capture = &*capture;
     let pass = Pass::new(&capture.ir, &capture.examples, [&values]);
-    let mut nodes = sketch(&pass);
-    let example = capture.batch.unwrap_or(1);
     let other = capture.other.as_ref().map_err(String::clone);
-    let second = other.and_then(|other| {
-        let there = Pass::new(&other.ir, &other.examples, [&values, &other.values]);
-        let there_nodes = sketch(&there);
-        let first = Side {
-            pass: &pass,
-            nodes: &nodes,
-            values: vec![&values],
-            batch: example,
-        };
-        let second = Side {
-            pass: &there,
-            nodes: &there_nodes,
-            values: vec![&values, &other.values],
-            batch: other.batch,
-        };
-        let pairs = Pairs::new(&first, &second)?;
-        let operations = there_nodes.iter().map(|node| node.operation);
-        Ok((pairs, operations.collect::<Vec<usize>>()))
-    });
+    let example = capture.batch.unwrap_or(1);
+    let (mut nodes, second) = match other {
+        Ok(other) => {
+            let there = Pass::new(&other.ir, &other.examples, [&values, &other.values]);
+            let first = (&pass, vec![&values], example);
+            pair(first, (&there, vec![&values, &other.values], other.batch))
+        }
+        Err(reason) => (sketch(&pass, &HashSet::new()), Err(reason)),
+    };
     let others: HashMap<usize, usize> = match &second {
         Ok((_, there)) => {
             let operations = nodes.iter().map(|node| node.operation);
@@ -106,6 +95,52 @@ pub(crate) fn lower(capture: &mut Capture) -> Result<Program, EngineError> {
     remove_dead_channels(&mut program);
     program.find_relus();
     Ok(program)
+}
+
+/// A pass, its constants and its batch.
+type Captured<'a> = (&'a Pass<'a>, Vec<&'a BTreeMap<TensorId, TensorData>>, usize);
+
+/// How a second pass follows the first one, and the operations of its nodes.
+type Followed = (Pairs, Vec<usize>);
+
+/// The nodes of a pass, and how those of a second one follow them. What the engine knows at one batch
+/// size only is left to Burn.
+fn pair(
+    (pass, values, batch): Captured<'_>,
+    (there, there_values, there_batch): Captured<'_>,
+) -> (Vec<Sketched>, Result<Followed, String>) {
+    let mut left_to_burn = HashSet::new();
+    loop {
+        let nodes = sketch(pass, &left_to_burn);
+        let there_nodes = sketch(there, &left_to_burn);
+        let first = Side {
+            pass,
+            nodes: &nodes,
+            values: values.clone(),
+            batch,
+        };
+        let second = Side {
+            pass: there,
+            nodes: &there_nodes,
+            values: there_values.clone(),
+            batch: there_batch,
+        };
+        let difference = match Pairs::new(&first, &second) {
+            Ok(pairs) => {
+                let operations = there_nodes.iter().map(|node| node.operation);
+                let operations = operations.collect();
+                return (nodes, Ok((pairs, operations)));
+            }
+            Err(difference) => difference,
+        };
+        let is_new = |operation: &usize| {
+            pass.operations.len() == there.operations.len() && !left_to_burn.contains(operation)
+        };
+        let Some(operation) = difference.left_to_burn.filter(is_new) else {
+            return (sketch(pass, &HashSet::new()), Err(difference.reason));
+        };
+        left_to_burn.insert(operation);
+    }
 }
 
 /// Says which constants are used, and how often.

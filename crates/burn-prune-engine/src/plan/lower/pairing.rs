@@ -33,10 +33,26 @@ pub(super) struct Pairs {
     shapes: HashMap<TensorId, Vec<Size>>,
 }
 
+/// Where two passes differ in more than sizes that follow the batch.
+pub(super) struct Difference {
+    pub reason: String,
+    /// An operation that Burn may run at any batch size, where the engine does not know it at each.
+    pub left_to_burn: Option<usize>,
+}
+
+impl From<String> for Difference {
+    fn from(reason: String) -> Self {
+        Self {
+            reason,
+            left_to_burn: None,
+        }
+    }
+}
+
 impl Pairs {
     /// # Errors
     /// Where the passes differ in more than sizes that follow the batch.
-    pub(super) fn new(first: &Side<'_>, second: &Side<'_>) -> Result<Self, String> {
+    pub(super) fn new(first: &Side<'_>, second: &Side<'_>) -> Result<Self, Difference> {
         let mut pairs = Self {
             there: HashMap::new(),
             shapes: HashMap::new(),
@@ -48,10 +64,8 @@ impl Pairs {
             pairs.node(first, second, a, b)?;
         }
         if first.nodes.len() != second.nodes.len() {
-            return Err(format!(
-                "it consists of other operations with a batch of {}",
-                second.batch
-            ));
+            let batch = second.batch;
+            return Err(format!("it consists of other operations with a batch of {batch}").into());
         }
         let outputs = first.pass.outputs.iter().zip(second.pass.outputs);
         for (a, b) in outputs {
@@ -66,7 +80,12 @@ impl Pairs {
         second: &Side<'_>,
         a: &Sketched,
         b: &Sketched,
-    ) -> Result<(), String> {
+    ) -> Result<(), Difference> {
+        let is_burns = a.kind == Kind::Burn && b.kind == Kind::Burn;
+        let different = |reason: String| Difference {
+            reason,
+            left_to_burn: (a.operation == b.operation && !is_burns).then_some(a.operation),
+        };
         let operations = [
             &first.pass.operations[a.operation],
             &second.pass.operations[b.operation],
@@ -79,10 +98,10 @@ impl Pairs {
             && a.outputs.len() == b.outputs.len();
         let name = format!("operation {}", a.operation);
         if !is_same {
-            return Err(format!(
+            return Err(different(format!(
                 "{name} is another one or has other settings with a batch of {}",
                 second.batch
-            ));
+            )));
         }
         for (a, b) in a.inputs.iter().zip(&b.inputs) {
             self.read(first, second, *a, *b, &name)?;
@@ -94,13 +113,17 @@ impl Pairs {
             same_constants(first, second, a, b)
         });
         if !is_same {
-            return Err(format!("{name} reads a constant that follows the batch"));
+            return Err(different(format!(
+                "{name} reads a constant that follows the batch"
+            )));
         }
         for (made, there) in a.outputs.iter().zip(&b.outputs) {
             self.make(first, second, *made, *there)?;
             let channels = self.shape(*made).and_then(|shape| shape.get(1));
             if a.kind.is_channelwise() && matches!(channels, Some(Size::Batch(_))) {
-                return Err(format!("{name} has channels that follow the batch"));
+                return Err(different(format!(
+                    "{name} has channels that follow the batch"
+                )));
             }
         }
         Ok(())

@@ -109,10 +109,10 @@ impl Sketched {
     }
 }
 
-/// The nodes of a pass in their order. What nobody reads is left out, and what stands alone between
-/// operations of Burn is left to it.
-pub(super) fn sketch(pass: &Pass<'_>) -> Vec<Sketched> {
-    let mut left_to_burn = HashSet::new();
+/// The nodes of a pass in their order. What nobody reads is left out. These operations, and what stands
+/// alone between operations of Burn, are left to it.
+pub(super) fn sketch(pass: &Pass<'_>, left_to_burn: &HashSet<usize>) -> Vec<Sketched> {
+    let mut left_to_burn = left_to_burn.clone();
     loop {
         let nodes = sweep(pass, &left_to_burn);
         let alone = alone(&nodes);
