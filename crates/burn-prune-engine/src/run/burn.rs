@@ -79,8 +79,12 @@ impl BurnStep {
         last_uses: &[ValueId],
     ) -> Result<(), EngineError> {
         let mut interpreter = TensorInterpreter::<Flex>::new(FlexDevice);
-        for (value, ir) in &self.inputs {
-            let tensor = if last_uses.contains(value) {
+        for (at, (value, ir)) in self.inputs.iter().enumerate() {
+            // Two tensors of an operation may be the same value here.
+            let is_last = self.inputs[at + 1..]
+                .iter()
+                .all(|(later, _)| later != value);
+            let tensor = if is_last && last_uses.contains(value) {
                 tensors[value.0].take()
             } else {
                 tensors[value.0].clone()
