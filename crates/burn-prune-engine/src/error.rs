@@ -64,6 +64,17 @@ pub enum EngineError {
         /// Why it could not be worked out.
         message: String,
     },
+    /// An operation that reads more values at once than the indices of the engine reach.
+    #[error(
+        "`{operation}` reads {values} values at once, with their padding, and the engine reaches 4294967295; \
+         give it fewer positions or smaller images"
+    )]
+    TooLarge {
+        /// Its weight, or its name.
+        operation: String,
+        /// Of one image, or of all positions.
+        values: usize,
+    },
     /// A format was chosen for a weight that there is not.
     #[error("no Linear or convolution has a weight `{path}`; `engine.plan()` shows their names")]
     NoWeight {

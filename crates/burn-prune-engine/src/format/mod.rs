@@ -19,7 +19,8 @@ mod vector_tests;
 pub use packed::FormatKind;
 pub(crate) use packed::Packed;
 
-/// How values are kept. Products are accumulated in `f32` in any case.
+/// How values are kept. Products are accumulated in `f32` in any case. A weight whose largest value is
+/// beyond the normal numbers of a type stays `f32`.
 ///
 /// ```
 /// use burn::nn::LinearConfig;
@@ -44,7 +45,7 @@ pub enum Precision {
     F32,
     /// Rounded to bfloat16: half of the bytes, a relative error of 2⁻⁹ a weight.
     Bf16,
-    /// Rounded to IEEE half precision: half of the bytes, a relative error of 2⁻¹² a weight.
+    /// Rounded to IEEE half precision (up to 65,504): half of the bytes, a relative error of 2⁻¹² a weight.
     F16,
 }
 

@@ -148,9 +148,13 @@ impl Packed {
         precision: Precision,
     ) -> Option<Self> {
         match precision {
-            Precision::F32 => pack::<f32>(kind, matrix, kernel),
-            Precision::Bf16 => pack::<bf16>(kind, matrix, kernel),
-            Precision::F16 => pack::<f16>(kind, matrix, kernel),
+            Precision::Bf16 if is_within(matrix, bf16::MIN_POSITIVE, bf16::MAX) => {
+                pack::<bf16>(kind, matrix, kernel)
+            }
+            Precision::F16 if is_within(matrix, f16::MIN_POSITIVE, f16::MAX) => {
+                pack::<f16>(kind, matrix, kernel)
+            }
+            _ => pack::<f32>(kind, matrix, kernel),
         }
         .map(Self)
     }
@@ -227,6 +231,13 @@ impl Packed {
     ) {
         self.0.vector(simd, rows, x, epilogue, output, scratch);
     }
+}
+
+/// Whether a type of these normal numbers holds a weight: no value becomes infinite, and not all lose their
+/// digits.
+fn is_within(matrix: WeightMatrix<'_>, least: impl Into<f32>, most: impl Into<f32>) -> bool {
+    let largest = matrix.values.iter().fold(0.0_f32, |a, b| a.max(b.abs()));
+    largest == 0.0 || (least.into()..=most.into()).contains(&largest)
 }
 
 fn pack<V: Value>(

@@ -351,3 +351,29 @@ fn packing_keeps_exactly_the_nonzeros() {
         (12, vec![(0, 0.0), (1, 0.0), (2, 0.0)])
     );
 }
+
+#[test]
+fn a_weight_that_a_short_type_cannot_hold_stays_f32() {
+    for (values, precision, is_short) in [
+        ([1.0, -65504.0], Precision::F16, true),
+        ([1.0, -65520.0], Precision::F16, false),
+        ([1e-7, 1e-6], Precision::F16, false),
+        ([1e-7, 1e-4], Precision::F16, true),
+        ([0.0, 0.0], Precision::F16, true),
+        ([1.0, f32::MAX], Precision::Bf16, false),
+        ([1e-6, 1e9], Precision::Bf16, true),
+    ] {
+        let matrix = WeightMatrix {
+            values: &values,
+            rows: 1,
+            columns: 2,
+        };
+        let packed = Packed::pack(FormatKind::Dense, matrix, [1, 1], precision).unwrap();
+        let size = if is_short { 2 } else { 4 };
+        assert_eq!(packed.bytes(), 12 * size, "{values:?} as {precision:?}");
+        packed.each(0, &mut |column, value| {
+            let error = (value - values[column]).abs();
+            assert!(error <= values[1].abs() / 200.0, "{value} of {values:?}");
+        });
+    }
+}

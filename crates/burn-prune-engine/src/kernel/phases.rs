@@ -80,7 +80,8 @@ impl Kernel for Phases<'_> {
 #[inline(always)]
 unsafe fn every<L: Lanes>(from: &[f32], stride: usize, padding: usize, j: usize, to: &mut [f32]) {
     let before = padding.saturating_sub(j).div_ceil(stride).min(to.len());
-    let first = before * stride + j - padding;
+    // Where all is padding, nothing is read.
+    let first = (before * stride + j).saturating_sub(padding);
     let inside = from
         .len()
         .saturating_sub(first)

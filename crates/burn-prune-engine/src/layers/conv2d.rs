@@ -232,7 +232,7 @@ impl SparseConv2d {
             output: vec![batch, outputs, high, wide],
         };
         let dense = || Dense::new(self.weight.dense(), bias, outputs);
-        let output = self.kernels.run(image, &shape, dense);
+        let output = self.kernels.run(image, &shape, dense)?;
         Some(Tensor::from_primitive::<Flex>(output))
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::backend::Flex;
 use burn::module::{
@@ -80,20 +80,25 @@ impl Dense {
 }
 
 impl Kernels {
-    /// The output for an input of this shape.
+    /// The output for an input of this shape; `None` where that is too large.
     pub(super) fn run(
         &self,
         input: FlexTensor,
         shape: &Shape,
         dense: impl FnOnce() -> Dense,
-    ) -> FlexTensor {
-        let layer = {
-            let mut layer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            layer
-                .get_or_insert_with(|| Arc::new(Layer::new(shape, dense())))
-                .clone()
-        };
+    ) -> Option<FlexTensor> {
+        let known = self.lock().clone();
+        let layer = known.unwrap_or_else(|| {
+            // Made without the lock: a thread of a pool that waits for Burn here may take another task
+            // that runs this layer.
+            let layer = Arc::new(Layer::new(shape, dense()));
+            self.lock().get_or_insert(layer).clone()
+        });
         layer.run(input, shape)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Layer>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -122,31 +127,31 @@ impl Layer {
         }
     }
 
-    fn run(&self, input: FlexTensor, shape: &Shape) -> FlexTensor {
-        let plan = self.plan(shape);
+    fn run(&self, input: FlexTensor, shape: &Shape) -> Option<FlexTensor> {
+        let plan = self.plan(shape)?;
         let outputs = self
             .states
             .with(|state| plan.run(state, [input], &self.threads));
         let mut outputs = outputs.expect("no step is Burn's");
-        outputs.remove(0)
+        Some(outputs.remove(0))
     }
 
-    fn plan(&self, shape: &Shape) -> Arc<Plan> {
+    fn plan(&self, shape: &Shape) -> Option<Arc<Plan>> {
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, plan)) = plans.iter().find(|(planned, _)| planned == shape) {
-            return plan.clone();
+            return Some(plan.clone());
         }
         let empty = Dense {
             weight: Vec::new(),
             bias: self.bias.clone(),
         };
         let plan = Plan::new(&program(shape, empty), &self.weights, shape.input[0]);
-        let plan = Arc::new(plan.expect("no step is Burn's"));
+        let plan = Arc::new(plan.ok()?);
         if plans.len() == PLANS {
             plans.pop_front();
         }
         plans.push_back((shape.clone(), plan.clone()));
-        plan
+        Some(plan)
     }
 }
 

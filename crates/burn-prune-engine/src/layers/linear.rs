@@ -173,7 +173,7 @@ impl SparseLinear {
             output: vec![positions, d_output],
         };
         let dense = || Dense::new(self.weight.dense().transpose(), bias, d_output);
-        let output = self.kernels.run(matrix, &shape, dense);
+        let output = self.kernels.run(matrix, &shape, dense)?;
         sizes[D - 1] = d_output;
         let output = Tensor::<2>::from_primitive::<Flex>(output);
         Some(output.reshape(sizes))

@@ -91,6 +91,7 @@ impl Builder<'_> {
             };
             return Ok(Step::on_tensors(step.node, work));
         }
+        self.check_offsets(step)?;
         let reads = self.reads(step);
         let write = self.operand(step, step.write, false);
         let images = |operand: &Operand| {
@@ -117,6 +118,23 @@ impl Builder<'_> {
             tasks,
             nanoseconds,
             last_uses: Vec::new(),
+        })
+    }
+
+    /// A product finds its inputs by offsets of 32 bits.
+    fn check_offsets(&self, step: &DraftStep) -> Result<(), EngineError> {
+        let (Kind::Product(_), Some(Operand::Place(place)), Some(node)) =
+            (&step.kind, step.reads.first(), step.node)
+        else {
+            return Ok(());
+        };
+        let (_, _, values) = self.draft.places.layout(*place);
+        if u32::try_from(values).is_ok() {
+            return Ok(());
+        }
+        Err(EngineError::TooLarge {
+            operation: self.program.nodes[node].name.clone(),
+            values,
         })
     }
 
@@ -269,10 +287,10 @@ impl Builder<'_> {
         let path = if is_vector {
             Path::Vector
         } else {
-            match path {
-                Some(Path::Vector) => Path::Product,
-                Some(path) => path,
-                None => choice::path(weights, output.height * output.width),
+            match path.unwrap_or_else(|| choice::path(weights, output.height * output.width)) {
+                // Measured where the same weight reads a vector.
+                Path::Vector => Path::Product,
+                path => path,
             }
         };
         let mut work = ProductWork {

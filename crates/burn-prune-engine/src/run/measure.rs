@@ -58,6 +58,7 @@ pub(crate) fn measure(
     let simd = Simd::best();
     let (team, mut memory) = state.parts();
     for (step, draft) in plan.steps().iter().zip(&prepared.draft.steps) {
+        step.prepare(memory.tensors);
         let crew = threads.gather(team, if step.is_burn() { 1 } else { threads.count() });
         if let Work::Product(work) = &step.work
             && let Some(node) = step.node

@@ -85,7 +85,7 @@ impl Plan {
         threads: &Threads,
     ) -> Result<Vec<FlexTensor>, EngineError> {
         self.fill(state, inputs, threads);
-        let result = self.run_stretches(state, threads);
+        let result = self.run_stretches(state, threads, |run| run());
         let outputs = self
             .outputs
             .iter()
@@ -126,28 +126,34 @@ impl Plan {
         threads: &Threads,
     ) -> Result<Vec<f64>, EngineError> {
         self.fill(state, inputs, threads);
-        let simd = Simd::best();
         let mut seconds = Vec::with_capacity(self.steps.len());
-        for stretch in &self.stretches {
-            let (team, mut memory) = state.parts();
-            let crew = threads.gather(team, stretch.threads(threads));
-            for step in &self.steps[stretch.steps.clone()] {
-                let start = Instant::now();
-                step.run(&mut memory, &crew, simd)?;
-                seconds.push(start.elapsed().as_secs_f64());
-            }
-        }
+        let result = self.run_stretches(state, threads, |run| {
+            let start = Instant::now();
+            let result = run();
+            seconds.push(start.elapsed().as_secs_f64());
+            result
+        });
         state.tensors.fill(None);
-        Ok(seconds)
+        result.map(|()| seconds)
     }
 
-    fn run_stretches(&self, state: &mut State, threads: &Threads) -> Result<(), EngineError> {
+    /// Runs all steps, each inside of `around`.
+    fn run_stretches(
+        &self,
+        state: &mut State,
+        threads: &Threads,
+        mut around: impl FnMut(&mut dyn FnMut() -> Result<(), EngineError>) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
         let simd = Simd::best();
         for stretch in &self.stretches {
+            let steps = &self.steps[stretch.steps.clone()];
+            for step in steps {
+                step.prepare(&mut state.tensors);
+            }
             let (team, mut memory) = state.parts();
             let crew = threads.gather(team, stretch.threads(threads));
-            for step in &self.steps[stretch.steps.clone()] {
-                step.run(&mut memory, &crew, simd)?;
+            for step in steps {
+                around(&mut || step.run(&mut memory, &crew, simd))?;
             }
         }
         Ok(())

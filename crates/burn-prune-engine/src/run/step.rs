@@ -88,12 +88,26 @@ pub(crate) enum Work {
 }
 
 impl Step {
-    /// Whether it is one of Burn's: it has threads of its own.
+    /// Whether Burn does it, with threads of its own. No team may be there meanwhile: a thread that waits for
+    /// others of its pool takes whatever work they have, and that of a helper ends with the run.
     pub(super) fn is_burn(&self) -> bool {
-        matches!(self.work, Work::Burn(_))
+        matches!(self.work, Work::Burn(_) | Work::Reshape { .. })
     }
 
-    /// Runs it on one thread or several.
+    /// Makes the tensors of Burn contiguous that it reads, if they are there already. It is Burn that copies them, so
+    /// this comes before the team.
+    pub(super) fn prepare(&self, tensors: &mut [Option<FlexTensor>]) {
+        for read in &self.reads {
+            if let Where::Tensor(tensor) = read {
+                let tensor = &mut tensors[tensor.value.0];
+                if tensor.as_ref().is_some_and(|t| !t.is_contiguous()) {
+                    *tensor = tensor.as_ref().map(FlexTensor::to_contiguous);
+                }
+            }
+        }
+    }
+
+    /// Runs it on one thread or several, when it is [prepared](Self::prepare).
     pub(super) fn run(
         &self,
         state: &mut Memory<'_>,
@@ -117,14 +131,6 @@ impl Step {
     }
 
     fn run_ours(&self, state: &mut Memory<'_>, crew: &Crew<'_>, simd: Simd) {
-        for read in &self.reads {
-            if let Where::Tensor(tensor) = read {
-                let tensor = &mut state.tensors[tensor.value.0];
-                if tensor.as_ref().is_some_and(|t| !t.is_contiguous()) {
-                    *tensor = tensor.as_ref().map(FlexTensor::to_contiguous);
-                }
-            }
-        }
         let regions = [self.reads[0].region(), self.reads[1].region()];
         match &self.write {
             Where::Nowhere => {}

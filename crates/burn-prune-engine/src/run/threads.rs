@@ -30,6 +30,8 @@ impl Threads {
         });
         // Without threads to be had, the caller works alone.
         let pool = pool.and_then(Result::ok).map(Arc::new);
+        let helpers = pool.as_ref().map(|pool| pool.current_num_threads());
+        let count = 1 + helpers.unwrap_or(0);
         Self {
             own: Some(Own { count, pool }),
         }

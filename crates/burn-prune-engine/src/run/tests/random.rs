@@ -128,6 +128,70 @@ fn random_window(build: &mut Build, channels: usize) -> Window {
     }
 }
 
+/// Windows that are larger than the image, move further than they reach, or begin far outside.
+fn odd_window(build: &mut Build, channels: usize) -> Window {
+    let window = random_window(build, channels);
+    let random = &mut build.random;
+    Window {
+        kernel: [1 + random.below(5), 1 + random.below(11)],
+        stride: [1 + random.below(5), 1 + random.below(4)],
+        padding: [
+            (random.below(7), random.below(5)),
+            (random.below(5), random.below(9)),
+        ],
+        dilation: [1 + random.below(3), 1 + random.below(4)],
+        ..window
+    }
+}
+
+#[test]
+fn odd_windows_compute_what_they_say() {
+    for seed in 0..400 {
+        let mut build = Build::new(1000 + seed, [0.0, 0.6, 0.95, 1.0][seed as usize % 4]);
+        let width = [1, 2, 9, 40, 90][build.random.below(5)];
+        let size = [1 + build.random.below(20), 1 + build.random.below(width)];
+        let channels = 1 + build.random.below(9);
+        let mut x = build.input(&[channels, size[0], size[1]]);
+        for _ in 0..1 + build.random.below(3) {
+            let sizes = build.sizes(x);
+            let activation = activation(&mut build);
+            let window = odd_window(&mut build, sizes[0]);
+            let [high, wide] = [0, 1].map(|axis| output_size(&window, axis, sizes[axis + 1]));
+            if high * wide > 0 && high * wide < 4000 {
+                let rows = window.groups * (1 + build.random.below(9));
+                let y = build.convolution(x, rows, window, activation, None);
+                let kinds = [PoolKind::Maximum, PoolKind::Mean, PoolKind::MeanInside];
+                let kind = kinds[build.random.below(3)];
+                let kernel = 1 + build.random.below(5);
+                let padding = build.random.below(kernel);
+                let stride = 1 + build.random.below(4);
+                let window = super::window(kernel, stride, padding);
+                let fits = [high, wide].map(|size| size + 2 * padding >= kernel);
+                x = if build.random.one_in(3) && fits == [true; 2] {
+                    build.pool(y, kind, window)
+                } else {
+                    y
+                };
+                build.output(y);
+            }
+        }
+        let flat = build.flatten(x);
+        let rows = 1 + build.random.below(20);
+        let y = build.linear(flat, rows, Activation::None, None);
+        build.output(y);
+        let kind = [
+            FormatKind::Blocked,
+            FormatKind::Dense,
+            FormatKind::Blocks4,
+            FormatKind::Bitmask,
+            FormatKind::Deltas,
+            FormatKind::InputMajor,
+            FormatKind::InputRows,
+        ][seed as usize % 7];
+        check(&build.program, &[1, 2, 3], kind, &[1 + seed as usize % 3]);
+    }
+}
+
 #[test]
 fn random_programs_compute_what_their_nodes_say() {
     for seed in 0..300 {
