@@ -96,7 +96,9 @@ fn overtaking(layer: Layer, most: f64, contest: &mut Contest, device: &Device) -
         from = Some(sparsity);
     }
     let measured = from.map_or("never".to_string(), |from| format!("{:.0} %", 100.0 * from));
-    let row = Row::new(layer.name(), format!("{measured} ({})", ratios.join(", ")));
+    // Those around the answer.
+    let last = &ratios[ratios.len().saturating_sub(3)..];
+    let row = Row::new(layer.name(), format!("{measured} ({})", last.join(", ")));
     row.at_most(from.unwrap_or(1.0), most)
 }
 

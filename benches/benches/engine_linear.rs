@@ -96,9 +96,14 @@ fn cold(contest: &mut Contest, width: usize, device: &Device) -> Vec<Row> {
             .limit(format!("{:.3} ms", 1e3 * bytes / roof)),
     ];
     for (sparsity, share, faster, zeros, cold) in sparse {
-        // The fewest bytes: a bit for each weight up to 75 % zeros, 16 bits for each nonzero above.
+        // Values, and a bit for each weight up to 75 % zeros, 16 bits for each nonzero above.
         let density = 1.0 - sparsity;
-        let packed = bytes * (density + (1.0_f64 / 32.0).min(density / 2.0));
+        let places = if sparsity <= 0.75 {
+            1.0 / 32.0
+        } else {
+            density / 2.0
+        };
+        let packed = bytes * (density + places);
         let limit = packed / roof;
         let name = format!("{:.0} % {}", 100.0 * sparsity, zeros.name());
         let reached = limit / cold.engine;

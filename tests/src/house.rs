@@ -1,5 +1,5 @@
-//! The pictures of the house in `CONTRIBUTING.md` are true: every room of a crate is in its picture,
-//! and uses those on its own line and below it.
+//! The pictures of the house in `CONTRIBUTING.md` are true: every crate uses the one before it, every
+//! room of a crate is in its picture, and uses those on its own line and below it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -115,6 +115,34 @@ fn faults(crate_name: &str) -> Vec<String> {
     faults
 }
 
+/// The crates of ours that a crate uses, tests aside.
+fn dependencies(crate_name: &str) -> Vec<String> {
+    let path = root().join("crates").join(crate_name).join("Cargo.toml");
+    let manifest = fs::read_to_string(path).unwrap();
+    let (_, rest) = manifest.split_once("\n[dependencies]\n").unwrap();
+    let lines = rest.lines().take_while(|line| !line.starts_with('['));
+    let names = lines.filter_map(|line| Some(line.split_once(" = ")?.0));
+    let ours = names.filter(|name| name.starts_with("burn-prune"));
+    ours.map(String::from).collect()
+}
+
+#[test]
+fn each_crate_uses_the_one_before_it_in_the_picture() {
+    let contributing = fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
+    let mut lines = contributing.lines();
+    let picture = lines.find(|line| line.contains("<─")).unwrap();
+    let words = picture.split_whitespace();
+    let crates: Vec<&str> = words
+        .filter(|word| word.starts_with("burn-prune"))
+        .collect();
+    let folders = fs::read_dir(root().join("crates")).unwrap();
+    assert_eq!(crates.len(), folders.count());
+    assert_eq!(dependencies(crates[0]), Vec::<String>::new());
+    for pair in crates.windows(2) {
+        assert_eq!(dependencies(pair[1]), [pair[0]], "{}", pair[1]);
+    }
+}
+
 #[test]
 fn rooms_of_burn_prune_use_those_below_them() {
     assert_eq!(faults("burn-prune"), Vec::<String>::new());
@@ -123,6 +151,11 @@ fn rooms_of_burn_prune_use_those_below_them() {
 #[test]
 fn rooms_of_burn_prune_deploy_use_those_below_them() {
     assert_eq!(faults("burn-prune-deploy"), Vec::<String>::new());
+}
+
+#[test]
+fn rooms_of_burn_prune_engine_use_those_below_them() {
+    assert_eq!(faults("burn-prune-engine"), Vec::<String>::new());
 }
 
 #[test]

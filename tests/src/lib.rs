@@ -9,6 +9,9 @@ mod pages;
 #[doc = include_str!("../../crates/burn-prune/README.md")]
 pub mod burn_prune_readme {}
 
+#[doc = include_str!("../../crates/burn-prune-engine/README.md")]
+pub mod burn_prune_engine_readme {}
+
 #[doc = include_str!("../../docs/getting-started.md")]
 pub mod getting_started {}
 

@@ -22,7 +22,7 @@
 //!
 //! - Single weights, N:M patterns and blocks stay masks. Nothing of them can be cut, unless
 //!   they happen to leave a channel without any weight. They make a model smaller in a compressed
-//!   file, and faster only on hardware that skips zeros.
+//!   file, and faster where zeros are skipped: `burn-prune-engine` does so on CPUs.
 //! - A forward pass that looks at the values of its tensors to decide what to do cannot be
 //!   captured, nor can an operation be cut through that this crate does not know: it is an error that
 //!   names the operation.

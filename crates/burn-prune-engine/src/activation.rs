@@ -2,8 +2,7 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 /// What a kernel applies to its result before it stores it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-#[non_exhaustive]
-pub enum Activation {
+pub(crate) enum Activation {
     /// Nothing.
     #[default]
     None,
@@ -146,7 +145,7 @@ mod tests {
         assert!((Activation::Silu.apply(1.0) - 0.731_058_6).abs() < 1e-6);
         assert!((Activation::Sigmoid.apply(-1.0) - 0.268_941_42).abs() < 1e-6);
         assert!((Activation::Tanh.apply(0.5) - 0.462_117_16).abs() < 1e-6);
-        assert!((Activation::Gelu.apply(1.0) - 0.841_344_75).abs() < 1e-6);
+        assert!((Activation::Gelu.apply(1.0) - 0.841_344_7).abs() < 1e-6);
         assert_eq!(Activation::Gelu.apply(-30.0), 0.0);
         for activation in [
             Activation::Relu,

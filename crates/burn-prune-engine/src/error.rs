@@ -1,6 +1,20 @@
 use burn_prune_deploy::DeployError;
 
 /// Why a model cannot be compiled, or not run on these inputs.
+///
+/// ```
+/// # use burn::nn::LinearConfig;
+/// # use burn::tensor::{Device, Tensor};
+/// use burn_prune_engine::{EngineError, SparseEngine};
+/// # let device = Device::flex();
+/// # let model = LinearConfig::new(8, 4).init(&device);
+/// # let x = Tensor::<2>::ones([3, 8], &device);
+/// let engine = SparseEngine::compile(&model, x, |model, x| model.forward(x))?;
+/// let error = engine.run(Tensor::ones([3, 9], &device)).unwrap_err();
+/// assert!(matches!(error, EngineError::Input { input: 0, .. }));
+/// assert_eq!(error.to_string(), "input 0: expected f32 [batch, 8], found f32 [3, 9]");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {

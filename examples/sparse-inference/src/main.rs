@@ -106,6 +106,12 @@ fn measure<M: Classifier>(
     };
     let engine = SparseEngine::compile(&model, training.examples(1), M::classify)?;
     println!("{}", engine.plan());
+    let mut all = Vec::new();
+    for batch in BATCHES {
+        let measured = others.measure(&model, &engine, &training.examples(batch), rounds)?;
+        // Each batch size may add a weight in another format.
+        all.push((batch, measured, engine.weight_bytes()));
+    }
     let accuracy = training.accuracy(|images| model.classify(images));
     let classify = |images| engine.run(images).expect("it takes any batch");
     let engine_accuracy = training.accuracy(classify);
@@ -116,9 +122,7 @@ fn measure<M: Classifier>(
         100.0 * accuracy,
         100.0 * engine_accuracy
     );
-    for batch in BATCHES {
-        let images = training.examples(batch);
-        let measured = others.measure(&model, &engine, &images, rounds)?;
+    for (batch, measured, engine_bytes) in all {
         let row = Row {
             model: M::NAME.to_string(),
             sparsity,
@@ -128,7 +132,7 @@ fn measure<M: Classifier>(
             onnxruntime_ms_p50: measured.onnxruntime.map(|latency| latency.p50),
             speedup: measured.dense.p50 / measured.engine.p50,
             max_relative_error: measured.max_relative_error,
-            engine_bytes: engine.weight_bytes(),
+            engine_bytes,
             dense_bytes: dense_bytes(&model),
         };
         results.timed.push(Timed {

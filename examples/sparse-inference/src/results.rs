@@ -3,7 +3,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use burn_prune::plot::{Line, LinePlot, Point, Reference, ValueFormat, XAxis};
+use burn_prune::plot::{Line, LinePlot, Point, ValueFormat, XAxis};
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use serde::Serialize;
 
@@ -95,32 +95,26 @@ impl Results {
         Ok(())
     }
 
-    /// Latency of one image against sparsity. What does not skip zeros is a level.
+    /// Latency of one image against sparsity, a line for each runtime.
     fn plot(&self, model: &str) -> LinePlot {
-        let of = |row: &&Timed| row.model == model && row.batch == 1;
-        let (ours, others): (Vec<&Timed>, Vec<&Timed>) = self
-            .timed
-            .iter()
-            .filter(of)
-            .partition(|row| row.runtime == ENGINE);
-        let points = ours.iter().map(|row| Point::new(row.sparsity, row.ms_p50));
-        let mut plot = LinePlot::new(format!("{model}: one image"))
-            .x("sparsity", XAxis::Linear, ValueFormat::Percent)
-            .y("milliseconds, median", ValueFormat::Plain)
-            .line(Line::new(ENGINE, points));
-        for row in others {
-            let is_new = plot
-                .references
-                .iter()
-                .all(|level| level.name != row.runtime);
-            if is_new {
-                let same = self.timed.iter().filter(of);
-                let same = same.filter(|other| other.runtime == row.runtime);
-                let least = same.fold(f64::MAX, |least, other| least.min(other.ms_p50));
-                plot = plot.reference(Reference::new(row.runtime, least));
+        let rows = self.timed.iter();
+        let rows = rows.filter(|row| row.model == model && row.batch == 1);
+        let mut runtimes: Vec<(&str, Vec<Point>)> = Vec::new();
+        for row in rows {
+            let point = Point::new(row.sparsity, row.ms_p50);
+            let known = runtimes.iter_mut().find(|(name, _)| *name == row.runtime);
+            match known {
+                Some((_, points)) => points.push(point),
+                None => runtimes.push((row.runtime, vec![point])),
             }
         }
-        plot
+        let plot = LinePlot::new(format!("{model}: one image"))
+            .x("sparsity", XAxis::Linear, ValueFormat::Percent)
+            .y("milliseconds, median", ValueFormat::Plain);
+        let lines = runtimes.into_iter();
+        lines.fold(plot, |plot, (name, points)| {
+            plot.line(Line::new(name, points))
+        })
     }
 }
 
@@ -182,17 +176,27 @@ mod tests {
     }
 
     #[test]
-    fn the_engine_is_a_line_and_others_are_levels() {
+    fn each_runtime_is_a_line_over_the_sparsities() {
         let mut results = Results::default();
         for (sparsity, ours, theirs) in [(0.0, 4.0, 5.5), (0.9, 1.0, 5.0)] {
             let row = Row { sparsity, ..row() };
             let latency = |p50| Latency { p50, p95: 9.0 };
             results.timed.push(Timed::of(&row, "flex", latency(theirs)));
             results.timed.push(Timed::of(&row, ENGINE, latency(ours)));
+            let batch = Row { batch: 32, ..row };
+            results
+                .timed
+                .push(Timed::of(&batch, ENGINE, latency(100.0)));
         }
         let plot = results.plot("mlp");
-        assert_eq!(plot.lines[0].points.len(), 2);
-        assert_eq!(plot.references.len(), 1);
-        assert_eq!(plot.references[0].y, 5.0);
+        let drawn: Vec<(&str, Vec<f64>)> = plot
+            .lines
+            .iter()
+            .map(|line| {
+                let points = line.points.iter();
+                (line.name.as_str(), points.map(|point| point.y).collect())
+            })
+            .collect();
+        assert_eq!(drawn, [("flex", vec![5.5, 5.0]), (ENGINE, vec![4.0, 1.0])]);
     }
 }

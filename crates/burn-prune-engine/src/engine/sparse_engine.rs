@@ -79,12 +79,29 @@ impl<I: EngineTensors, O: EngineTensors> SparseEngine<I, O> {
     /// Compiles the forward pass of a model: in evaluation mode, with its masks folded in.
     ///
     /// `forward` runs a few times on a device that records, never on values. The first axis of each
-    /// input is the batch; the engine runs any size of it, or where the forward pass depends on it in other ways
-    /// than by sizes, that of the example.
+    /// input is the batch. The engine runs any size of it; where the forward pass depends on it in
+    /// other ways than by sizes, only that of the example.
     ///
     /// # Errors
     /// When the forward pass cannot be captured, has operations that neither the engine nor Burn's
-    /// interpreter knows, or a weight is not finite.
+    /// interpreter knows, or a weight is not finite; and when Burn fails in an operation that it runs.
+    ///
+    /// ```
+    /// # use burn::nn::LinearConfig;
+    /// # use burn::tensor::{Device, Tensor};
+    /// use burn_prune_engine::SparseEngine;
+    /// # let device = Device::flex();
+    /// # let model = LinearConfig::new(8, 4).init(&device);
+    /// # let x = Tensor::<2>::ones([1, 8], &device);
+    /// let engine = SparseEngine::compile(&model, x.clone(), |model, x| model.forward(x))?;
+    /// assert_eq!(engine.run(x.clone())?.dims(), [1, 4]);
+    ///
+    /// let weight = burn::module::Param::from_tensor(Tensor::full([8, 4], f32::NAN, &device));
+    /// let model = burn::nn::Linear { weight, bias: None };
+    /// let error = SparseEngine::compile(&model, x, |model, x| model.forward(x)).unwrap_err();
+    /// assert!(error.to_string().starts_with("`weight` has a value that is not finite"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn compile<M: Module>(
         model: &M,
         example: I,
@@ -201,6 +218,18 @@ impl<I: EngineTensors, O: EngineTensors> SparseEngine<I, O> {
     ///
     /// # Errors
     /// When it cannot run that batch size.
+    ///
+    /// ```
+    /// # use burn::nn::LinearConfig;
+    /// # use burn::tensor::{Device, Tensor};
+    /// use burn_prune_engine::SparseEngine;
+    /// # let device = Device::flex();
+    /// # let model = LinearConfig::new(8, 4).init(&device);
+    /// # let x = Tensor::<2>::ones([1, 8], &device);
+    /// let engine = SparseEngine::compile(&model, x, |model, x| model.forward(x))?;
+    /// assert_eq!(engine.plan_for(5)?.multiply_adds(), 5 * engine.plan().multiply_adds());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn plan_for(&self, batch: usize) -> Result<PlanReport, EngineError> {
         let variant = &self.variants[0];
         let plan = variant.plan(batch)?;
@@ -209,6 +238,20 @@ impl<I: EngineTensors, O: EngineTensors> SparseEngine<I, O> {
     }
 
     /// Bytes of memory of all its weights, packed and dense.
+    ///
+    /// ```
+    /// use burn::nn::LinearConfig;
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_prune::Prunable;
+    /// use burn_prune_engine::SparseEngine;
+    ///
+    /// let device = Device::flex();
+    /// let model = LinearConfig::new(256, 256).init(&device).l1_unstructured(0.9)?;
+    /// let x = Tensor::<2>::ones([1, 256], &device);
+    /// let engine = SparseEngine::compile(&model, x, |model, x| model.forward(x))?;
+    /// assert!(4 * engine.weight_bytes() < 4 * 256 * 256);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn weight_bytes(&self) -> usize {
         let first = self.variants[0].weights.bytes();

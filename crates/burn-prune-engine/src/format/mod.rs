@@ -20,6 +20,22 @@ pub use packed::FormatKind;
 pub(crate) use packed::Packed;
 
 /// How values are kept. Products are accumulated in `f32` in any case.
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_prune_engine::{Precision, SparseEngine};
+///
+/// let device = Device::flex();
+/// let model = LinearConfig::new(8, 4).init(&device);
+/// let x = Tensor::<2>::ones([1, 8], &device);
+/// let engine = SparseEngine::builder()
+///     .precision(Precision::F16)
+///     .compile(&model, x.clone(), |model, x| model.forward(x))?;
+/// let difference = engine.run(x.clone())? - model.forward(x);
+/// assert!(difference.abs().max().into_scalar::<f32>() < 1e-2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Precision {

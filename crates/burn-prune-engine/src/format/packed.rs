@@ -17,7 +17,28 @@ use crate::kernel::{
 };
 
 /// The ways to keep a weight.
+///
+/// Those for one position serve a `Linear` with a batch of 1. Other batch sizes of the same engine
+/// pack such a weight once more, when they are first run: as [`Dense`](Self::Dense) what is
+/// [`InputRows`](Self::InputRows), as [`Blocked`](Self::Blocked) the others.
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_prune_engine::{FormatKind, SparseEngine};
+///
+/// let device = Device::flex();
+/// let model = LinearConfig::new(8, 4).init(&device);
+/// let engine = SparseEngine::builder()
+///     .format("weight", FormatKind::Bitmask)
+///     .compile(&model, Tensor::<2>::ones([1, 8], &device), |model, x| model.forward(x))?;
+/// let plan = engine.plan();
+/// let weight = plan.steps.iter().find_map(|step| step.weight).unwrap();
+/// assert_eq!(weight.format, Some(FormatKind::Bitmask));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FormatKind {
     /// All values, in panels.
     Dense,

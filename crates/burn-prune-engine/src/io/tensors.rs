@@ -5,7 +5,18 @@ use burn::tensor::{Bool, Device, Float, Int, Tensor};
 use burn_flex::FlexTensor;
 use burn_prune_deploy::GraphTensors;
 
-/// A tensor of any kind and rank, on its way into an engine or out of it.
+/// A tensor of any kind and rank, on its way into an engine or out of it: what [`EngineTensors`]
+/// are taken apart into and put together from.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_prune_engine::{EngineTensor, EngineTensors};
+///
+/// let mut tensors: Vec<EngineTensor> = Vec::new();
+/// Tensor::<1>::ones([2], &Device::flex()).into_tensors(&mut tensors);
+/// let back = Tensor::<1>::from_tensors(&(), &mut tensors.into_iter());
+/// assert_eq!(back.into_data().to_vec::<f32>().unwrap(), [1.0, 1.0]);
+/// ```
 #[derive(Debug)]
 pub struct EngineTensor(Result<FlexTensor, String>);
 

@@ -155,6 +155,8 @@ impl SparseConv2d {
         self.weight.sparsity()
     }
 
+    /// The convolution of an input, as [`Conv2d::forward`] computes it.
+    ///
     /// # Shapes
     /// - input: `[batch, channels_in, height_in, width_in]`
     /// - output: `[batch, channels_out, height_out, width_out]`

@@ -118,6 +118,8 @@ impl SparseLinear {
         self.weight.sparsity()
     }
 
+    /// The output of the layer: `input · weight + bias`.
+    ///
     /// # Shapes
     /// - input: `[.., d_input]`
     /// - output: `[.., d_output]`

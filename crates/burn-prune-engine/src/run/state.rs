@@ -48,7 +48,7 @@ impl States {
     /// Lends a state for as long as `run` takes. One that has seen a panic is not used again.
     pub(crate) fn with<R>(&self, run: impl FnOnce(&mut State) -> R) -> R {
         let free = self.lock().pop();
-        let mut state = free.unwrap_or_else(|| State::new());
+        let mut state = free.unwrap_or_else(State::new);
         let result = run(&mut state);
         self.lock().push(state);
         result

@@ -107,11 +107,11 @@ impl<V: Value, const N: usize> Kernel for Blocks<'_, V, N> {
                     let place = [0, block];
                     let offsets = self.input.offsets;
                     sums = add_block(sums, self.weight, row, place, offsets, x);
-                    if block + 1 == blocks {
-                        if let Some(bounds) = self.store.bounds() {
-                            self.store.direct(sums, row, &self.tile, bounds);
-                            continue;
-                        }
+                    if block + 1 == blocks
+                        && let Some(bounds) = self.store.bounds()
+                    {
+                        self.store.direct(sums, row, &self.tile, bounds);
+                        continue;
                     }
                     for (i, sum) in sums.into_iter().enumerate() {
                         sum.store(room.as_mut_ptr().add(i * L::COUNT));

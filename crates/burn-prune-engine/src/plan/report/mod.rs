@@ -13,6 +13,20 @@ use crate::run::{Plan, Step, WeightSet, Where, Work};
 /// What a compiled model does at one batch size, step by step.
 ///
 /// Shown as a table.
+///
+/// ```
+/// # use burn::nn::LinearConfig;
+/// # use burn::tensor::{Device, Tensor};
+/// # use burn_prune_engine::SparseEngine;
+/// # let device = Device::flex();
+/// # let model = LinearConfig::new(8, 4).init(&device);
+/// # let x = Tensor::<2>::ones([3, 8], &device);
+/// let engine = SparseEngine::compile(&model, x, |model, x| model.forward(x))?;
+/// let plan = engine.plan();
+/// assert_eq!((plan.batch, plan.border_crossings), (3, 2));
+/// assert!(plan.to_string().contains("batch 3: the engine runs 100.00% of 96 multiply-adds"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct PlanReport {
@@ -31,6 +45,21 @@ pub struct PlanReport {
 }
 
 /// One step of a [`PlanReport`].
+///
+/// ```
+/// # use burn::nn::LinearConfig;
+/// # use burn::tensor::{Device, Tensor};
+/// # use burn_prune_engine::SparseEngine;
+/// # let device = Device::flex();
+/// # let model = LinearConfig::new(8, 4).init(&device);
+/// # let x = Tensor::<2>::ones([3, 8], &device);
+/// let engine = SparseEngine::compile(&model, x, |model, x| model.forward(x))?;
+/// let plan = engine.plan();
+/// let step = plan.steps.iter().find(|step| step.weight.is_some()).unwrap();
+/// assert_eq!((step.name.as_str(), step.multiply_adds), ("weight", 3 * 8 * 4));
+/// assert_eq!(step.shape, [3, 4]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct PlanStep {
@@ -51,6 +80,22 @@ pub struct PlanStep {
 }
 
 /// Who runs a step.
+///
+/// ```
+/// # use burn::nn::LinearConfig;
+/// # use burn::tensor::{Device, Tensor};
+/// # use burn::tensor::activation::softmax;
+/// use burn_prune_engine::{Runner, SparseEngine};
+/// # let device = Device::flex();
+/// # let model = LinearConfig::new(8, 4).init(&device);
+/// # let x = Tensor::<2>::ones([3, 8], &device);
+/// let forward = |model: &burn::nn::Linear, x| softmax(model.forward(x), 1);
+/// let engine = SparseEngine::compile(&model, x, forward)?;
+/// let plan = engine.plan();
+/// let softmax = plan.steps.iter().filter(|step| step.runner == Runner::Burn);
+/// assert!(softmax.count() > 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Runner {
@@ -61,6 +106,20 @@ pub enum Runner {
 }
 
 /// The weight of a [`PlanStep`].
+///
+/// ```
+/// # use burn::nn::LinearConfig;
+/// # use burn::tensor::{Device, Tensor};
+/// # use burn_prune_engine::SparseEngine;
+/// # let device = Device::flex();
+/// # let model = LinearConfig::new(8, 4).init(&device);
+/// # let x = Tensor::<2>::ones([3, 8], &device);
+/// let engine = SparseEngine::compile(&model, x, |model, x| model.forward(x))?;
+/// let plan = engine.plan();
+/// let weight = plan.steps.iter().find_map(|step| step.weight).unwrap();
+/// assert_eq!((weight.sparsity, weight.dense_bytes), (0.0, 4 * 8 * 4));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct PlanWeight {
@@ -103,12 +162,37 @@ impl PlanReport {
     }
 
     /// Multiply-adds of all steps, zeros included.
+    ///
+    /// ```
+    /// # use burn::nn::LinearConfig;
+    /// # use burn::tensor::{Device, Tensor};
+    /// # use burn_prune_engine::SparseEngine;
+    /// # let device = Device::flex();
+    /// # let model = LinearConfig::new(8, 4).init(&device);
+    /// # let x = Tensor::<2>::ones([3, 8], &device);
+    /// let engine = SparseEngine::compile(&model, x, |model, x| model.forward(x))?;
+    /// assert_eq!(engine.plan().multiply_adds(), 3 * 8 * 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn multiply_adds(&self) -> u64 {
         self.steps.iter().map(|step| step.multiply_adds).sum()
     }
 
-    /// The share of them that the engine runs itself, in `[0, 1]`; 1 where there are none.
+    /// The share of the multiply-adds that the engine runs itself, in `[0, 1]`; 1 where there are
+    /// none.
+    ///
+    /// ```
+    /// # use burn::nn::LinearConfig;
+    /// # use burn::tensor::{Device, Tensor};
+    /// # use burn_prune_engine::SparseEngine;
+    /// # let device = Device::flex();
+    /// # let model = LinearConfig::new(8, 4).init(&device);
+    /// # let x = Tensor::<2>::ones([3, 8], &device);
+    /// let engine = SparseEngine::compile(&model, x, |model, x| model.forward(x))?;
+    /// assert_eq!(engine.plan().engine_share(), 1.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn engine_share(&self) -> f64 {
         let all = self.multiply_adds();

@@ -113,7 +113,9 @@ fn activation(build: &mut Build) -> Activation {
 
 fn random_window(build: &mut Build, channels: usize) -> Window {
     let random = &mut build.random;
-    let divisors: Vec<usize> = (1..=channels).filter(|d| channels % d == 0).collect();
+    let divisors: Vec<usize> = (1..=channels)
+        .filter(|d| channels.is_multiple_of(*d))
+        .collect();
     Window {
         kernel: [1 + random.below(4), 1 + random.below(4)],
         stride: [1 + random.below(3), 1 + random.below(3)],
