@@ -3,7 +3,8 @@ use burn::nn::interpolate::{Interpolate2dConfig, InterpolateMode};
 use burn::nn::pool::{AdaptiveAvgPool2dConfig, AvgPool2dConfig, MaxPool2dConfig};
 use burn::tensor::Tensor;
 use burn::tensor::activation::{relu, sigmoid, silu};
-use burn::tensor::ops::PadMode;
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::{ConvOptions, PadMode};
 
 use super::Cases;
 
@@ -137,5 +138,33 @@ fn pools_and_paddings_of_every_kind() {
             1,
         );
         net.after.forward(all.narrow(1, 0, 12))
+    });
+}
+
+#[test]
+fn one_weight_in_several_convolutions() {
+    let mut cases = Cases::default();
+    cases.images("with other groups and kernels", |net, x| {
+        let weight = net.depthwise.weight.val();
+        let around = |groups| ConvOptions::new([1, 1], [1, 1], [1, 1], groups);
+        let x = relu(net.first.forward(x));
+        let one = conv2d(x.clone().narrow(1, 0, 1), weight.clone(), None, around(1));
+        let each = conv2d(x.clone(), weight.clone(), None, around(6));
+        let apart = conv2d(
+            x.clone(),
+            weight.clone(),
+            None,
+            ConvOptions::new([2, 1], [0, 2], [1, 2], 6),
+        );
+        let wide = weight.clone().reshape([12, 1, 1, 9]);
+        let lines = ConvOptions::new([1, 1], [0, 4], [1, 1], 6);
+        let lines = conv2d(x.clone(), wide, None, lines);
+        let threes = weight.clone().reshape([12, 3, 3, 1]);
+        let columns = ConvOptions::new([1, 1], [1, 0], [1, 1], 2);
+        let columns = conv2d(x, threes, None, columns);
+        (
+            (net.after.forward(one + each), apart),
+            relu(lines + columns),
+        )
     });
 }

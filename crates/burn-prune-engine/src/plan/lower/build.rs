@@ -43,7 +43,11 @@ type WeightKey = (TensorId, WeightOf, [usize; 2]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum WeightOf {
     Linear,
-    Convolution,
+    /// It is packed for each group, and in whole kernels.
+    Convolution {
+        kernel: [usize; 2],
+        groups: usize,
+    },
 }
 
 impl Builder<'_> {
@@ -228,7 +232,10 @@ impl Builder<'_> {
     ) -> Result<Arc<Weight>, EngineError> {
         let of = match product.window {
             None => WeightOf::Linear,
-            Some(_) => WeightOf::Convolution,
+            Some(window) => WeightOf::Convolution {
+                kernel: window.kernel,
+                groups: window.groups,
+            },
         };
         let shape = self.pass.shape(tensor).to_vec();
         let size = match (of, &shape[..]) {
@@ -247,7 +254,7 @@ impl Builder<'_> {
         let values = self.constants.floats(tensor)?;
         let mut weight = match of {
             WeightOf::Linear => rows_of_linear(path, values, &shape),
-            WeightOf::Convolution => rows_of_convolution(path, values, &shape),
+            WeightOf::Convolution { .. } => rows_of_convolution(path, values, &shape),
         };
         if has_own_scale {
             scaled(&mut weight, &product.map);
