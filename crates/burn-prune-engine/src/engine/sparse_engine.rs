@@ -19,7 +19,8 @@ use crate::run::{States, Threads, WeightSet};
 /// compiled from. It keeps neither the model nor the closure. A clone shares its weights; threads
 /// may run one engine at once.
 ///
-/// A weight of 0 is an absent weight: `0 · inf` does not occur.
+/// A weight of 0 is an absent weight where its format leaves it out: there `0 · inf` does not occur. Dense formats
+/// and blocks keep zeros, so an infinite input may make NaN of them, as in Burn.
 ///
 /// ```
 /// use burn::nn::{Linear, LinearConfig};

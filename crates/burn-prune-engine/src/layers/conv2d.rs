@@ -15,7 +15,7 @@ use crate::window::Window;
 ///
 /// All strides, paddings, dilations and groups. What is said of
 /// [`SparseLinear`](crate::SparseLinear) holds: where the kernels of this crate run, that a weight
-/// of 0 is absent, what a record has, and that a compiled model is faster.
+/// of 0 may be absent, what a record has, and that a compiled model is faster.
 ///
 /// ```
 /// use burn::nn::conv::Conv2dConfig;

@@ -10,10 +10,11 @@ use crate::error::EngineError;
 
 /// A [`Linear`] that keeps only the weights that are not 0: `output = input · weight + bias`.
 ///
-/// It computes what the dense layer computes, but that a weight of 0 is absent: `0 · inf` does not
-/// occur. On flex, without automatic differentiation and in `f32`, the kernels of this crate run
-/// it. On other backends, in other types and under automatic differentiation it makes the dense
-/// weight for each call, and gradients reach the values that are kept.
+/// It computes what the dense layer computes, but that a weight of 0 may be absent: whether `0 · inf`
+/// occurs depends on how many zeros there are. On flex, without automatic differentiation and in
+/// `f32`, the kernels of this crate run it. On other backends, in other types and under automatic
+/// differentiation it makes the dense weight for each call, and gradients reach the values that are
+/// kept.
 ///
 /// Its parameters are one bit a weight and the values, so records are as small as it is. A record
 /// loads into any layer of the same size, whatever its zeros.
